@@ -1,0 +1,112 @@
+#include "encapsulate/error.h"
+
+#include <signal.h>
+#include <string.h>  // NOLINT: strerrorname_np, sigabbrev_np are GNU's
+
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr char kPayload[] = "encapsulate/failure-kind";
+
+absl::StatusCode CodeOf(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::kInvalidOptions:
+      return absl::StatusCode::kInvalidArgument;
+    case FailureKind::kHostRefused:
+      return absl::StatusCode::kFailedPrecondition;
+    case FailureKind::kCommandNotFound:
+      return absl::StatusCode::kNotFound;
+    case FailureKind::kCommandNotUsable:
+      return absl::StatusCode::kPermissionDenied;
+    case FailureKind::kLost:
+      return absl::StatusCode::kDataLoss;
+    case FailureKind::kNone:
+      break;
+  }
+  return absl::StatusCode::kUnknown;
+}
+
+}  // namespace
+
+absl::Status MakeFailure(FailureKind kind, absl::string_view message) {
+  absl::Status status(CodeOf(kind), message);
+  status.SetPayload(kPayload, absl::Cord(absl::StrCat(static_cast<int>(kind))));
+  return status;
+}
+
+FailureKind FailureKindOf(const absl::Status& status) {
+  const absl::optional<absl::Cord> payload = status.GetPayload(kPayload);
+  int kind;
+  if (!payload.has_value() || !absl::SimpleAtoi(std::string(*payload), &kind)) {
+    return FailureKind::kNone;
+  }
+  return static_cast<FailureKind>(kind);
+}
+
+std::string Quote(absl::string_view text) {
+  std::string escaped;
+  for (absl::string_view rest = text; !rest.empty();) {
+    // Only what would spoil a line is escaped; the rest of UTF-8 is readable.
+    const size_t plain = rest.find_first_of("'\\\n\r\t");
+    absl::StrAppend(&escaped, absl::Utf8SafeCEscape(rest.substr(0, plain)));
+    if (plain == absl::string_view::npos) break;
+    absl::StrAppend(&escaped, absl::CEscape(rest.substr(plain, 1)));
+    rest.remove_prefix(plain + 1);
+  }
+  return absl::StrCat("'", escaped, "'");
+}
+
+std::string Reason(int error) {
+  std::string text = strerror(error);
+  if (text.size() > 1 && absl::ascii_islower(text[1])) {
+    text[0] = absl::ascii_tolower(text[0]);
+  }
+  const char* name = strerrorname_np(error);
+  return absl::StrCat(text, " (", name != nullptr ? name : "unknown", ")");
+}
+
+const char* OutcomeName(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kExited:
+      return "exited";
+    case Outcome::kSignaled:
+      return "signaled";
+    case Outcome::kTimedOut:
+      return "timed-out";
+  }
+  return "unknown";
+}
+
+const char* LimitName(LimitHit limit) {
+  switch (limit) {
+    case LimitHit::kCpuTime:
+      return "cpu-time";
+    case LimitHit::kFileSize:
+      return "file-size";
+    case LimitHit::kMemory:
+      return "memory";
+    case LimitHit::kProcesses:
+      return "processes";
+  }
+  return "unknown";
+}
+
+std::string SignalName(int signal) {
+  if (signal >= SIGRTMIN && signal <= SIGRTMAX) {
+    return absl::StrCat("SIGRTMIN+", signal - SIGRTMIN);
+  }
+  const char* name = sigabbrev_np(signal);
+  if (name == nullptr) return absl::StrCat("signal ", signal);
+  return absl::StrCat("SIG", name);
+}
+
+}  // namespace encapsulate

@@ -1,0 +1,26 @@
+// Makes the statuses that this library returns: one sentence each,
+//   cannot <verb> '<object>': <reason> (<ERRNO>); hint: <one action>
+// lower-case, without a full stop, with paths as the caller wrote them.
+#ifndef ENCAPSULATE_ERROR_H_
+#define ENCAPSULATE_ERROR_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "encapsulate/result.h"
+
+namespace encapsulate {
+
+// A status of `kind`, from which FailureKindOf() reads it back.
+absl::Status MakeFailure(FailureKind kind, absl::string_view message);
+
+// 'a b', with control characters and invalid UTF-8 escaped.
+std::string Quote(absl::string_view text);
+
+// "no such file or directory (ENOENT)"
+std::string Reason(int error);
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_ERROR_H_

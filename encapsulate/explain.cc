@@ -1,0 +1,478 @@
+#include "encapsulate/explain.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "encapsulate/error.h"
+#include "encapsulate/mountinfo.h"
+#include "encapsulate/paths.h"
+#include "encapsulate/unique_fd.h"
+
+namespace encapsulate {
+namespace {
+
+// The first number in a file of /proc/sys; -1 if there is none.
+int64_t ReadNumber(const char* path) {
+  std::ifstream file(path);
+  int64_t number = -1;
+  file >> number;
+  return file ? number : -1;
+}
+
+// Whether this process's root isn't its mount namespace's: the kernel gives no
+// user namespace from inside a chroot (user_namespaces(7), EPERM).
+bool InChroot() {
+  const UniqueFd table(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+  if (!table.valid()) return false;
+  const auto reader = std::make_unique<MountInfoReader>();
+  reader->Start(table.get());
+  MountInfo mount;
+  while (reader->Next(&mount)) {
+    if (absl::string_view(mount.point) == "/") return false;
+  }
+  return true;
+}
+
+struct Cause {
+  std::string reason;
+  std::string hint;
+};
+
+// Why clone(2) refuses namespaces.
+Cause WhyNoNamespaces(int error) {
+  if (error == EPERM || error == EACCES) {
+    if (InChroot()) {
+      return {"this is a chroot, in which the kernel gives none",
+              "use pivot_root, a container or a mount namespace in place of "
+              "chroot"};
+    }
+    if (ReadNumber("/proc/sys/kernel/unprivileged_userns_clone") == 0) {
+      return {"this host has turned them off",
+              "as root, sysctl -w kernel.unprivileged_userns_clone=1"};
+    }
+    return {
+        "something on this host forbids it, probably a container's seccomp "
+        "profile",
+        "let the container use user namespaces, for Docker with "
+        "--security-opt seccomp=unconfined"};
+  }
+  if (error == ENOSPC || error == EUSERS) {
+    for (const char* kind :
+         {"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"}) {
+      const std::string name = absl::StrCat("user.max_", kind, "_namespaces");
+      if (ReadNumber(absl::StrCat("/proc/sys/user/max_", kind, "_namespaces")
+                         .c_str()) == 0) {
+        return {absl::StrCat("this host has set ", name, " to 0"),
+                absl::StrCat("as root, sysctl -w ", name, "=10000")};
+      }
+    }
+    return {"the limit on namespaces is reached, or they are nested 32 deep",
+            "as root, raise the limits in /proc/sys/user"};
+  }
+  if (error == EINVAL || error == ENOSYS) {
+    return {"this kernel was built without them", "use Linux 5.10 or newer"};
+  }
+  if (error == EAGAIN) {
+    return {"the limit on processes is reached", "raise ulimit -u"};
+  }
+  return {"", ""};
+}
+
+// Why a fresh process may not do in its own namespace what it just made.
+Cause WhyNotPrivileged(int error) {
+  if (error != EPERM && error != EACCES) return {"", ""};
+  if (ReadNumber("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") ==
+      1) {
+    return {"AppArmor restricts user namespaces on this host",
+            "load the profile in docs/apparmor, or, as root, sysctl -w "
+            "kernel.apparmor_restrict_unprivileged_userns=0"};
+  }
+  return {"", ""};
+}
+
+// The mounts below `tree`, as a list for a person.
+std::string MountsBelow(const std::string& tree) {
+  const UniqueFd table(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+  if (!table.valid()) return "";
+  const auto reader = std::make_unique<MountInfoReader>();
+  reader->Start(table.get());
+  MountInfo mount;
+  std::vector<std::string> found;
+  while (reader->Next(&mount)) {
+    if (mount.point != tree && IsWithin(mount.point, tree) &&
+        found.size() < 8) {
+      found.push_back(mount.point);
+    }
+  }
+  return absl::StrJoin(found, ", ");
+}
+
+// Mounting a fresh procfs or sysfs is refused where the visible one is partly
+// covered (mount_too_revealing() in the kernel's fs/namespace.c).
+Cause WhyNotRevealed(const std::string& target, int error) {
+  if (error != EPERM) return {"", ""};
+  const Cause cause = WhyNotPrivileged(error);
+  if (!cause.reason.empty()) return cause;
+  const std::string covers = MountsBelow(target);
+  if (covers.empty()) return {"", ""};
+  return {
+      absl::StrCat("parts of the host's ", target, " are covered: ", covers),
+      absl::StrCat("unmask ", target,
+                   ", for Docker with --security-opt "
+                   "systempaths=unconfined")};
+}
+
+const char* LimitOption(int resource) {
+  switch (resource) {
+    case RLIMIT_CPU:
+      return "CPU time";
+    case RLIMIT_AS:
+      return "the address space";
+    case RLIMIT_FSIZE:
+      return "the size of files";
+    case RLIMIT_NOFILE:
+      return "open files";
+    case RLIMIT_NPROC:
+      return "processes";
+    default:
+      return "core files";
+  }
+}
+
+// One failure in words: "cannot <what>: <why>; hint: <hint>".
+class Explainer {
+ public:
+  Explainer(const Plan& plan, const Failure& failure)
+      : plan_(plan), failure_(failure) {}
+
+  absl::Status Status() const {
+    if (failure_.step == Step::kExecute) return CommandStatus();
+    if (failure_.step == Step::kEnterDirectory) return DirectoryStatus();
+    const Cause cause = Why();
+    return MakeFailure(
+        FailureKind::kHostRefused,
+        Sentence(absl::StrCat("cannot ", What()),
+                 cause.reason.empty()
+                     ? Reason(failure_.error)
+                     : absl::StrCat(cause.reason, ": ", Reason(failure_.error)),
+                 cause.hint));
+  }
+
+ private:
+  static std::string Sentence(absl::string_view what, absl::string_view why,
+                              absl::string_view hint) {
+    return hint.empty() ? absl::StrCat(what, ": ", why)
+                        : absl::StrCat(what, ": ", why, "; hint: ", hint);
+  }
+
+  absl::Status CommandStatus() const {
+    const std::string name = Quote(plan_.command);
+    const std::string what = absl::StrCat("cannot run ", name);
+    switch (failure_.error) {
+      case ENOENT:
+        if (failure_.text.empty()) {
+          return MakeFailure(FailureKind::kCommandNotFound,
+                             Sentence(what,
+                                      absl::StrContains(plan_.command, "/")
+                                          ? Reason(ENOENT)
+                                          : "no such command in PATH (ENOENT)",
+                                      ""));
+        }
+        return MakeFailure(
+            FailureKind::kCommandNotUsable,
+            Sentence(what,
+                     absl::StrCat("the interpreter or loader that ",
+                                  Quote(failure_.text),
+                                  " names does not exist (ENOENT)"),
+                     ""));
+      case ENOTDIR:
+        return MakeFailure(FailureKind::kCommandNotFound,
+                           Sentence(what, Reason(ENOTDIR), ""));
+      default:
+        return MakeFailure(FailureKind::kCommandNotUsable,
+                           Sentence(what, Reason(failure_.error), ""));
+    }
+  }
+
+  absl::Status DirectoryStatus() const {
+    const bool given = !plan_.directory_given.empty();
+    const std::string& path = given ? plan_.directory_given : plan_.directory;
+    return MakeFailure(
+        FailureKind::kInvalidOptions,
+        Sentence(absl::StrCat(given ? "cannot change to directory "
+                                    : "cannot keep working directory ",
+                              Quote(path)),
+                 Reason(failure_.error),
+                 given ? "" : "name another directory, or show this one"));
+  }
+
+  std::string PlaceName() const {
+    const auto index = static_cast<size_t>(failure_.index);
+    return index < plan_.places.size() ? Quote(plan_.places[index].given)
+                                       : "a place";
+  }
+
+  std::string PlaceVerb() const {
+    const auto index = static_cast<size_t>(failure_.index);
+    if (index >= plan_.places.size()) return "mount";
+    switch (plan_.places[index].kind) {
+      case PlaceKind::kWritable:
+        return "make writable";
+      case PlaceKind::kTmpfs:
+        return "mount a tmpfs at";
+      case PlaceKind::kOverlay:
+        return "overlay";
+      case PlaceKind::kHidden:
+        return "hide";
+      default:
+        return "mount a private";
+    }
+  }
+
+  std::string What() const {
+    switch (failure_.step) {
+      case Step::kClone:
+        return "make namespaces";
+      case Step::kJoinCgroup:
+        return absl::StrCat("put the sandbox into cgroup ",
+                            Quote(failure_.text));
+      case Step::kMapUser:
+        return "map the user into a user namespace";
+      case Step::kHostname:
+        return absl::StrCat("set host name ", Quote(plan_.hostname));
+      case Step::kOpenMountTable:
+        return "open '/proc/self/mountinfo'";
+      case Step::kCloneTree:
+      case Step::kMountPlace:
+      case Step::kMakeMountPoint:
+      case Step::kSealPlace:
+        return absl::StrCat(PlaceVerb(), " ", PlaceName());
+      case Step::kMakeReadOnly:
+        return "make the filesystem read-only";
+      case Step::kReopenInput:
+        return absl::StrCat("pass descriptor ", failure_.index,
+                            " without a way to change its file");
+      case Step::kMountStage:
+        return "mount a tmpfs at '/proc'";
+      case Step::kMakeDirectory:
+        return absl::StrCat(
+            "make directory ",
+            Quote(plan_.make_directories[static_cast<size_t>(failure_.index)]));
+      case Step::kMaskSocket:
+        return absl::StrCat(
+            "mask ", Quote(plan_.masks[static_cast<size_t>(failure_.index)]));
+      case Step::kProtectProc:
+        return "make '/proc' read-only but for processes";
+      case Step::kReadMountTable:
+        return "read the mount table back";
+      case Step::kCoverMount:
+        return absl::StrCat("cover ", Quote(failure_.text));
+      case Step::kVerifyMounts:
+        return absl::StrCat("make ", Quote(failure_.text), " read-only");
+      case Step::kLoopback:
+        return "bring loopback up";
+      case Step::kVerifyNetwork:
+        return absl::StrCat("isolate the network, interface ",
+                            Quote(failure_.text));
+      case Step::kLeaveKeyring:
+        return "leave the session keyring";
+      case Step::kDropCapabilities:
+        return "drop capabilities";
+      case Step::kFilterCalls:
+        return "filter system calls";
+      case Step::kVerifyPrivileges:
+        return absl::StrCat("drop privileges, ", failure_.text);
+      case Step::kJoinNamespaces:
+        return "enter the sandbox";
+      case Step::kFork:
+        return "fork";
+      case Step::kSetLimit:
+        return absl::StrCat("limit ", LimitOption(failure_.index));
+      case Step::kTakeTerminal:
+        return "hand the terminal over";
+      case Step::kEnterDirectory:
+      case Step::kExecute:
+      case Step::kFinished:
+        break;
+    }
+    return "make the sandbox";
+  }
+
+  Cause Why() const {
+    const int error = failure_.error;
+    switch (failure_.step) {
+      case Step::kClone:
+        return WhyNoNamespaces(error);
+      case Step::kMapUser:
+        if (error == ENOENT) {
+          return {"/proc is not mounted", "mount -t proc proc /proc"};
+        }
+        if (error == EPERM && geteuid() == 0) {
+          return {"mapping root needs CAP_SETFCAP, which this root lacks",
+                  "grant it, or run as an ordinary user"};
+        }
+        return WhyNotPrivileged(error);
+      case Step::kOpenMountTable:
+        if (error == ENOENT) {
+          return {"/proc is not mounted", "mount -t proc proc /proc"};
+        }
+        return {"", ""};
+      case Step::kCloneTree:
+        if (error == ENOENT) {
+          return {"it vanished while the sandbox was being made", ""};
+        }
+        if (error == ELOOP) {
+          return {
+              "a symbolic link took its place while the sandbox was being "
+              "made",
+              ""};
+        }
+        return WhyNotPrivileged(error);
+      case Step::kMountPlace:
+        return WhyNotMounted();
+      case Step::kMakeReadOnly:
+      case Step::kMountStage:
+        if (error == ENOSPC) return TooManyMounts();
+        return WhyNotPrivileged(error);
+      case Step::kMaskSocket:
+      case Step::kCoverMount:
+      case Step::kProtectProc:
+        if (error == ENOSPC) return TooManyMounts();
+        return {"", ""};
+      case Step::kReopenInput:
+        return {"its file can't be found under its name in the sandbox",
+                "pass its content by a pipe: cat FILE | encapsulate ..."};
+      case Step::kVerifyMounts:
+        return {"it stayed writable", ""};
+      case Step::kVerifyNetwork:
+        return {"it is not as it should be", ""};
+      case Step::kLoopback:
+        return WhyNotPrivileged(error);
+      default:
+        return {"", ""};
+    }
+  }
+
+  static Cause TooManyMounts() {
+    return {"the limit on mounts is reached",
+            "as root, raise sysctl fs.mount-max"};
+  }
+
+  Cause WhyNotMounted() const {
+    const auto index = static_cast<size_t>(failure_.index);
+    if (index >= plan_.places.size()) return {"", ""};
+    if (failure_.error == ENOSPC) return TooManyMounts();
+    const Place& place = plan_.places[index];
+    switch (place.kind) {
+      case PlaceKind::kProc:
+      case PlaceKind::kSys:
+        return WhyNotRevealed(place.target, failure_.error);
+      case PlaceKind::kOverlay:
+        if (failure_.error == EPERM) {
+          return {"overlays in user namespaces need Linux 5.11", ""};
+        }
+        if (failure_.error == EINVAL || failure_.error == ENODEV) {
+          return {
+              "its filesystem can't be the lower layer of an overlay, or "
+              "this kernel has none",
+              "use --tmpfs or --writable for it"};
+        }
+        break;
+      default:
+        break;
+    }
+    return WhyNotPrivileged(failure_.error);
+  }
+
+  const Plan& plan_;
+  const Failure& failure_;
+};
+
+}  // namespace
+
+absl::Status Explain(const Plan& plan, const Failure& failure) {
+  return Explainer(plan, failure).Status();
+}
+
+absl::string_view StepName(Step step) {
+  switch (step) {
+    case Step::kClone:
+      return "clone";
+    case Step::kJoinCgroup:
+      return "join cgroup";
+    case Step::kMapUser:
+      return "map user";
+    case Step::kHostname:
+      return "set host name";
+    case Step::kOpenMountTable:
+      return "open mount table";
+    case Step::kCloneTree:
+      return "clone writable trees";
+    case Step::kMakeReadOnly:
+      return "make read-only";
+    case Step::kReopenInput:
+      return "reopen inputs";
+    case Step::kMountStage:
+      return "mount stage";
+    case Step::kMakeMountPoint:
+      return "make mount points";
+    case Step::kMountPlace:
+      return "mount places";
+    case Step::kSealPlace:
+      return "seal places";
+    case Step::kMakeDirectory:
+      return "make directories";
+    case Step::kMaskSocket:
+      return "mask sockets";
+    case Step::kProtectProc:
+      return "protect /proc";
+    case Step::kReadMountTable:
+      return "read mount table";
+    case Step::kCoverMount:
+      return "cover mounts";
+    case Step::kVerifyMounts:
+      return "verify mounts";
+    case Step::kLoopback:
+      return "bring loopback up";
+    case Step::kVerifyNetwork:
+      return "verify network";
+    case Step::kEnterDirectory:
+      return "enter directory";
+    case Step::kLeaveKeyring:
+      return "leave keyring";
+    case Step::kDropCapabilities:
+      return "drop capabilities";
+    case Step::kFilterCalls:
+      return "filter system calls";
+    case Step::kVerifyPrivileges:
+      return "verify privileges";
+    case Step::kJoinNamespaces:
+      return "join namespaces";
+    case Step::kFork:
+      return "fork";
+    case Step::kSetLimit:
+      return "set limits";
+    case Step::kTakeTerminal:
+      return "take terminal";
+    case Step::kExecute:
+      return "execute";
+    case Step::kFinished:
+      return "finish";
+  }
+  return "unknown";
+}
+
+}  // namespace encapsulate

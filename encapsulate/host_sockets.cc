@@ -1,0 +1,159 @@
+#include "encapsulate/host_sockets.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "encapsulate/error.h"
+#include "encapsulate/paths.h"
+#include "encapsulate/syscalls.h"
+#include "encapsulate/unique_fd.h"
+
+namespace encapsulate {
+namespace {
+
+// Filesystems that answer at once. A walk must not wake an automount or wait
+// for a network or FUSE server.
+bool IsLocal(int fd) {
+  struct statfs info;
+  if (fstatfs(fd, &info) != 0) return false;
+  constexpr uint32_t kXfs = 0x58465342;
+  switch (static_cast<uint32_t>(info.f_type)) {
+    case TMPFS_MAGIC:
+    case RAMFS_MAGIC:
+    case EXT4_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case OVERLAYFS_SUPER_MAGIC:
+    case kXfs:
+      return true;
+    default:
+      return false;
+  }
+}
+
+class Finder {
+ public:
+  explicit Finder(const std::vector<std::string>& excluded)
+      : excluded_(excluded) {}
+
+  void AddListed() {
+    std::ifstream list("/proc/net/unix");
+    std::string line;
+    std::getline(list, line);  // the headings
+    while (std::getline(list, line)) {
+      // Seven columns of fixed meaning, then the path.
+      const size_t slash = line.find(" /");
+      if (slash != std::string::npos) Add(line.substr(slash + 1));
+    }
+  }
+
+  void Walk(const std::string& tree) {
+    const absl::StatusOr<std::string> real = RealPath(tree);
+    if (!real.ok() || IsExcluded(*real)) return;
+    UniqueFd directory(open(real->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory.valid()) WalkDirectory(std::move(directory), *real);
+  }
+
+  absl::StatusOr<std::vector<std::string>> Take() {
+    if (error_ != 0) {
+      return MakeFailure(
+          FailureKind::kHostRefused,
+          absl::StrCat("cannot look for the host's sockets: ", Reason(error_)));
+    }
+    std::sort(found_.begin(), found_.end());
+    found_.erase(std::unique(found_.begin(), found_.end()), found_.end());
+    return std::move(found_);
+  }
+
+ private:
+  bool IsExcluded(absl::string_view path) const {
+    return std::any_of(
+        excluded_.begin(), excluded_.end(),
+        [path](const std::string& tree) { return IsWithin(path, tree); });
+  }
+
+  void Add(const std::string& path) {
+    struct stat info;
+    if (lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
+    const absl::StatusOr<std::string> real = RealPath(path);
+    if (real.ok() && !IsExcluded(*real)) found_.push_back(*real);
+  }
+
+  static UniqueFd OpenBelow(int directory, const char* name) {
+    constexpr uint64_t kFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    open_how how = {};
+    how.flags = kFlags;
+    how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+    UniqueFd child(sys::OpenAt2(directory, name, how));
+    if (child.valid() || errno != EXDEV) return child;
+    const UniqueFd place(
+        openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!place.valid() || !IsLocal(place.get())) {
+      if (place.valid()) errno = EXDEV;
+      return UniqueFd();
+    }
+    return UniqueFd(
+        openat(directory, name, static_cast<int>(kFlags) | O_NOFOLLOW));
+  }
+
+  void WalkDirectory(UniqueFd directory, const std::string& path) {
+    DIR* stream = fdopendir(directory.get());
+    if (stream == nullptr) return;
+    const int fd = directory.Release();
+    while (const dirent* entry = readdir(stream)) {
+      const absl::string_view name = entry->d_name;
+      if (name == "." || name == "..") continue;
+      unsigned char type = entry->d_type;
+      if (type == DT_UNKNOWN) {
+        struct stat info;
+        if (fstatat(fd, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+          continue;
+        }
+        type = IFTODT(info.st_mode);
+      }
+      if (type != DT_DIR && type != DT_SOCK && type != DT_FIFO) continue;
+      std::string child = absl::StrCat(path, path == "/" ? "" : "/", name);
+      if (IsExcluded(child)) continue;
+      if (type != DT_DIR) {
+        found_.push_back(std::move(child));
+        continue;
+      }
+      UniqueFd below = OpenBelow(fd, entry->d_name);
+      if (below.valid()) {
+        WalkDirectory(std::move(below), child);
+      } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+        error_ = errno;
+      }
+    }
+    closedir(stream);
+  }
+
+  const std::vector<std::string>& excluded_;
+  std::vector<std::string> found_;
+  int error_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> FindHostSockets(
+    const std::vector<std::string>& excluded) {
+  Finder finder(excluded);
+  finder.AddListed();
+  for (const char* tree : {"/run", "/tmp", "/var/tmp"}) finder.Walk(tree);
+  return finder.Take();
+}
+
+}  // namespace encapsulate

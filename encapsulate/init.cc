@@ -1,0 +1,618 @@
+// Pid 1 of a sandbox: sets everything up, starts the command, reaps, passes
+// signals on, keeps the time, and ends with the command or with the caller.
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "encapsulate/result.h"
+#include "encapsulate/setup.h"
+#include "encapsulate/syscalls.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr int kMaxReportedLeftovers = 64;
+constexpr int64_t kNanosecondsPerSecond = 1000000000;
+
+int64_t Now() {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * kNanosecondsPerSecond + now.tv_nsec;
+}
+
+class Init {
+ public:
+  Init(Plan& plan, int control, int caller)
+      : setup_(plan, control),
+        plan_(plan),
+        control_(control),
+        caller_(caller) {}
+
+  [[noreturn]] void Run() {
+    // Until the loop watches the caller; the kernel checks the thread that
+    // called clone(2), which is in that call's function all the while.
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    prctl(PR_SET_NAME, "encapsulate", 0, 0, 0);
+    CloseOthers();
+    MapUser();
+    NameHost();
+    MakeView();
+    SetUpNetwork(setup_);
+    EnterDirectory();
+    Confine(setup_);
+    // The caller's memory is in this process: no debugger, no /proc/1/mem.
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    Start();
+    Watch();
+    Finish();
+  }
+
+ private:
+  // --- Setting up ---------------------------------------------------------
+
+  // Closes whatever the caller had open, but for what the command is to get
+  // and the two descriptors that init needs. The list is sorted in place.
+  void CloseOthers() {
+    unsigned next = 0;
+    size_t i = 0;
+    int own[] = {control_, caller_};
+    if (own[0] > own[1]) {
+      own[0] = caller_;
+      own[1] = control_;
+    }
+    size_t j = 0;
+    const auto& keep = plan_.keep_descriptors;
+    while (i < keep.size() || j < 2) {
+      const int fd = j == 2 || (i < keep.size() && keep[i] < own[j]) ? keep[i++]
+                                                                     : own[j++];
+      CloseBetween(next, static_cast<unsigned>(fd));
+      next = static_cast<unsigned>(fd) + 1;
+    }
+    CloseBetween(next, UINT_MAX);
+  }
+
+  static void CloseBetween(unsigned first, unsigned end) {
+    if (first >= end) return;
+    const unsigned last = end == UINT_MAX ? UINT_MAX : end - 1;
+    if (sys::CloseRange(first, last, 0) == 0) return;
+    // Before Linux 5.9, or filtered.
+    struct rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    const unsigned highest = static_cast<unsigned>(
+        limit.rlim_max < 1048576 ? limit.rlim_max : 1048576);
+    for (unsigned fd = first; fd <= last && fd < highest; ++fd) {
+      close(static_cast<int>(fd));
+    }
+  }
+
+  void WriteFile(const char* path, const char* text, size_t size) {
+    const int fd =
+        setup_.Check(open(path, O_WRONLY | O_CLOEXEC), Step::kMapUser);
+    setup_.Check(static_cast<int>(write(fd, text, size)), Step::kMapUser);
+    close(fd);
+  }
+
+  void MapUser() {
+    if (plan_.wait_for_go) {
+      Message message;
+      if (!ReceiveMessage(control_, &message) ||
+          message.kind != MessageKind::kGo) {
+        _exit(1);  // the caller is gone or has given up
+      }
+    }
+    if (!plan_.map_from_outside) {
+      // A program that can't be read is not dumpable, and then its own maps
+      // can't be written.
+      prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+      WriteFile("/proc/self/setgroups", "deny", 4);
+      WriteFile("/proc/self/gid_map", plan_.gid_map.data(),
+                plan_.gid_map.size());
+      WriteFile("/proc/self/uid_map", plan_.uid_map.data(),
+                plan_.uid_map.size());
+    }
+    setup_.Done(Step::kMapUser);
+  }
+
+  void NameHost() {
+    if (plan_.hostname.empty()) return;
+    setup_.Check(sethostname(plan_.hostname.data(), plan_.hostname.size()),
+                 Step::kHostname);
+  }
+
+  void MakeView() {
+    const int mount_table =
+        setup_.Check(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC),
+                     Step::kOpenMountTable);
+    setup_.Done(Step::kOpenMountTable);
+    BuildView(setup_, mount_table, &stage_);
+    close(mount_table);
+  }
+
+  void EnterDirectory() {
+    if (chdir(plan_.directory.c_str()) != 0) {
+      setup_.Fail(Step::kEnterDirectory);
+    }
+    setup_.Done(Step::kEnterDirectory);
+  }
+
+  // --- Starting the command -----------------------------------------------
+
+  void Start() {
+    signals_ = SignalDescriptor();
+    if (plan_.command.empty()) {
+      ReportReady();
+    } else {
+      if (plan_.foreground && plan_.terminal >= 0) {
+        terminal_ = fcntl(plan_.terminal, F_DUPFD_CLOEXEC, 3);
+      }
+      Execute();
+      command_pidfd_ = -1;
+      setup_.Done(Step::kExecute);
+      setup_.Report(MessageKind::kStarted);
+    }
+    started_ = Now();
+    // A pipe that only this process holds open would never end.
+    for (int fd : plan_.keep_descriptors) close(fd);
+    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+    if (plan_.timeout_nanoseconds != 0) {
+      deadline_ = started_ + plan_.timeout_nanoseconds;
+    }
+  }
+
+  int SignalDescriptor() {
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    return setup_.Check(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK),
+                        Step::kFork);
+  }
+
+  // Enter(): hands the reopened inputs to the caller, whose child gets them.
+  void ReportReady() {
+    setup_.Report(MessageKind::kReady);
+    for (const Input& input : plan_.inputs) {
+      Message message;
+      message.kind = MessageKind::kInput;
+      message.number = input.fd;
+      if (!SendDescriptor(control_, message, input.fd)) _exit(1);
+    }
+  }
+
+  void Execute() {
+    // Shares this process's memory until it executes the command, so that the
+    // page tables of a large caller aren't copied a second time, and its
+    // failure can be read from here.
+    alignas(16) static char stack[65536];
+    const pid_t pid = clone(&Init::CommandMain, stack + sizeof(stack),
+                            CLONE_VM | CLONE_VFORK | SIGCHLD, this);
+    setup_.Check(pid, Step::kFork);
+    command_ = pid;
+    if (failed_step_ == Step::kFinished) return;
+    waitpid(pid, nullptr, 0);
+    setup_.Fail(failed_step_, failed_index_, failed_errno_, failed_path_);
+  }
+
+  static int CommandMain(void* init) { static_cast<Init*>(init)->RunCommand(); }
+
+  [[noreturn]] void CommandFails(Step step, int index, const char* path) {
+    failed_errno_ = errno;
+    failed_step_ = step;
+    failed_index_ = index;
+    failed_path_ = path;
+    _exit(127);
+  }
+
+  [[noreturn]] void RunCommand() {
+    // A group of its own: kill(0, ...) must not reach the caller's.
+    setpgid(0, 0);
+    if (terminal_ >= 0 && plan_.owns_terminal &&
+        tcsetpgrp(terminal_, getpid()) != 0) {
+      CommandFails(Step::kTakeTerminal, -1, "");
+    }
+    for (const ResourceLimit& limit : plan_.limits) {
+      ApplyLimit(limit);
+    }
+    if (plan_.umask.has_value()) umask(*plan_.umask);
+    // What init needs is close-on-exec; what the command is to get is not.
+    for (int fd : plan_.keep_descriptors) fcntl(fd, F_SETFD, 0);
+    ResetSignals();
+    const char* path = ExecuteFirst();
+    CommandFails(Step::kExecute, -1, path);
+  }
+
+  void ApplyLimit(const ResourceLimit& limit) {
+    const auto resource = static_cast<__rlimit_resource_t>(limit.resource);
+    // The caller's own hard limit binds anyway, and can't be raised.
+    struct rlimit now = {};
+    getrlimit(resource, &now);
+    struct rlimit wanted = {limit.soft, limit.hard};
+    if (wanted.rlim_max > now.rlim_max) wanted.rlim_max = now.rlim_max;
+    if (wanted.rlim_cur > wanted.rlim_max) wanted.rlim_cur = wanted.rlim_max;
+    if (setrlimit(resource, &wanted) != 0) {
+      CommandFails(Step::kSetLimit, limit.resource, "");
+    }
+  }
+
+  // Handlers of the caller's must not run in here, so they go before the mask
+  // opens. What it ignores stays ignored, as with execve(2).
+  void ResetSignals() const {
+    for (int signal = 1; signal < NSIG; ++signal) {
+      struct sigaction action;
+      if (sigaction(signal, nullptr, &action) != 0 ||
+          action.sa_handler == SIG_IGN || action.sa_handler == SIG_DFL) {
+        continue;
+      }
+      action = {};
+      action.sa_handler = SIG_DFL;
+      sigaction(signal, &action, nullptr);
+    }
+    sigprocmask(SIG_SETMASK, &plan_.signal_mask, nullptr);
+  }
+
+  // execvpe(3) over paths that the plan has put together. Returns the path
+  // whose error counts, with errno set.
+  const char* ExecuteFirst() {
+    const char* refused = nullptr;
+    auto* const* argv = const_cast<char* const*>(plan_.argv.data());
+    auto* const* envp = const_cast<char* const*>(plan_.envp.data());
+    for (const std::string& executable : plan_.executables) {
+      const char* path = executable.c_str();
+      execve(path, argv, envp);
+      if (errno == ENOEXEC) {
+        // A script without a first line, which execvp(3) gives to the shell.
+        plan_.shell_argv[1] = path;
+        execve("/bin/sh", const_cast<char* const*>(plan_.shell_argv.data()),
+               envp);
+        errno = ENOEXEC;
+        return path;
+      }
+      if (errno == EACCES) {
+        refused = path;
+        continue;
+      }
+      if (errno == ENOENT && access(path, F_OK) == 0) {
+        return path;  // it is its interpreter that is missing
+      }
+      if (errno != ENOENT && errno != ENOTDIR) return path;
+    }
+    if (refused != nullptr) {
+      errno = EACCES;
+      return refused;
+    }
+    errno = ENOENT;
+    return "";
+  }
+
+  // --- While the command runs ---------------------------------------------
+
+  void Watch() {
+    while (!ended_) {
+      struct pollfd events[4] = {{control_, POLLIN, 0},
+                                 {caller_, POLLIN, 0},
+                                 {signals_, POLLIN, 0},
+                                 {command_pidfd_, POLLIN, 0}};
+      const struct timespec* timeout = nullptr;
+      struct timespec left;
+      if (deadline_ != 0) {
+        const int64_t wait = deadline_ - Now();
+        left.tv_sec = wait > 0 ? wait / kNanosecondsPerSecond : 0;
+        left.tv_nsec = wait > 0 ? wait % kNanosecondsPerSecond : 0;
+        timeout = &left;
+      }
+      const int ready = ppoll(events, 4, timeout, nullptr);
+      if (ready < 0 && errno != EINTR && errno != EAGAIN) _exit(1);
+      // The caller has died: so does everything in here.
+      if (events[1].revents != 0) _exit(1);
+      if (events[2].revents != 0) Reap();
+      if (events[3].revents != 0) ended_ = true;
+      if (events[0].revents != 0) Obey();
+      if (ready == 0) TimeIsUp();
+    }
+  }
+
+  void TimeIsUp() {
+    if (!timed_out_) {
+      timed_out_ = true;
+      kill(-1, SIGTERM);
+      kill(-1, SIGCONT);  // a stopped process would not notice
+      deadline_ = Now() + plan_.grace_nanoseconds;
+    } else {
+      kill(-1, SIGKILL);
+      deadline_ = 0;
+    }
+  }
+
+  void Reap() {
+    struct signalfd_siginfo ignored;
+    while (read(signals_, &ignored, sizeof(ignored)) > 0) {
+    }
+    for (;;) {
+      siginfo_t info = {};
+      if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG) != 0 ||
+          info.si_pid == 0) {
+        return;
+      }
+      if (info.si_pid != command_ || plan_.command.empty()) continue;
+      if (info.si_code == CLD_STOPPED) {
+        if (plan_.foreground) Tell(MessageKind::kStopped, info.si_status);
+        continue;
+      }
+      ended_ = true;
+      wait_status_ =
+          info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
+    }
+  }
+
+  void Tell(MessageKind kind, int number) {
+    Message message;
+    message.kind = kind;
+    message.number = number;
+    if (!SendMessage(control_, message)) _exit(1);
+  }
+
+  void Obey() {
+    Message message;
+    if (!ReceiveMessage(control_, &message)) _exit(1);  // nobody waits for us
+    switch (message.kind) {
+      case MessageKind::kSignal:
+        if (command_ > 0) kill(command_, message.number);
+        break;
+      case MessageKind::kContinue:
+        if (command_ > 0) kill(-command_, SIGCONT);
+        break;
+      case MessageKind::kTerminal:
+        if (terminal_ >= 0) tcsetpgrp(terminal_, command_);
+        break;
+      case MessageKind::kWatch:
+        command_ = message.number;
+        command_pidfd_ = sys::PidfdOpen(command_);
+        if (command_pidfd_ < 0) ended_ = true;
+        break;
+      default:
+        _exit(1);
+    }
+  }
+
+  // --- The end --------------------------------------------------------------
+
+  [[noreturn]] void Finish() {
+    const int64_t wall = Now() - started_;
+    const int leftovers = ReportLeftovers();
+    kill(-1, SIGKILL);
+    if (!plan_.command.empty()) {
+      // A child that Enter()'s caller has forked is not ours to wait for.
+      while (waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
+      }
+    }
+    SyncInputs();
+    if (plan_.list_overlay_changes) ReportChanges();
+    Message message;
+    message.kind = MessageKind::kEnded;
+    message.number = wait_status_;
+    message.count = static_cast<uint32_t>(leftovers);
+    message.flags = timed_out_ ? kEndedTimedOut : 0;
+    message.wall_nanoseconds = wall;
+    getrusage(RUSAGE_CHILDREN, &message.usage);
+    SendMessage(control_, message);
+    _exit(0);
+  }
+
+  // The command has read through a descriptor of its own; whoever shares the
+  // caller's goes on from where it stopped.
+  void SyncInputs() {
+    for (size_t i = 0; i < plan_.inputs.size(); ++i) {
+      Input& input = plan_.inputs[i];
+      if (input.original < 0) continue;
+      const off_t offset = lseek(input.reopened, 0, SEEK_CUR);
+      if (offset >= 0) lseek(input.original, offset, SEEK_SET);
+    }
+  }
+
+  int ReportLeftovers() {
+    const int directory = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0) return 0;
+    int count = 0;
+    alignas(dirent64) char buffer[8192];
+    ssize_t size;
+    while ((size = syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) >
+           0) {
+      for (ssize_t offset = 0; offset < size;) {
+        const auto* entry = reinterpret_cast<dirent64*>(buffer + offset);
+        offset += entry->d_reclen;
+        const int pid = atoi(entry->d_name);
+        if (pid <= 1 || pid == command_ || !IsAlive(directory, pid)) continue;
+        if (++count <= kMaxReportedLeftovers) ReportLeftover(directory, pid);
+      }
+    }
+    close(directory);
+    return count;
+  }
+
+  static size_t ReadProcFile(int proc, int pid, const char* name, char* buffer,
+                             size_t size) {
+    char path[64];
+    snprintf(path, sizeof(path), "%d/%s", pid, name);
+    const int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    const ssize_t got = read(fd, buffer, size - 1);
+    close(fd);
+    const size_t length = got > 0 ? static_cast<size_t>(got) : 0;
+    buffer[length] = '\0';
+    return length;
+  }
+
+  // Neither a zombie nor on its way there by itself.
+  static bool IsAlive(int proc, int pid) {
+    char stat[512];
+    if (ReadProcFile(proc, pid, "stat", stat, sizeof(stat)) == 0) return false;
+    // "pid (name) state ...", and the name may hold anything.
+    const char* end = strrchr(stat, ')');
+    return end != nullptr && end[1] == ' ' && end[2] != 'Z' && end[2] != 'X';
+  }
+
+  void ReportLeftover(int proc, int pid) {
+    Message message;
+    message.kind = MessageKind::kLeftover;
+    message.number = pid;
+    size_t length = ReadProcFile(proc, pid, "comm", message.text, 64);
+    if (length > 0 && message.text[length - 1] == '\n') --length;
+    message.text[length++] = '\0';
+    char* command = message.text + length;
+    size_t size = ReadProcFile(proc, pid, "cmdline", command, 1024);
+    while (size > 0 && command[size - 1] == '\0') --size;
+    for (size_t i = 0; i < size; ++i) {
+      if (command[i] == '\0') command[i] = ' ';
+    }
+    message.text_size = static_cast<uint32_t>(length + size);
+    SendMessage(control_, message);
+  }
+
+  // What the overlays' upper directories hold.
+  void ReportChanges() {
+    for (size_t i = 0; i < plan_.places.size(); ++i) {
+      if (plan_.places[i].kind != PlaceKind::kOverlay) continue;
+      char name[32];
+      snprintf(name, sizeof(name), "upper%zu", i);
+      const int upper =
+          openat(stage_, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      if (upper < 0) continue;
+      change_.kind = MessageKind::kChange;
+      const size_t length = plan_.places[i].target.size();
+      memcpy(change_.text, plan_.places[i].target.c_str(), length);
+      ReportDirectory(upper, length);
+    }
+  }
+
+  // Reports what is in `directory`, whose path is the first `length` bytes of
+  // change_.text. Closes it.
+  void ReportDirectory(int directory, size_t length) {
+    alignas(dirent64) char buffer[2048];
+    ssize_t size;
+    while ((size = syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) >
+           0) {
+      for (ssize_t offset = 0; offset < size;) {
+        const auto* entry = reinterpret_cast<dirent64*>(buffer + offset);
+        offset += entry->d_reclen;
+        if (strcmp(entry->d_name, ".") == 0 ||
+            strcmp(entry->d_name, "..") == 0) {
+          continue;
+        }
+        const size_t name = strlen(entry->d_name);
+        if (length + 1 + name > kMaxMessageText) continue;
+        change_.text[length] = '/';
+        memcpy(change_.text + length + 1, entry->d_name, name);
+        ReportEntry(directory, entry->d_name, length + 1 + name);
+      }
+    }
+    close(directory);
+  }
+
+  void ReportEntry(int directory, const char* name, size_t length) {
+    using Kind = OverlayChange::Kind;
+    struct stat info;
+    if (fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return;
+    Kind kind = Kind::kWritten;
+    if (S_ISDIR(info.st_mode)) {
+      // A directory that only leads to something changed isn't a change;
+      // overlayfs marks those that it made by their origin.
+      const int below = openat(directory, name,
+                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      if (below < 0) return;
+      char mark[256];
+      const bool copied =
+          fgetxattr(below, "user.overlay.origin", mark, sizeof(mark)) >= 0;
+      if (!copied) SendChange(Kind::kMadeDirectory, length);
+      ReportDirectory(below, length);
+      return;
+    }
+    // A character device 0:0 stands for a deleted name.
+    if (S_ISCHR(info.st_mode) && info.st_rdev == 0) kind = Kind::kDeleted;
+    SendChange(kind, length);
+  }
+
+  void SendChange(OverlayChange::Kind kind, size_t length) {
+    change_.number = static_cast<int32_t>(kind);
+    change_.text_size = static_cast<uint32_t>(length);
+    SendMessage(control_, change_);
+  }
+
+  Setup setup_;
+  Plan& plan_;
+  const int control_;
+  const int caller_;
+  int stage_ = -1;
+  int signals_ = -1;
+  int terminal_ = -1;
+
+  pid_t command_ = -1;
+  int command_pidfd_ = -1;
+  Step failed_step_ = Step::kFinished;
+  int failed_index_ = -1;
+  int failed_errno_ = 0;
+  const char* failed_path_ = "";
+
+  int64_t started_ = 0;
+  int64_t deadline_ = 0;
+  bool timed_out_ = false;
+  bool ended_ = false;
+  int wait_status_ = 0;
+  Message change_ = {};
+};
+
+}  // namespace
+
+int Setup::errno_now() { return errno; }
+
+void Setup::Fail(Step step, int index, int error, const char* text) const {
+  Message message;
+  message.kind = MessageKind::kFailed;
+  message.step = step;
+  message.index = index;
+  message.error = error;
+  size_t length = strlen(text);
+  if (length > kMaxMessageText) length = kMaxMessageText;
+  memcpy(message.text, text, length);
+  message.text_size = static_cast<uint32_t>(length);
+  SendMessage(control_, message);
+  _exit(1);
+}
+
+void Setup::Done(Step step) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (count_ < sizeof(records_) / sizeof(records_[0])) {
+    records_[count_++] = {step,
+                          static_cast<uint32_t>((now.tv_sec - last_.tv_sec) *
+                                                    kNanosecondsPerSecond +
+                                                now.tv_nsec - last_.tv_nsec)};
+  }
+  last_ = now;
+}
+
+void Setup::Report(MessageKind kind) {
+  Message message;
+  message.kind = kind;
+  message.text_size = static_cast<uint32_t>(count_ * sizeof(StepRecord));
+  memcpy(message.text, records_, message.text_size);
+  if (!SendMessage(control_, message)) _exit(1);
+}
+
+void RunInit(Plan& plan, int control, int caller) {
+  Init(plan, control, caller).Run();
+}
+
+}  // namespace encapsulate

@@ -1,0 +1,136 @@
+// What a sandbox shows, gives and takes away.
+//
+//   encapsulate::Options options;
+//   options.writable = {"/tmp", "/home/me/src"};
+//   options.limits.timeout = absl::Minutes(5);
+//
+// Everything that isn't named keeps its default: the machine as it is, read
+// only, with nothing writable, a network of its own that has only loopback,
+// the caller's uid, gid, groups, directory and environment, and no limit but
+// one (no core files).
+//
+// Paths may be relative and may be symbolic links; both are resolved when the
+// sandbox is made. Options are plain data: copy them, compare two runs, share
+// them between threads while nobody writes.
+#ifndef ENCAPSULATE_OPTIONS_H_
+#define ENCAPSULATE_OPTIONS_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+
+namespace encapsulate {
+
+// The network that the sandbox sees.
+enum class Network {
+  // Its own, with 127.0.0.1 and ::1 up. `localhost` and the host name resolve.
+  kLoopback,
+  // Its own, with every interface down.
+  kNone,
+  // The host's, abstract Unix sockets included. Not isolated.
+  kHost,
+};
+
+// Who the command believes to be. Neither gives it any capability.
+enum class Identity {
+  // The caller's uid and gid. An ordinary caller's other groups still count
+  // for access, but are shown as `nogroup`, and chown to them fails: the
+  // kernel maps one gid for an unprivileged user (user_namespaces(7)). Root
+  // keeps every id that it has.
+  kCaller,
+  // uid 0 and gid 0 stand for the caller's, for programs that insist on root.
+  kRoot,
+};
+
+// Whether the command is the caller's foreground job.
+enum class Attachment {
+  // Signals are not forwarded and the terminal's ownership isn't touched.
+  kDetached,
+  // While Process::Wait() runs, TERM, INT, HUP, QUIT, USR1, USR2, ALRM and
+  // WINCH that reach the calling thread are passed on, the terminal (if the
+  // caller owns it) belongs to the command, and stopping the command (Ctrl-Z)
+  // stops the caller as well. For command-line tools with a single thread.
+  kForeground,
+};
+
+// A fresh, empty directory tree in memory.
+struct Tmpfs {
+  std::string path;
+  // In bytes; 0 is the kernel's default, half of the machine's memory.
+  uint64_t size = 0;
+};
+
+// Limits bind the command and all that it starts. Absent is unlimited, and a
+// limit of zero is an error. None is on by default but core_size.
+struct Limits {
+  // Wall time of the command. Then every process gets SIGTERM, and what is
+  // left after `grace` is killed.
+  absl::Duration timeout = absl::InfiniteDuration();
+  absl::Duration grace = absl::Seconds(5);
+  // Of each process, rounded up to seconds: SIGXCPU, a second later SIGKILL.
+  absl::optional<absl::Duration> cpu_time;
+  // Bytes of address space of each process (RLIMIT_AS). Sanitizers reserve
+  // terabytes, so this and they don't go together.
+  absl::optional<uint64_t> address_space;
+  // Bytes of memory of the whole sandbox. Needs a cgroup (v2 or v1) that the
+  // caller may write, see HostCheck; an error where there is none.
+  absl::optional<uint64_t> memory;
+  // Processes and threads at any one time. By cgroup where the caller may
+  // write one, else RLIMIT_NPROC, which counts per sandbox from Linux 5.14 on
+  // (per user before) and doesn't bind root: an error then.
+  absl::optional<uint64_t> processes;
+  // Bytes of each file written (RLIMIT_FSIZE: SIGXFSZ).
+  absl::optional<uint64_t> file_size;
+  // Descriptors of each process (RLIMIT_NOFILE).
+  absl::optional<uint64_t> open_files;
+  // Bytes of a core file. 0 because core_pattern may start a program outside.
+  uint64_t core_size = 0;
+};
+
+struct Options {
+  // Trees (directories or single files) that stay as they are on the host,
+  // with their submounts. Listing one twice, or inside another, is fine.
+  // Naming a socket, a FIFO or a device makes it reachable.
+  std::vector<std::string> writable;
+  // Fresh directories in memory, gone with the sandbox. The place must exist,
+  // or lie in another fresh or hidden directory.
+  std::vector<Tmpfs> tmpfs;
+  // Trees in which writing succeeds and is thrown away (overlayfs, Linux 5.11
+  // for ordinary users). Submounts get an overlay each.
+  std::vector<std::string> overlay;
+  // Directories that look empty and files that look empty.
+  std::vector<std::string> hidden;
+
+  Network network = Network::kLoopback;
+  Identity identity = Identity::kCaller;
+  Attachment attachment = Attachment::kDetached;
+
+  // Empty keeps the host's name.
+  std::string hostname;
+  // Empty keeps the caller's working directory.
+  std::string directory;
+  // Environment as NAME=VALUE; absent keeps the caller's. See environment.h.
+  absl::optional<std::vector<std::string>> environment;
+  // Absent keeps the caller's.
+  absl::optional<mode_t> umask;
+  // Descriptors that stay open besides 0, 1 and 2. Directories and block
+  // devices are refused here and there: they are doors to the host.
+  std::vector<int> keep_descriptors;
+  // Directories to make (mode 0700) in fresh trees before the command starts,
+  // a HOME for example.
+  std::vector<std::string> make_directories;
+
+  Limits limits;
+
+  // Report in Result what overlays caught.
+  bool list_overlay_changes = false;
+};
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_OPTIONS_H_

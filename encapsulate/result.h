@@ -1,0 +1,79 @@
+// How a sandboxed command ended, and why a sandbox could not be made.
+//
+// One law: a non-OK status from Spawn(), Run() or Enter() means that the
+// command never ran. Whatever the command did, dying included, is a Result.
+#ifndef ENCAPSULATE_RESULT_H_
+#define ENCAPSULATE_RESULT_H_
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace encapsulate {
+
+enum class Outcome {
+  kExited,    // Result::exit_code
+  kSignaled,  // Result::signal
+  kTimedOut,  // Limits::timeout passed; exit_code or signal say how it ended
+};
+
+// A limit that ended the command or was run into while it ran.
+enum class LimitHit { kCpuTime, kFileSize, kMemory, kProcesses };
+
+// A process that was still there when the command had ended, and was killed.
+struct Leftover {
+  pid_t pid;            // inside the sandbox
+  std::string name;     // as in /proc/PID/comm
+  std::string command;  // its arguments, joined by spaces; may be empty
+};
+
+// Something that an overlay caught.
+struct OverlayChange {
+  enum class Kind { kWritten, kMadeDirectory, kDeleted };
+  Kind kind;
+  std::string path;
+};
+
+struct Result {
+  Outcome outcome = Outcome::kExited;
+  int exit_code = 0;
+  int signal = 0;  // 0 unless a signal ended the command
+  std::vector<LimitHit> limits_hit;
+  absl::Duration wall_time;
+  // Of every process that the sandbox's init reaped, the command included.
+  struct rusage usage = {};
+  std::vector<Leftover> leftovers;
+  // Beyond the first 64, leftovers are only counted.
+  int leftover_count = 0;
+  std::vector<OverlayChange> overlay_changes;
+
+  bool ok() const { return outcome == Outcome::kExited && exit_code == 0; }
+};
+
+// What kind of failure a status from this library stands for.
+enum class FailureKind {
+  kNone,              // the status is OK or not of this library
+  kInvalidOptions,    // the caller's mistake; nothing was started
+  kHostRefused,       // the host doesn't allow what was asked for
+  kCommandNotFound,   // no such program inside the sandbox
+  kCommandNotUsable,  // found, but it can't be executed
+  kLost,              // the command ran, and how it ended can't be known
+};
+
+FailureKind FailureKindOf(const absl::Status& status);
+
+// The names used in reports: "exited", "signaled", "timed-out".
+const char* OutcomeName(Outcome outcome);
+// "cpu-time", "file-size", "memory", "processes".
+const char* LimitName(LimitHit limit);
+// "SIGSEGV"; "SIGRTMIN+3"; "signal 0" for what isn't one.
+std::string SignalName(int signal);
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_RESULT_H_

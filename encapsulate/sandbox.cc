@@ -1,0 +1,608 @@
+#include "encapsulate/sandbox.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "encapsulate/cgroup.h"
+#include "encapsulate/error.h"
+#include "encapsulate/explain.h"
+#include "encapsulate/plan.h"
+#include "encapsulate/setup.h"
+#include "encapsulate/syscalls.h"
+#include "encapsulate/unique_fd.h"
+#include "encapsulate/wire.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr int kForwarded[] = {SIGTERM, SIGINT,  SIGHUP,   SIGQUIT, SIGUSR1,
+                              SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+
+// Blocks every signal of this thread while it lives.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+  const sigset_t& before() const { return before_; }
+
+ private:
+  sigset_t before_;
+};
+
+// A foreground job's hold on signals and terminal, from the start of the
+// command to its end (tcsetpgrp(3), signal(7)).
+class Foreground {
+ public:
+  explicit Foreground(const Plan& plan) : terminal_(plan.terminal) {
+    sigset_t forwarded;
+    sigemptyset(&forwarded);
+    for (int signal : kForwarded) sigaddset(&forwarded, signal);
+    pthread_sigmask(SIG_BLOCK, &forwarded, &before_);
+    signals_ = UniqueFd(signalfd(-1, &forwarded, SFD_CLOEXEC | SFD_NONBLOCK));
+    has_modes_ = terminal_ >= 0 && tcgetattr(terminal_, &modes_) == 0;
+    owned_ = plan.owns_terminal;
+  }
+  ~Foreground() {
+    if (owned_) TakeTerminal();
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  Foreground(const Foreground&) = delete;
+  Foreground& operator=(const Foreground&) = delete;
+
+  int signals() const { return signals_.get(); }
+  const sigset_t& before() const { return before_; }
+
+  // Whether the terminal is the caller's now, to be handed on.
+  bool OwnsTerminal() {
+    const bool owns = terminal_ >= 0 && tcgetpgrp(terminal_) == getpgrp();
+    owned_ |= owns;
+    return owns;
+  }
+
+  // A command that was killed can't have put the terminal right.
+  void RestoreModes() {
+    if (!has_modes_ || !owned_) return;
+    TakeTerminal();
+    tcsetattr(terminal_, TCSADRAIN, &modes_);
+  }
+
+  // Stops the caller as the command was stopped, until it is continued.
+  void StopToo(int signal) {
+    if (owned_) TakeTerminal();
+    struct sigaction stop = {};
+    struct sigaction saved;
+    stop.sa_handler = SIG_DFL;
+    sigaction(signal, &stop, &saved);
+    sigset_t one;
+    sigset_t mask;
+    sigemptyset(&one);
+    sigaddset(&one, signal);
+    pthread_sigmask(SIG_UNBLOCK, &one, &mask);
+    raise(signal);
+    pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+    sigaction(signal, &saved, nullptr);
+  }
+
+ private:
+  // tcsetpgrp() stops a background caller by SIGTTOU unless it is blocked.
+  void TakeTerminal() const {
+    const SignalsBlocked blocked;
+    tcsetpgrp(terminal_, getpgrp());
+  }
+
+  const int terminal_;
+  bool owned_ = false;
+  bool has_modes_ = false;
+  struct termios modes_ = {};
+  sigset_t before_ = {};
+  UniqueFd signals_;
+};
+
+void WaitFor(int pidfd, pid_t pid) {
+  siginfo_t info;
+  const idtype_t type = pidfd >= 0 ? sys::kPidfd : P_PID;
+  const auto id = static_cast<id_t>(pidfd >= 0 ? pidfd : pid);
+  while (waitid(type, id, &info, WEXITED | __WALL) != 0 && errno == EINTR) {
+  }
+}
+
+absl::Status HostError(absl::string_view what) {
+  return MakeFailure(FailureKind::kHostRefused,
+                     absl::StrCat("cannot ", what, ": ", Reason(errno)));
+}
+
+}  // namespace
+
+struct Process::State {
+  std::unique_ptr<Plan> plan = std::make_unique<Plan>();
+  Cgroup cgroup;
+  UniqueFd control;
+  UniqueFd init_pidfd;
+  pid_t init = -1;
+  std::vector<StepTime> steps;
+  std::unique_ptr<Foreground> foreground;
+  bool killed = false;
+  bool ended = false;
+  // Enter() only: the process that waits for the child and tells how it ended.
+  pid_t relay = -1;
+  UniqueFd relay_socket;
+
+  ~State() {
+    if (init > 0) {
+      sys::PidfdSendSignal(init_pidfd.get(), SIGKILL);
+      ReapAll();
+    }
+  }
+
+  // The relay's child is in the sandbox, so the sandbox's end waits for it.
+  void ReapAll() {
+    if (relay > 0) WaitFor(-1, std::exchange(relay, -1));
+    if (init > 0) WaitFor(init_pidfd.get(), std::exchange(init, -1));
+  }
+
+  bool Send(MessageKind kind, int number = 0) const {
+    Message message;
+    message.kind = kind;
+    message.number = number;
+    return SendMessage(control.get(), message);
+  }
+
+  void AddSteps(const Message& message) {
+    for (size_t at = 0; at + sizeof(StepRecord) <= message.text_size;
+         at += sizeof(StepRecord)) {
+      StepRecord record;
+      memcpy(&record, message.text + at, sizeof(record));
+      steps.push_back({std::string(StepName(record.step)),
+                       absl::Nanoseconds(record.nanoseconds)});
+    }
+  }
+};
+
+class Launcher {
+ public:
+  using State = Process::State;
+
+  static absl::StatusOr<Process> Spawn(
+      const Options& options, const std::vector<std::string>& command) {
+    auto state = std::make_unique<State>();
+    absl::Status status = Start(options, &command, state.get());
+    if (!status.ok()) return status;
+    Message message;
+    status = Await(*state, MessageKind::kStarted, &message);
+    if (!status.ok()) return status;
+    state->AddSteps(message);
+    return Process(std::move(state));
+  }
+
+  static absl::StatusOr<absl::optional<Process>> Enter(const Options& options) {
+    auto state = std::make_unique<State>();
+    absl::Status status = Start(options, nullptr, state.get());
+    if (!status.ok()) return status;
+    Message message;
+    status = Await(*state, MessageKind::kReady, &message);
+    if (!status.ok()) return status;
+    state->AddSteps(message);
+    std::vector<UniqueFd> inputs;
+    for (Input& input : state->plan->inputs) {
+      int fd = -1;
+      if (!ReceiveMessage(state->control.get(), &message, &fd) || fd < 0) {
+        return Lost();
+      }
+      inputs.emplace_back(fd);
+      input.reopened = fd;
+    }
+    return Fork(std::move(state));
+  }
+
+ private:
+  static absl::Status Lost() {
+    return MakeFailure(
+        FailureKind::kHostRefused,
+        "cannot make the sandbox: its init died, killed from outside");
+  }
+
+  // Up to a running init, which goes on by itself.
+  static absl::Status Start(const Options& options,
+                            const std::vector<std::string>* command,
+                            State* state) {
+    const absl::Time begin = absl::Now();
+    Plan& plan = *state->plan;
+    absl::Status status = MakePlan(options, command, &plan);
+    if (!status.ok()) return status;
+    status = PlanCgroup(options.limits, state);
+    if (!status.ok()) return status;
+    state->steps.push_back({"plan", absl::Now() - begin});
+    if (plan.foreground) {
+      state->foreground = std::make_unique<Foreground>(plan);
+      if (state->foreground->signals() < 0) return HostError("watch signals");
+    }
+    return StartInit(state);
+  }
+
+  static absl::Status PlanCgroup(const Limits& limits, State* state) {
+    Limits by_cgroup;
+    by_cgroup.memory = limits.memory;
+    // RLIMIT_NPROC does where there is no cgroup, but not for root.
+    if (limits.processes.has_value()) {
+      if (Cgroup::WhyNotProcesses().empty() || getuid() == 0) {
+        by_cgroup.processes = limits.processes;
+      } else {
+        // One more for init, which counts as well.
+        const uint64_t most = *limits.processes + 1;
+        state->plan->limits.push_back({RLIMIT_NPROC, most, most});
+      }
+    }
+    if (!by_cgroup.memory.has_value() && !by_cgroup.processes.has_value()) {
+      return absl::OkStatus();
+    }
+    absl::StatusOr<Cgroup> cgroup = Cgroup::Make(by_cgroup);
+    if (!cgroup.ok()) return cgroup.status();
+    state->cgroup = *std::move(cgroup);
+    state->plan->wait_for_go = true;
+    return absl::OkStatus();
+  }
+
+  static absl::Status StartInit(State* state) {
+    Plan& plan = *state->plan;
+    int sockets[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+      return HostError("make a socket pair");
+    }
+    state->control = UniqueFd(sockets[0]);
+    UniqueFd child_control(sockets[1]);
+    const UniqueFd caller(sys::PidfdOpen(getpid()));
+    if (!caller.valid()) return HostError("open a pidfd");
+
+    int pidfd = -1;
+    pid_t pid;
+    {
+      const SignalsBlocked blocked;
+      plan.signal_mask = state->foreground != nullptr
+                             ? state->foreground->before()
+                             : blocked.before();
+      pid = CloneInit(plan.clone_flags, &pidfd);
+      if (pid == 0) {
+        // Numbers that a closed standard descriptor left free are the
+        // command's, not init's.
+        const int control = fcntl(child_control.get(), F_DUPFD_CLOEXEC, 3);
+        const int caller_pidfd = fcntl(caller.get(), F_DUPFD_CLOEXEC, 3);
+        if (control < 0 || caller_pidfd < 0) _exit(1);
+        RunInit(plan, control, caller_pidfd);
+      }
+    }
+    if (pid < 0) return Explain(plan, {Step::kClone, -1, errno, ""});
+    state->init = pid;
+    state->init_pidfd = UniqueFd(pidfd);
+    child_control.Reset();
+    return plan.wait_for_go ? LetGo(state) : absl::OkStatus();
+  }
+
+  // No exit signal: the end of init is nobody's business but ours, and a
+  // caller that ignores SIGCHLD must not make the kernel reap it.
+  static pid_t CloneInit(uint64_t flags, int* pidfd) {
+    sys::CloneArgs args;
+    args.flags = flags | CLONE_PIDFD | sys::kCloneClearSighand;
+    args.pidfd = reinterpret_cast<uint64_t>(pidfd);
+    const pid_t pid = sys::Clone3(args);
+    if (pid >= 0 || errno != ENOSYS) return pid;
+    // Some containers filter clone3. Handlers stay until the command's start;
+    // all signals are blocked till then.
+    return static_cast<pid_t>(
+        syscall(SYS_clone, flags | CLONE_PIDFD, nullptr, pidfd, nullptr, 0));
+  }
+
+  // What the caller has to do before init can go on.
+  static absl::Status LetGo(State* state) {
+    absl::Status status = state->cgroup.Add(state->init);
+    if (!status.ok()) return status;
+    status = state->cgroup.RemoveWhenDead(state->init_pidfd.get());
+    if (!status.ok()) return status;
+    if (state->plan->map_from_outside) {
+      const std::string directory = absl::StrCat("/proc/", state->init);
+      for (const auto& map :
+           {std::make_pair("gid_map", &state->plan->gid_map),
+            std::make_pair("uid_map", &state->plan->uid_map)}) {
+        const UniqueFd file(
+            open(absl::StrCat(directory, "/", map.first).c_str(),
+                 O_WRONLY | O_CLOEXEC));
+        if (!file.valid() ||
+            write(file.get(), map.second->data(), map.second->size()) !=
+                static_cast<ssize_t>(map.second->size())) {
+          return Explain(*state->plan, {Step::kMapUser, -1, errno, ""});
+        }
+      }
+    }
+    if (!state->Send(MessageKind::kGo)) return Lost();
+    return absl::OkStatus();
+  }
+
+  static absl::Status Await(State& state, MessageKind wanted,
+                            Message* message) {
+    if (!ReceiveMessage(state.control.get(), message)) return Lost();
+    if (message->kind == wanted) return absl::OkStatus();
+    if (message->kind != MessageKind::kFailed) return Lost();
+    return Explain(*state.plan,
+                   {message->step, message->index, message->error,
+                    std::string(message->text, message->text_size)});
+  }
+
+  // --- Enter() ------------------------------------------------------------
+
+  // Two forks: setns(2) puts only children into a PID namespace. The process
+  // in between, the relay, waits for the child, so that the caller's handlers
+  // and SIGCHLD disposition play no part in how its end is learned.
+  static absl::StatusOr<absl::optional<Process>> Fork(
+      std::unique_ptr<State> state) {
+    int sockets[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+      return HostError("make a socket pair");
+    }
+    state->relay_socket = UniqueFd(sockets[0]);
+    UniqueFd relay_end(sockets[1]);
+    const pid_t relay = fork();
+    if (relay < 0) return HostError("fork");
+    if (relay == 0) {
+      state->relay_socket.Reset();
+      RunRelay(*state, relay_end.get());
+      // Inside: let go of what belongs to the caller, without ending it.
+      state->init = -1;
+      state->relay = -1;
+      state->cgroup.Disown();
+      // The environment points into the plan.
+      if (state->plan->replace_environment) {
+        static Plan* const kept = state->plan.release();
+        static_cast<void>(kept);
+      }
+      return absl::optional<Process>();
+    }
+    state->relay = relay;
+    relay_end.Reset();
+    Message message;
+    if (!ReceiveMessage(state->relay_socket.get(), &message)) return Lost();
+    if (message.kind == MessageKind::kFailed) {
+      return Explain(*state->plan,
+                     {message.step, message.index, message.error,
+                      std::string(message.text, message.text_size)});
+    }
+    state->AddSteps(message);
+    if (!state->Send(MessageKind::kWatch, message.number)) return Lost();
+    return absl::optional<Process>(Process(std::move(state)));
+  }
+
+  // Returns in the child inside the sandbox; the relay itself never does.
+  static void RunRelay(State& state, int socket) {
+    Setup setup(*state.plan, socket);
+    setup.Check(setns(state.init_pidfd.get(),
+                      static_cast<int>(state.plan->clone_flags)),
+                Step::kJoinNamespaces);
+    setup.Done(Step::kJoinNamespaces);
+    const pid_t child = setup.Check(fork(), Step::kFork);
+    if (child == 0) {
+      BecomeInside(*state.plan, setup);
+      return;
+    }
+    for (int signal = 1; signal < NSIG; ++signal) {
+      if (signal != SIGCHLD) std::signal(signal, SIG_IGN);
+    }
+    std::signal(SIGCHLD, SIG_DFL);
+    if (socket > 0) sys::CloseRange(0, static_cast<unsigned>(socket) - 1, 0);
+    sys::CloseRange(static_cast<unsigned>(socket) + 1, ~0U, 0);
+    Message message;
+    message.kind = MessageKind::kEnded;
+    while (wait4(child, &message.number, 0, &message.usage) < 0 &&
+           errno == EINTR) {
+    }
+    SendMessage(socket, message);
+    _exit(0);
+  }
+
+  static void BecomeInside(Plan& plan, Setup& setup) {
+    setpgid(0, 0);
+    if (chdir(plan.directory.c_str()) != 0) setup.Fail(Step::kEnterDirectory);
+    for (const Input& input : plan.inputs) {
+      setup.Check(dup3(input.reopened, input.fd, 0), Step::kReopenInput,
+                  input.fd);
+    }
+    for (const ResourceLimit& limit : plan.limits) {
+      const auto resource = static_cast<__rlimit_resource_t>(limit.resource);
+      const struct rlimit wanted = {limit.soft, limit.hard};
+      setup.Check(setrlimit(resource, &wanted), Step::kSetLimit,
+                  limit.resource);
+    }
+    if (plan.umask.has_value()) umask(*plan.umask);
+    if (plan.replace_environment) {
+      clearenv();
+      for (std::string& entry : plan.strings) putenv(entry.data());
+    }
+    Confine(setup);
+    setup.Report(MessageKind::kStarted);
+  }
+};
+
+Process::Process(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Process::Process(Process&&) noexcept = default;
+Process& Process::operator=(Process&&) noexcept = default;
+Process::~Process() = default;
+
+pid_t Process::init_pid() const { return state_->init; }
+
+const std::vector<StepTime>& Process::steps() const { return state_->steps; }
+
+absl::Status Process::Signal(int signal) {
+  if (state_->ended || !state_->Send(MessageKind::kSignal, signal)) {
+    return absl::FailedPreconditionError("the command has ended");
+  }
+  return absl::OkStatus();
+}
+
+void Process::Kill() {
+  state_->killed = true;
+  sys::PidfdSendSignal(state_->init_pidfd.get(), SIGKILL);
+}
+
+namespace {
+
+void SetEnd(int wait_status, bool timed_out, Result* result) {
+  if (WIFSIGNALED(wait_status)) {
+    result->outcome = Outcome::kSignaled;
+    result->signal = WTERMSIG(wait_status);
+    if (result->signal == SIGXCPU) {
+      result->limits_hit.push_back(LimitHit::kCpuTime);
+    } else if (result->signal == SIGXFSZ) {
+      result->limits_hit.push_back(LimitHit::kFileSize);
+    }
+  } else {
+    result->outcome = Outcome::kExited;
+    result->exit_code = WEXITSTATUS(wait_status);
+  }
+  if (timed_out) result->outcome = Outcome::kTimedOut;
+}
+
+void AddLeftover(const Message& message, Result* result) {
+  const absl::string_view text(message.text, message.text_size);
+  const size_t end = text.find('\0');
+  if (end == absl::string_view::npos) return;
+  result->leftovers.push_back({message.number, std::string(text.substr(0, end)),
+                               std::string(text.substr(end + 1))});
+}
+
+}  // namespace
+
+// Passes on what came in for the command while it is a foreground job.
+void Process::ForwardSignals() {
+  struct signalfd_siginfo info;
+  while (read(state_->foreground->signals(), &info, sizeof(info)) ==
+         sizeof(info)) {
+    const int signal = static_cast<int>(info.ssi_signo);
+    if (signal != SIGCONT) {
+      state_->Send(MessageKind::kSignal, signal);
+      continue;
+    }
+    if (state_->foreground->OwnsTerminal())
+      state_->Send(MessageKind::kTerminal);
+    state_->Send(MessageKind::kContinue);
+  }
+}
+
+// False when init has said its last word.
+bool Process::Listen(Result* result) {
+  Message message;
+  if (!ReceiveMessage(state_->control.get(), &message)) return false;
+  switch (message.kind) {
+    case MessageKind::kStopped:
+      state_->foreground->StopToo(message.number);
+      // Continued: SIGCONT may have been merged with one already forwarded.
+      if (state_->foreground->OwnsTerminal()) {
+        state_->Send(MessageKind::kTerminal);
+      }
+      state_->Send(MessageKind::kContinue);
+      return true;
+    case MessageKind::kLeftover:
+      AddLeftover(message, result);
+      return true;
+    case MessageKind::kChange:
+      result->overlay_changes.push_back(
+          {static_cast<OverlayChange::Kind>(message.number),
+           std::string(message.text, message.text_size)});
+      return true;
+    case MessageKind::kEnded:
+      state_->ended = true;
+      SetEnd(message.number, (message.flags & kEndedTimedOut) != 0, result);
+      result->usage = message.usage;
+      result->leftover_count = static_cast<int>(message.count);
+      result->wall_time = absl::Nanoseconds(message.wall_nanoseconds);
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Enter(): the child's end is known to the relay only.
+bool Process::AskRelay(Result* result) {
+  Message message;
+  if (!ReceiveMessage(state_->relay_socket.get(), &message) ||
+      message.kind != MessageKind::kEnded) {
+    return false;
+  }
+  SetEnd(message.number, result->outcome == Outcome::kTimedOut, result);
+  result->usage = message.usage;
+  return true;
+}
+
+absl::StatusOr<Result> Process::Wait() {
+  Result result;
+  const int signals =
+      state_->foreground != nullptr ? state_->foreground->signals() : -1;
+  for (bool more = true; more;) {
+    struct pollfd events[2] = {{state_->control.get(), POLLIN, 0},
+                               {signals, POLLIN, 0}};
+    if (poll(events, 2, -1) < 0) continue;  // EINTR
+    if (events[1].revents != 0) ForwardSignals();
+    if (events[0].revents != 0) more = Listen(&result);
+  }
+  bool known = state_->ended;
+  if (known && state_->relay > 0) known = AskRelay(&result);
+  state_->ReapAll();
+  for (LimitHit hit : state_->cgroup.LimitsHit()) {
+    result.limits_hit.push_back(hit);
+  }
+  state_->cgroup.Remove();
+  // Killed by us, or, init being the largest process, by the memory limit.
+  const bool memory_ran_out =
+      absl::c_linear_search(result.limits_hit, LimitHit::kMemory);
+  if (!known && (state_->killed || memory_ran_out)) {
+    SetEnd(SIGKILL, /*timed_out=*/false, &result);
+    known = true;
+  }
+  if (state_->foreground != nullptr) {
+    if (result.outcome != Outcome::kExited) state_->foreground->RestoreModes();
+    state_->foreground = nullptr;
+  }
+  state_->ended = true;
+  if (known) return result;
+  return MakeFailure(FailureKind::kLost,
+                     "cannot tell how the command ended: the sandbox's init "
+                     "was killed from outside");
+}
+
+absl::StatusOr<Process> Spawn(const Options& options,
+                              const std::vector<std::string>& command) {
+  return Launcher::Spawn(options, command);
+}
+
+absl::StatusOr<Result> Run(const Options& options,
+                           const std::vector<std::string>& command) {
+  absl::StatusOr<Process> process = Spawn(options, command);
+  if (!process.ok()) return process.status();
+  return process->Wait();
+}
+
+absl::StatusOr<absl::optional<Process>> Enter(const Options& options) {
+  return Launcher::Enter(options);
+}
+
+}  // namespace encapsulate

@@ -1,0 +1,112 @@
+// Runs a command, or goes on as a forked child, in an isolated view of this
+// machine.
+//
+//   encapsulate::Options options;
+//   options.writable = {"/tmp"};
+//   absl::StatusOr<encapsulate::Result> result =
+//       encapsulate::Run(options, {"make", "-j2"});
+//   if (!result.ok()) return result.status();  // make never ran
+//   if (!result->ok()) ...                     // make failed
+//
+// The sandbox has its own user, mount, PID, IPC, UTS, cgroup and (unless asked
+// otherwise) network namespace. The filesystem is the host's, read-only but
+// for what Options name; /proc, /dev, /dev/shm and /sys are its own. The
+// command has no capability and can't gain any, not even as root. A small
+// init, pid 1, reaps orphans and ends with the command; the kernel then kills
+// whatever is left. Nothing is ever made on the host but, for some limits, a
+// cgroup that is gone when the call returns.
+//
+// Needs Linux 5.10 and a host that grants user namespaces; see host_check.h.
+//
+// Threads: every function may be called from any thread. Each starts a child
+// by clone(2) with all signals blocked, and that child makes system calls
+// only; it never touches the heap or a lock. Fork: a Process belongs to the
+// process that made it.
+#ifndef ENCAPSULATE_SANDBOX_H_
+#define ENCAPSULATE_SANDBOX_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "encapsulate/options.h"
+#include "encapsulate/result.h"
+
+namespace encapsulate {
+
+// A step of setting a sandbox up and how long it took.
+struct StepTime {
+  std::string step;
+  absl::Duration time;
+};
+
+// A sandbox with a process in it. Move-only. The destructor kills every
+// process inside and waits until they are gone.
+class Process {
+ public:
+  Process(Process&&) noexcept;
+  Process& operator=(Process&&) noexcept;
+  ~Process();
+
+  // Waits for the command's end and until the sandbox is empty. Call it once.
+  // Fails with FailureKind::kLost if the sandbox was torn down from outside
+  // (init killed), so that nobody knows how the command ended.
+  absl::StatusOr<Result> Wait();
+
+  // Sends a signal to the command (not to its children).
+  // FailedPrecondition once it has ended.
+  absl::Status Signal(int signal);
+
+  // Kills every process of the sandbox. Wait() then says SIGKILL.
+  void Kill();
+
+  // The pid of the sandbox's init, as the caller sees it.
+  pid_t init_pid() const;
+
+  // What the set-up did, in order, and how long each step took.
+  const std::vector<StepTime>& steps() const;
+
+ private:
+  friend class Launcher;
+  struct State;
+  explicit Process(std::unique_ptr<State> state);
+  void ForwardSignals();
+  bool Listen(Result* result);
+  bool AskRelay(Result* result);
+  std::unique_ptr<State> state_;
+};
+
+// Starts `command` and returns once it has been executed. A command without a
+// slash is searched in the PATH that it will see, by the rules of execvp(3).
+absl::StatusOr<Process> Spawn(const Options& options,
+                              const std::vector<std::string>& command);
+
+// Spawn() and Wait().
+absl::StatusOr<Result> Run(const Options& options,
+                           const std::vector<std::string>& command);
+
+// Like fork(2), but the child is in a sandbox: returns a Process to the caller
+// and absl::nullopt to the child, which goes on with the caller's memory, its
+// descriptors and, of its threads, the calling one. An error is returned to
+// the caller only; the child then never was.
+//
+//   absl::StatusOr<absl::optional<Process>> child = Enter(options);
+//   if (!child.ok()) return child.status();
+//   if (!child->has_value()) _exit(RunTest());  // inside
+//   absl::StatusOr<Result> result = (*child)->Wait();
+//
+// The child's descriptors stay open, apart from Enter()'s own, and directories
+// among them are doors to the host: close what the child shouldn't have.
+// Options::keep_descriptors isn't used.
+absl::StatusOr<absl::optional<Process>> Enter(const Options& options);
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_SANDBOX_H_

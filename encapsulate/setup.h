@@ -1,0 +1,80 @@
+// What runs between clone(2) and the command: the steps that turn a new child
+// into a sandbox, in the child. Nothing here uses the heap, stdio or a lock,
+// because the child may be a copy of one thread of a process with many.
+//
+// The child's copy of the plan is its own, so the steps may note things in it.
+//
+// A step that fails sends a record of itself to the caller and ends the child,
+// so the functions below return only when all is well.
+#ifndef ENCAPSULATE_SETUP_H_
+#define ENCAPSULATE_SETUP_H_
+
+#include <cstdint>
+#include <ctime>
+
+#include "encapsulate/plan.h"
+#include "encapsulate/wire.h"
+
+namespace encapsulate {
+
+// The failure exit and the stop-watch of a child.
+class Setup {
+ public:
+  Setup(Plan& plan, int control) : plan_(plan), control_(control) {
+    clock_gettime(CLOCK_MONOTONIC, &last_);
+  }
+
+  Plan& plan() const { return plan_; }
+  int control() const { return control_; }
+
+  // Sends the record {step, index, error, text} and exits.
+  [[noreturn]] void Fail(Step step, int index = -1, int error = errno_now(),
+                         const char* text = "") const;
+
+  // Fails unless `result` is at least 0; hands it back.
+  int Check(int result, Step step, int index = -1) const {
+    if (result < 0) Fail(step, index);
+    return result;
+  }
+
+  // Notes that `step` is done and how long it took since the last one.
+  void Done(Step step);
+
+  // Sends the times noted, as a message of `kind`.
+  void Report(MessageKind kind);
+
+ private:
+  static int errno_now();
+
+  Plan& plan_;
+  const int control_;
+  struct timespec last_;
+  uint32_t count_ = 0;
+  StepRecord records_[32];
+};
+
+// mounts.cc: builds the filesystem view in this process's mount namespace and
+// reads the mount table back. `mount_table` is this process's mountinfo, opened
+// while the host's /proc was there. `stage` is set to a directory descriptor of
+// the hidden tmpfs that holds overlays' upper directories.
+void BuildView(Setup& setup, int mount_table, int* stage);
+
+// network.cc: brings loopback up, if the plan has it, and checks that no other
+// interface is.
+void SetUpNetwork(Setup& setup);
+
+// confine.cc: leaves the session keyring, drops every capability for good,
+// filters system calls, and reads the result back.
+void Confine(Setup& setup);
+
+// inputs.cc: replaces descriptors opened for reading by ones that went through
+// the read-only view. Called while nothing covers the host's paths yet.
+void ReopenInputs(Setup& setup);
+
+// init.cc: all of it, in a process fresh from clone(2). `caller` is a pidfd of
+// the caller, whose death ends the sandbox.
+[[noreturn]] void RunInit(Plan& plan, int control, int caller);
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_SETUP_H_

@@ -1,0 +1,101 @@
+// What the caller and the sandbox's init tell each other, over one socket pair
+// of type SOCK_SEQPACKET: plain data, one message a packet, no allocation.
+#ifndef ENCAPSULATE_WIRE_H_
+#define ENCAPSULATE_WIRE_H_
+
+#include <sys/resource.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace encapsulate {
+
+// The steps of setting up, in about the order in which they are taken. Each
+// has a phrase in explain.cc.
+enum class Step : uint8_t {
+  kClone,
+  kJoinCgroup,
+  kMapUser,
+  kHostname,
+  kOpenMountTable,
+  kCloneTree,  // index: place
+  kMakeReadOnly,
+  kReopenInput,  // index: descriptor
+  kMountStage,
+  kMakeMountPoint,  // index: place
+  kMountPlace,      // index: place
+  kSealPlace,       // index: place
+  kMakeDirectory,   // index: plan.make_directories
+  kMaskSocket,      // index: plan.masks
+  kProtectProc,
+  kReadMountTable,
+  kCoverMount,    // text: the mount point
+  kVerifyMounts,  // text: the mount point that is writable
+  kLoopback,
+  kVerifyNetwork,  // text: the interface that is up
+  kEnterDirectory,
+  kLeaveKeyring,
+  kDropCapabilities,
+  kFilterCalls,
+  kVerifyPrivileges,
+  kJoinNamespaces,  // Enter() only
+  kFork,
+  kSetLimit,  // index: the RLIMIT_ constant
+  kTakeTerminal,
+  kExecute,
+  kFinished,  // nothing is left to do
+};
+
+enum class MessageKind : uint8_t {
+  // From init.
+  kFailed,    // step, index, error, text
+  kReady,     // the view stands (text: StepRecords); Enter() may go on
+  kInput,     // carries a descriptor to put in place of `number`
+  kStarted,   // the command runs (text: StepRecords)
+  kStopped,   // number: the signal that stopped the command
+  kLeftover,  // number: pid; text: name '\0' command
+  kChange,    // number: OverlayChange::Kind; text: path
+  kEnded,     // number: wait status; usage; flags
+  // From the caller.
+  kGo,        // ids are mapped, cgroup joined: carry on
+  kSignal,    // number: signal for the command
+  kContinue,  // SIGCONT for the command's process group
+  kWatch,     // Enter(): number: pid, as init sees it, to watch as the command
+  kTerminal,  // give the terminal to the command's process group
+};
+
+struct StepRecord {
+  Step step;
+  uint32_t nanoseconds;
+};
+
+inline constexpr size_t kMaxMessageText = 8192;
+inline constexpr uint32_t kEndedTimedOut = 1;
+
+struct Message {
+  MessageKind kind;
+  Step step = Step::kFinished;
+  int32_t index = -1;
+  int32_t error = 0;
+  int32_t number = 0;
+  uint32_t flags = 0;
+  uint32_t count = 0;
+  uint32_t text_size = 0;
+  int64_t wall_nanoseconds = 0;
+  struct rusage usage = {};
+  char text[kMaxMessageText];
+};
+
+// Sends the message, without the unused rest of its text. False, with errno,
+// if the other end is gone. Never raises SIGPIPE.
+bool SendMessage(int socket, const Message& message);
+// The same, with a descriptor along (unix(7), SCM_RIGHTS).
+bool SendDescriptor(int socket, const Message& message, int fd);
+// Fills in `message`, and `fd`, if it isn't null, with the descriptor that came
+// along (close-on-exec) or -1; false at the end of the stream (errno 0) or on
+// an error.
+bool ReceiveMessage(int socket, Message* message, int* fd = nullptr);
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_WIRE_H_
