@@ -246,6 +246,8 @@ class Explainer {
     switch (failure_.step) {
       case Step::kClone:
         return "make namespaces";
+      case Step::kMakeNetwork:
+        return "make a network namespace";
       case Step::kJoinCgroup:
         return absl::StrCat("put the sandbox into cgroup ",
                             Quote(failure_.text));
@@ -272,8 +274,7 @@ class Explainer {
             "make directory ",
             Quote(plan_.make_directories[static_cast<size_t>(failure_.index)]));
       case Step::kMaskSocket:
-        return absl::StrCat(
-            "mask ", Quote(plan_.masks[static_cast<size_t>(failure_.index)]));
+        return absl::StrCat("mask ", Quote(failure_.text));
       case Step::kProtectProc:
         return "make '/proc' read-only but for processes";
       case Step::kReadMountTable:
@@ -316,6 +317,10 @@ class Explainer {
     switch (failure_.step) {
       case Step::kClone:
         return WhyNoNamespaces(error);
+      case Step::kMakeNetwork: {
+        const Cause cause = WhyNotPrivileged(error);
+        return cause.reason.empty() ? WhyNoNamespaces(error) : cause;
+      }
       case Step::kMapUser:
         if (error == ENOENT) {
           return {"/proc is not mounted", "mount -t proc proc /proc"};
@@ -411,6 +416,8 @@ absl::string_view StepName(Step step) {
   switch (step) {
     case Step::kClone:
       return "clone";
+    case Step::kMakeNetwork:
+      return "make network";
     case Step::kJoinCgroup:
       return "join cgroup";
     case Step::kMapUser:

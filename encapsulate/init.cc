@@ -49,6 +49,7 @@ class Init {
     prctl(PR_SET_NAME, "encapsulate", 0, 0, 0);
     CloseOthers();
     MapUser();
+    MakeNetwork();
     NameHost();
     MakeView();
     SetUpNetwork(setup_);
@@ -125,6 +126,14 @@ class Init {
                 plan_.uid_map.size());
     }
     setup_.Done(Step::kMapUser);
+  }
+
+  // Not by clone(2): a network namespace takes as long as all the others
+  // together, and the caller has something else to do meanwhile.
+  void MakeNetwork() {
+    if ((plan_.namespaces & CLONE_NEWNET) == 0) return;
+    setup_.Check(unshare(CLONE_NEWNET), Step::kMakeNetwork);
+    setup_.Done(Step::kMakeNetwork);
   }
 
   void NameHost() {

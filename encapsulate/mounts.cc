@@ -41,8 +41,9 @@ constexpr char kEmptyFile[] = "sealed/file";
 constexpr char kEmptyDirectory[] = "sealed/directory";
 constexpr char kHostsFile[] = "sealed/hosts";
 
-// The child has one thread, and the buffer is too large for a stack.
+// The child has one thread, and these are too large for a stack.
 MountInfoReader mount_reader;
+Message message_buffer;
 
 class Name {
  public:
@@ -448,14 +449,29 @@ class ViewBuilder {
     }
   }
 
+  // The caller has looked for them in the meantime.
   void MaskSockets() {
-    for (size_t i = 0; i < plan_.masks.size(); ++i) {
-      if (Cover(plan_.masks[i].c_str(), /*directory=*/false) == 0) continue;
-      // Gone since, or in a directory that nobody in here can search.
-      if (errno == ENOENT || errno == ENOTDIR || errno == EACCES) continue;
-      setup_.Fail(Step::kMaskSocket, static_cast<int>(i));
+    while (plan_.mask_sockets) {
+      Message& message = message_buffer;
+      if (!ReceiveMessage(setup_.control(), &message) ||
+          message.kind != MessageKind::kMasks) {
+        _exit(1);  // the caller is gone or has given up
+      }
+      if (message.text_size == 0) break;
+      const char* end = message.text + message.text_size;
+      for (const char* path = message.text; path < end;
+           path += strlen(path) + 1) {
+        MaskSocket(path);
+      }
     }
     setup_.Done(Step::kMaskSocket);
+  }
+
+  void MaskSocket(const char* path) {
+    if (Cover(path, /*directory=*/false) == 0) return;
+    // Gone since, or in a directory that nobody in here can search.
+    if (errno == ENOENT || errno == ENOTDIR || errno == EACCES) return;
+    setup_.Fail(Step::kMaskSocket, -1, errno, path);
   }
 
   // Everything in /proc but the processes becomes read-only. Each entry is a

@@ -28,7 +28,6 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/error.h"
-#include "encapsulate/host_sockets.h"
 #include "encapsulate/mountinfo.h"
 #include "encapsulate/paths.h"
 #include "encapsulate/syscalls.h"
@@ -36,6 +35,8 @@
 
 namespace encapsulate {
 namespace {
+
+constexpr uint32_t kMqueueMagic = 0x19800202;  // the kernel's ipc/mqueue.c
 
 absl::Status Invalid(absl::string_view message) {
   return MakeFailure(FailureKind::kInvalidOptions, message);
@@ -146,10 +147,10 @@ class Planner {
   }
 
   absl::Status PlanNamespaces() {
-    plan_.clone_flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID |
-                        CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    plan_.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID |
+                       CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
     plan_.network = options_.network;
-    if (options_.network != Network::kHost) plan_.clone_flags |= CLONE_NEWNET;
+    if (options_.network != Network::kHost) plan_.namespaces |= CLONE_NEWNET;
     plan_.hostname = options_.hostname;
     plan_.foreground = options_.attachment == Attachment::kForeground;
     plan_.list_overlay_changes = options_.list_overlay_changes;
@@ -360,7 +361,9 @@ class Planner {
     }
     AddOwn(PlaceKind::kDevPts, "/dev/pts");
     AddOwn(PlaceKind::kShm, "/dev/shm");
-    AddOwn(PlaceKind::kMqueue, "/dev/mqueue");
+    if (IsFilesystem("/dev/mqueue", kMqueueMagic)) {
+      AddOwn(PlaceKind::kMqueue, "/dev/mqueue");
+    }
     // The caller's terminal belongs to the host's /dev/pts, which isn't in the
     // view; ttyname(3) finds it again under this name.
     for (int fd : {0, 1, 2}) {
@@ -502,16 +505,13 @@ class Planner {
   }
 
   absl::Status PlanMasks() {
-    if (plan_.root_writable) return absl::OkStatus();
-    std::vector<std::string> excluded = {"/proc", "/sys", "/dev"};
+    plan_.mask_sockets = !plan_.root_writable;
+    plan_.unmasked = {"/proc", "/sys", "/dev"};
     for (const Place& place : plan_.places) {
       if (place.kind == PlaceKind::kWritable || IsFresh(place.kind)) {
-        excluded.push_back(place.target);
+        plan_.unmasked.push_back(place.target);
       }
     }
-    absl::StatusOr<std::vector<std::string>> masks = FindHostSockets(excluded);
-    if (!masks.ok()) return masks.status();
-    plan_.masks = *std::move(masks);
     return absl::OkStatus();
   }
 

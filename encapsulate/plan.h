@@ -70,7 +70,7 @@ struct ResourceLimit {
 };
 
 struct Plan {
-  uint64_t clone_flags = 0;
+  uint64_t namespaces = 0;  // CLONE_NEW... of all
 
   // user_namespaces(7). The caller writes the maps if it may map more than
   // itself; else the child does.
@@ -81,9 +81,12 @@ struct Plan {
 
   std::string hostname;  // empty: keep
 
-  bool root_writable = false;      // "/" is among the writable trees
-  std::vector<Place> places;       // outer before inner
-  std::vector<std::string> masks;  // sockets and FIFOs of the host
+  bool root_writable = false;  // "/" is among the writable trees
+  std::vector<Place> places;   // outer before inner
+  // Whether the host's sockets are masked, and below which paths they aren't.
+  // The caller looks for them while the child is at work.
+  bool mask_sockets = false;
+  std::vector<std::string> unmasked;
   std::vector<std::string> make_directories;
   bool protect_proc = false;  // its owner could write kernel settings
   bool host_sys = false;      // /sys stays the host's, read-only

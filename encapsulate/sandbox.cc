@@ -23,6 +23,7 @@
 #include "encapsulate/cgroup.h"
 #include "encapsulate/error.h"
 #include "encapsulate/explain.h"
+#include "encapsulate/host_sockets.h"
 #include "encapsulate/plan.h"
 #include "encapsulate/setup.h"
 #include "encapsulate/syscalls.h"
@@ -284,7 +285,7 @@ class Launcher {
       plan.signal_mask = state->foreground != nullptr
                              ? state->foreground->before()
                              : blocked.before();
-      pid = CloneInit(plan.clone_flags, &pidfd);
+      pid = CloneInit(plan.namespaces & ~uint64_t{CLONE_NEWNET}, &pidfd);
       if (pid == 0) {
         // Numbers that a closed standard descriptor left free are the
         // command's, not init's.
@@ -298,7 +299,11 @@ class Launcher {
     state->init = pid;
     state->init_pidfd = UniqueFd(pidfd);
     child_control.Reset();
-    return plan.wait_for_go ? LetGo(state) : absl::OkStatus();
+    if (plan.wait_for_go) {
+      absl::Status status = LetGo(state);
+      if (!status.ok()) return status;
+    }
+    return plan.mask_sockets ? SendMasks(*state) : absl::OkStatus();
   }
 
   // No exit signal: the end of init is nobody's business but ours, and a
@@ -337,6 +342,29 @@ class Launcher {
       }
     }
     if (!state->Send(MessageKind::kGo)) return Lost();
+    return absl::OkStatus();
+  }
+
+  static absl::Status SendMasks(const State& state) {
+    const absl::StatusOr<std::vector<std::string>> sockets =
+        FindHostSockets(state.plan->unmasked);
+    if (!sockets.ok()) return sockets.status();
+    Message message;
+    message.kind = MessageKind::kMasks;
+    // A child that is gone has left a record of why, which is read next.
+    for (const std::string& path : *sockets) {
+      const size_t size = path.size() + 1;
+      if (size > kMaxMessageText) continue;  // no path is that long
+      if (message.text_size + size > kMaxMessageText) {
+        SendMessage(state.control.get(), message);
+        message.text_size = 0;
+      }
+      memcpy(message.text + message.text_size, path.c_str(), size);
+      message.text_size += static_cast<uint32_t>(size);
+    }
+    if (message.text_size > 0) SendMessage(state.control.get(), message);
+    message.text_size = 0;
+    SendMessage(state.control.get(), message);
     return absl::OkStatus();
   }
 
@@ -396,9 +424,9 @@ class Launcher {
   // Returns in the child inside the sandbox; the relay itself never does.
   static void RunRelay(State& state, int socket) {
     Setup setup(*state.plan, socket);
-    setup.Check(setns(state.init_pidfd.get(),
-                      static_cast<int>(state.plan->clone_flags)),
-                Step::kJoinNamespaces);
+    setup.Check(
+        setns(state.init_pidfd.get(), static_cast<int>(state.plan->namespaces)),
+        Step::kJoinNamespaces);
     setup.Done(Step::kJoinNamespaces);
     const pid_t child = setup.Check(fork(), Step::kFork);
     if (child == 0) {
@@ -535,7 +563,7 @@ bool Process::Listen(Result* result) {
       result->usage = message.usage;
       result->leftover_count = static_cast<int>(message.count);
       result->wall_time = absl::Nanoseconds(message.wall_nanoseconds);
-      return true;
+      return false;
     default:
       return false;
   }

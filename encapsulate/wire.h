@@ -14,6 +14,7 @@ namespace encapsulate {
 // has a phrase in explain.cc.
 enum class Step : uint8_t {
   kClone,
+  kMakeNetwork,
   kJoinCgroup,
   kMapUser,
   kHostname,
@@ -26,7 +27,7 @@ enum class Step : uint8_t {
   kMountPlace,      // index: place
   kSealPlace,       // index: place
   kMakeDirectory,   // index: plan.make_directories
-  kMaskSocket,      // index: plan.masks
+  kMaskSocket,      // text: the path
   kProtectProc,
   kReadMountTable,
   kCoverMount,    // text: the mount point
@@ -58,6 +59,7 @@ enum class MessageKind : uint8_t {
   kEnded,     // number: wait status; usage; flags
   // From the caller.
   kGo,        // ids are mapped, cgroup joined: carry on
+  kMasks,     // text: paths, each with a '\0'; empty: that was all
   kSignal,    // number: signal for the command
   kContinue,  // SIGCONT for the command's process group
   kWatch,     // Enter(): number: pid, as init sees it, to watch as the command
