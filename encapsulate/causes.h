@@ -1,0 +1,33 @@
+// Why a host refuses what a sandbox is made of, told apart by looking at the
+// host's settings (holes: user namespaces off, AppArmor, a container, a
+// chroot).
+#ifndef ENCAPSULATE_CAUSES_H_
+#define ENCAPSULATE_CAUSES_H_
+
+#include <string>
+
+namespace encapsulate {
+
+// Both are empty if errno says all that is known.
+struct Cause {
+  std::string reason;
+  std::string hint;  // one action
+};
+
+// Why clone(2) or unshare(2) refuses namespaces with `error`.
+Cause WhyNoNamespaces(int error);
+
+// Why the maps of a new user namespace can't be written.
+Cause WhyNotMapped(int error);
+
+// Why a fresh process may not do in its own namespace what it asked for.
+Cause WhyNotPrivileged(int error);
+
+// Why a fresh procfs or sysfs can't be mounted at `target`: the kernel refuses
+// where the visible one is partly covered (mount_too_revealing() in the
+// kernel's fs/namespace.c), and the covers are named.
+Cause WhyNotRevealed(const std::string& target, int error);
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_CAUSES_H_

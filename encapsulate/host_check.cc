@@ -1,0 +1,316 @@
+#include "encapsulate/host_check.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/algorithm/container.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/optional.h"
+#include "encapsulate/causes.h"
+#include "encapsulate/cgroup.h"
+#include "encapsulate/error.h"
+#include "encapsulate/sandbox.h"
+#include "encapsulate/syscalls.h"
+#include "encapsulate/unique_fd.h"
+
+namespace encapsulate {
+namespace {
+
+// Ends the probe with errno unless `result` is at least 0.
+void Try(int report, int64_t result) {
+  if (result >= 0) return;
+  const int error = errno;
+  if (write(report, &error, sizeof(error)) < 0) _exit(2);
+  _exit(1);
+}
+
+void WriteOnce(int report, const char* path, const char* text) {
+  const int fd = open(path, O_WRONLY | O_CLOEXEC);
+  Try(report, fd);
+  Try(report, write(fd, text, strlen(text)));
+  close(fd);
+}
+
+// Maps the caller to itself. What the ids were has to be asked for before the
+// namespace is made.
+struct Ids {
+  char uid_map[64];
+  char gid_map[64];
+};
+
+Ids OwnIds() {
+  Ids ids;
+  snprintf(ids.uid_map, sizeof(ids.uid_map), "%u %u 1\n", geteuid(), geteuid());
+  snprintf(ids.gid_map, sizeof(ids.gid_map), "%u %u 1\n", getegid(), getegid());
+  return ids;
+}
+
+void MapIds(int report, const Ids& ids) {
+  WriteOnce(report, "/proc/self/setgroups", "deny");
+  WriteOnce(report, "/proc/self/gid_map", ids.gid_map);
+  WriteOnce(report, "/proc/self/uid_map", ids.uid_map);
+}
+
+using Probe = void (*)(int report);
+
+// What goes wrong, as errno, when `probe` runs in a child with new namespaces
+// `flags`, or when they can't be made; 0 if nothing does.
+struct Trial {
+  bool made = false;  // the namespaces
+  int error = 0;
+};
+
+Trial TryInChild(int flags, Probe probe) {
+  Trial trial;
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    trial.error = errno;
+    return trial;
+  }
+  const UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
+  const Ids ids = OwnIds();
+  // No exit signal: a caller that ignores SIGCHLD still has a child to wait
+  // for, and its handlers are not concerned.
+  const auto pid = static_cast<pid_t>(syscall(
+      SYS_clone, static_cast<unsigned long>(flags), nullptr, nullptr, 0, 0));
+  if (pid < 0) {
+    trial.error = errno;
+    return trial;
+  }
+  if (pid == 0) {
+    if ((flags & CLONE_NEWUSER) != 0) MapIds(writer.get(), ids);
+    if (probe != nullptr) probe(writer.get());
+    _exit(0);
+  }
+  trial.made = true;
+  writer.Reset();
+  int error = 0;
+  if (read(reader.get(), &error, sizeof(error)) == sizeof(error)) {
+    trial.error = error;
+  }
+  while (waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {
+  }
+  return trial;
+}
+
+HostFeature Works(absl::string_view name) {
+  return {std::string(name), HostSupport::kOk, "", ""};
+}
+
+HostFeature Lacks(absl::string_view name, HostSupport support, int error,
+                  const Cause& cause) {
+  return {std::string(name), support,
+          cause.reason.empty()
+              ? Reason(error)
+              : absl::StrCat(cause.reason, ": ", Reason(error)),
+          cause.hint};
+}
+
+// A probe's outcome; `why` explains its errno.
+template <typename Why>
+HostFeature Judge(absl::string_view name, HostSupport otherwise,
+                  const Trial& trial, Why why) {
+  if (trial.error == 0) return Works(name);
+  return Lacks(name, otherwise, trial.error,
+               trial.made ? why(trial.error) : WhyNoNamespaces(trial.error));
+}
+
+void MountPrivately(int report) {
+  Try(report, mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
+  Try(report, mount("encapsulate", "/proc", "tmpfs", MS_NOSUID, nullptr));
+}
+
+void MountProc(int report) {
+  Try(report, mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
+  Try(report, mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                    nullptr));
+}
+
+void MountSys(int report) {
+  Try(report, mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
+  Try(report, mount("sysfs", "/sys", "sysfs",
+                    MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, nullptr));
+}
+
+void BringLoopbackUp(int report) {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  Try(report, fd);
+  struct ifreq request = {};
+  strncpy(request.ifr_name, "lo", sizeof(request.ifr_name) - 1);
+  request.ifr_flags = IFF_UP;
+  Try(report, ioctl(fd, SIOCSIFFLAGS, &request));
+}
+
+void MountOverlay(int report) {
+  MountPrivately(report);
+  Try(report, chdir("/proc"));
+  for (const char* name : {"lower", "upper", "work", "merged"}) {
+    Try(report, mkdir(name, 0755));
+  }
+  Try(report, mount("overlay", "merged", "overlay", MS_NOSUID | MS_NODEV,
+                    "lowerdir=lower,upperdir=upper,workdir=work,userxattr"));
+}
+
+// Makes a call fail in a way that a kernel without it would not.
+HostFeature CheckCall(absl::string_view name, HostSupport otherwise,
+                      long result, absl::string_view reason,
+                      absl::string_view hint) {
+  const int error = errno;
+  if (result >= 0 || (error != ENOSYS && error != EPERM)) return Works(name);
+  return {std::string(name), otherwise,
+          absl::StrCat(reason, ": ", Reason(error)), std::string(hint)};
+}
+
+// Splits "cannot ...: reason; hint: action".
+HostFeature CheckCgroup(absl::string_view name, const std::string& why) {
+  if (why.empty()) return Works(name);
+  constexpr absl::string_view kHint = "; hint: ";
+  absl::string_view reason = why;
+  absl::string_view hint;
+  const size_t at = reason.find(kHint);
+  if (at != absl::string_view::npos) {
+    hint = reason.substr(at + kHint.size());
+    reason = reason.substr(0, at);
+  }
+  const size_t colon = reason.find(": ");
+  if (colon != absl::string_view::npos) reason.remove_prefix(colon + 2);
+  return {std::string(name), HostSupport::kUnavailable, std::string(reason),
+          std::string(hint)};
+}
+
+HostFeature CheckSandbox() {
+  constexpr absl::string_view kName = "a whole sandbox";
+  Options options;
+  options.directory = "/";
+  absl::StatusOr<absl::optional<Process>> child = Enter(options);
+  if (child.ok() && !child->has_value()) _exit(0);
+  absl::Status status = child.status();
+  if (status.ok()) status = (*child)->Wait().status();
+  if (status.ok()) return Works(kName);
+  const std::string message(status.message());
+  const size_t at = message.find("; hint: ");
+  return {std::string(kName), HostSupport::kRefused, message.substr(0, at),
+          at == std::string::npos ? "" : message.substr(at + 8)};
+}
+
+std::vector<HostFeature> CheckCalls() {
+  std::vector<HostFeature> features;
+  errno = 0;
+  features.push_back(CheckCall(
+      "pidfds", HostSupport::kRefused, UniqueFd(sys::PidfdOpen(getpid())).get(),
+      "this kernel is too old, or a container filters pidfd_open",
+      "use Linux 5.10 or newer, and let the container use it"));
+  // -1 and an empty path: EBADF or ENOENT from a kernel that has the call.
+  features.push_back(
+      CheckCall("open_tree", HostSupport::kRefused,
+                sys::OpenTree(-1, "", sys::kOpenTreeCloexec),
+                "this kernel is too old, or a container filters the call",
+                "use Linux 5.10 or newer, for Docker with --security-opt "
+                "seccomp=unconfined"));
+  features.push_back(CheckCall(
+      "mount_setattr", HostSupport::kUnavailable,
+      sys::MountSetattr(-1, "", 0, {}),
+      "mounts are made read-only one by one, which is slower with many",
+      "use Linux 5.12 or newer"));
+  const uint32_t action = SECCOMP_RET_ERRNO;
+  features.push_back(CheckCall(
+      "system call filters", HostSupport::kRefused,
+      syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action),
+      "this kernel has no seccomp filters, or a container filters the call",
+      "use a kernel with CONFIG_SECCOMP_FILTER"));
+  return features;
+}
+
+bool IsSysfs(const char* path) {
+  struct statfs info;
+  return statfs(path, &info) == 0 &&
+         static_cast<uint32_t>(info.f_type) == SYSFS_MAGIC;
+}
+
+}  // namespace
+
+std::vector<HostFeature> CheckHost() {
+  constexpr int kMounts = CLONE_NEWUSER | CLONE_NEWNS;
+  const auto unknown = [](int) { return Cause(); };
+  std::vector<HostFeature> features;
+  const Trial user = TryInChild(CLONE_NEWUSER, nullptr);
+  features.push_back(user.made
+                         ? Works("user namespaces")
+                         : Lacks("user namespaces", HostSupport::kRefused,
+                                 user.error, WhyNoNamespaces(user.error)));
+  if (user.made) {
+    features.push_back(
+        Judge("user mapping", HostSupport::kRefused, user, WhyNotMapped));
+  }
+  // Without these, all that follows fails for the same reason.
+  if (user.error == 0) {
+    features.push_back(Judge("mounts", HostSupport::kRefused,
+                             TryInChild(kMounts, MountPrivately),
+                             WhyNotPrivileged));
+    features.push_back(
+        Judge("private /proc", HostSupport::kRefused,
+              TryInChild(kMounts | CLONE_NEWPID, MountProc),
+              [](int error) { return WhyNotRevealed("/proc", error); }));
+    if (IsSysfs("/sys")) {
+      features.push_back(
+          Judge("private /sys", HostSupport::kRefused,
+                TryInChild(kMounts | CLONE_NEWNET, MountSys),
+                [](int error) { return WhyNotRevealed("/sys", error); }));
+    }
+    features.push_back(
+        Judge("own network", HostSupport::kRefused,
+              TryInChild(CLONE_NEWUSER | CLONE_NEWNET, BringLoopbackUp),
+              WhyNotPrivileged));
+    features.push_back(Judge("other namespaces", HostSupport::kRefused,
+                             TryInChild(CLONE_NEWUSER | CLONE_NEWIPC |
+                                            CLONE_NEWUTS | CLONE_NEWCGROUP,
+                                        nullptr),
+                             unknown));
+    features.push_back(
+        Judge("overlays", HostSupport::kUnavailable,
+              TryInChild(kMounts, MountOverlay), [](int) {
+                return Cause{
+                    "--overlay can't be used: this kernel has no overlays "
+                    "in user namespaces",
+                    "use Linux 5.11 or newer, or --tmpfs"};
+              }));
+  }
+  for (HostFeature& feature : CheckCalls()) {
+    features.push_back(std::move(feature));
+  }
+  features.push_back(CheckCgroup("memory limit", Cgroup::WhyNotMemory()));
+  features.push_back(
+      CheckCgroup("process limit by cgroup", Cgroup::WhyNotProcesses()));
+  if (CanSandbox(features)) features.push_back(CheckSandbox());
+  return features;
+}
+
+bool CanSandbox(const std::vector<HostFeature>& features) {
+  return absl::c_none_of(features, [](const HostFeature& feature) {
+    return feature.support == HostSupport::kRefused;
+  });
+}
+
+}  // namespace encapsulate

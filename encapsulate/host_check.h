@@ -1,0 +1,42 @@
+// What this host lets a sandbox do, found out by trying.
+//
+//   for (const HostFeature& feature : CheckHost()) {
+//     if (feature.support == HostSupport::kRefused) ...
+//   }
+//
+// Every probe runs in a child process with namespaces of its own and leaves
+// nothing on the host. Takes some milliseconds. Call it before threads start,
+// or accept that the children are forked from a process with threads: they
+// make system calls only.
+#ifndef ENCAPSULATE_HOST_CHECK_H_
+#define ENCAPSULATE_HOST_CHECK_H_
+
+#include <string>
+#include <vector>
+
+namespace encapsulate {
+
+enum class HostSupport {
+  kOk,
+  // One feature can't be used, or something is slower; sandboxes work.
+  kUnavailable,
+  // No sandbox can be made.
+  kRefused,
+};
+
+struct HostFeature {
+  std::string name;  // "user namespaces"
+  HostSupport support;
+  std::string reason;  // empty if it works
+  std::string hint;    // one action that mends it; empty if none is known
+};
+
+// In the order in which a sandbox needs them; the last one is a whole sandbox.
+std::vector<HostFeature> CheckHost();
+
+// Whether no feature is refused.
+bool CanSandbox(const std::vector<HostFeature>& features);
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_HOST_CHECK_H_
