@@ -1,0 +1,185 @@
+#include "tool/command_line.h"
+
+#include <unistd.h>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "encapsulate/error.h"
+#include "tool/bazel.h"
+#include "tool/flags.h"
+
+namespace encapsulate::tool {
+namespace {
+
+absl::Status Wrong(absl::string_view message) {
+  return MakeFailure(FailureKind::kInvalidOptions, message);
+}
+
+class Parser {
+ public:
+  explicit Parser(const std::vector<std::string>& arguments)
+      : arguments_(arguments) {}
+
+  absl::StatusOr<CommandLine> Parse() {
+    absl::Status status = ParseFlags();
+    if (!status.ok()) return status;
+    CommandLine line;
+    if (absl::GetFlag(FLAGS_help)) {
+      line.action = CommandLine::Action::kHelp;
+    } else if (absl::GetFlag(FLAGS_version)) {
+      line.action = CommandLine::Action::kVersion;
+    } else if (absl::GetFlag(FLAGS_check)) {
+      line.action = CommandLine::Action::kCheck;
+      if (next_ < arguments_.size()) {
+        return Wrong(absl::StrCat("--check takes no command, but there is ",
+                                  Quote(arguments_[next_])));
+      }
+    } else {
+      status = ParseCommand(&line);
+      if (!status.ok()) return status;
+    }
+    return line;
+  }
+
+ private:
+  // Up to the first argument that is no flag.
+  absl::Status ParseFlags() {
+    for (; next_ < arguments_.size(); ++next_) {
+      const std::string& argument = arguments_[next_];
+      if (argument == "--") {
+        dashes_ = true;
+        ++next_;
+        break;
+      }
+      if (argument.size() < 2 || argument[0] != '-') break;
+      const absl::Status status = ParseFlag(argument);
+      if (!status.ok()) return status;
+    }
+    return SetRepeated();
+  }
+
+  absl::Status ParseFlag(absl::string_view argument) {
+    absl::string_view name = argument;
+    name.remove_prefix(absl::StartsWith(argument, "--") ? 2 : 1);
+    absl::string_view value;
+    const size_t equals = name.find('=');
+    const bool has_value = equals != absl::string_view::npos;
+    if (has_value) {
+      value = name.substr(equals + 1);
+      name = name.substr(0, equals);
+    }
+    const FlagEntry* flag = FindFlag(argument == "-h" ? "help" : name);
+    if (flag == nullptr) {
+      const std::string nearest = NearestFlag(name);
+      return Wrong(absl::StrCat(
+          "there is no flag ", Quote(argument.substr(0, argument.find('='))),
+          nearest.empty()
+              ? "; hint: encapsulate --help lists them"
+              : absl::StrCat("; hint: did you mean ", nearest, "?")));
+    }
+    if (!has_value && flag->value.empty()) {
+      value = "true";
+    } else if (!has_value) {
+      if (next_ + 1 == arguments_.size()) {
+        return Wrong(absl::StrCat(Spelling(*flag),
+                                  " needs a value; hint: ", Usage(*flag)));
+      }
+      value = arguments_[++next_];
+    }
+    if (flag->value.empty() && value != "true" && value != "false") {
+      return Bad(*flag, value, "is either given or not, or true or false");
+    }
+    if (value.empty()) return Bad(*flag, value, "must not be empty");
+    if (flag->repeatable) {
+      repeated_[flag].emplace_back(value);
+      return absl::OkStatus();
+    }
+    std::string error;
+    return SetFlag(*flag, value, &error) ? absl::OkStatus()
+                                         : Bad(*flag, value, error);
+  }
+
+  static absl::Status Bad(const FlagEntry& flag, absl::string_view value,
+                          absl::string_view why) {
+    return Wrong(absl::StrCat("cannot use ", Spelling(flag), "=", Quote(value),
+                              ": ", why));
+  }
+
+  absl::Status SetRepeated() {
+    for (const auto& flag : repeated_) {
+      std::string error;
+      if (!SetFlag(*flag.first, JoinValues(flag.second), &error)) {
+        return Bad(*flag.first, flag.second.back(), error);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ParseCommand(CommandLine* line) {
+    std::vector<std::string> rest(
+        arguments_.begin() + static_cast<std::ptrdiff_t>(next_),
+        arguments_.end());
+    line->runs_bazel_test = IsRunUnderTest(rest);
+    if (dashes_ || (line->runs_bazel_test && IsProgram(rest.front()))) {
+      line->command = std::move(rest);
+      return line->command.empty() ? NoCommand() : absl::OkStatus();
+    }
+    if (rest.empty()) return NoCommand();
+    const std::string trees = rest.front();
+    rest.erase(rest.begin());
+    if (!rest.empty() && rest.front() == "--") rest.erase(rest.begin());
+    line->trees = absl::StrSplit(trees, '|', absl::SkipEmpty());
+    line->command = std::move(rest);
+    return CheckTrees(trees, line->command);
+  }
+
+  static absl::Status NoCommand() {
+    return Wrong(
+        "there is no command to run; hint: encapsulate 'writable|trees' "
+        "command args..., see encapsulate --help");
+  }
+
+  // The one mistake that everybody makes: a command in place of the trees.
+  static absl::Status CheckTrees(const std::string& trees,
+                                 const std::vector<std::string>& command) {
+    const bool is_word =
+        !trees.empty() && trees.find_first_of("/|.") == std::string::npos;
+    if (is_word && access(trees.c_str(), F_OK) != 0) {
+      return Wrong(absl::StrCat(
+          "there is no tree ", Quote(trees),
+          " to make writable; hint: the first argument names the writable "
+          "trees, for none: encapsulate '' ",
+          trees, command.empty() ? "" : " ..."));
+    }
+    if (command.empty()) {
+      return Wrong(absl::StrCat("there is no command after the writable trees ",
+                                Quote(trees),
+                                "; hint: encapsulate 'writable|trees' command "
+                                "args..."));
+    }
+    return absl::OkStatus();
+  }
+
+  const std::vector<std::string>& arguments_;
+  size_t next_ = 0;
+  bool dashes_ = false;  // flags ended with "--"
+  std::map<const FlagEntry*, std::vector<std::string>> repeated_;
+};
+
+}  // namespace
+
+absl::StatusOr<CommandLine> ParseCommandLine(
+    const std::vector<std::string>& arguments) {
+  return Parser(arguments).Parse();
+}
+
+}  // namespace encapsulate::tool

@@ -1,0 +1,175 @@
+#include "tool/flag_types.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+namespace encapsulate::tool {
+namespace {
+
+constexpr absl::string_view kSeparator("\0", 1);
+
+bool IsNumber(absl::string_view text) {
+  if (text.empty()) return false;
+  for (char c : text) {
+    if (!absl::ascii_isdigit(static_cast<unsigned char>(c))) return false;
+  }
+  return true;
+}
+
+// The factor that a size's last letter stands for; 0 if it is no such letter.
+uint64_t FactorOf(char letter) {
+  switch (absl::ascii_toupper(static_cast<unsigned char>(letter))) {
+    case 'K':
+      return uint64_t{1} << 10;
+    case 'M':
+      return uint64_t{1} << 20;
+    case 'G':
+      return uint64_t{1} << 30;
+    case 'T':
+      return uint64_t{1} << 40;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+bool AbslParseFlag(absl::string_view text, Values* values, std::string*) {
+  values->values = absl::StrSplit(text, kSeparator);
+  return true;
+}
+
+std::string AbslUnparseFlag(const Values& values) {
+  return JoinValues(values.values);
+}
+
+std::string JoinValues(const std::vector<std::string>& values) {
+  return absl::StrJoin(values, kSeparator);
+}
+
+bool AbslParseFlag(absl::string_view text, Size* size, std::string* error) {
+  uint64_t factor = 1;
+  absl::string_view digits = text;
+  if (!text.empty() && FactorOf(text.back()) != 0) {
+    factor = FactorOf(text.back());
+    digits.remove_suffix(1);
+  }
+  uint64_t number;
+  if (!IsNumber(digits)) {
+    *error = "not a size such as 4096, 512K, 64M, 2G or 1T";
+    return false;
+  }
+  if (!absl::SimpleAtoi(digits, &number) ||
+      number > std::numeric_limits<uint64_t>::max() / factor) {
+    *error = "more than 64 bits can hold";
+    return false;
+  }
+  if (number == 0) {
+    *error = "must be more than 0";
+    return false;
+  }
+  size->bytes = number * factor;
+  return true;
+}
+
+std::string AbslUnparseFlag(const Size& size) {
+  return size.bytes.has_value() ? absl::StrCat(*size.bytes) : "";
+}
+
+bool AbslParseFlag(absl::string_view text, Count* count, std::string* error) {
+  uint64_t number;
+  if (!IsNumber(text)) {
+    *error = "not a whole number";
+    return false;
+  }
+  if (!absl::SimpleAtoi(text, &number)) {
+    *error = "more than 64 bits can hold";
+    return false;
+  }
+  if (number == 0) {
+    *error = "must be more than 0";
+    return false;
+  }
+  count->number = number;
+  return true;
+}
+
+std::string AbslUnparseFlag(const Count& count) {
+  return count.number.has_value() ? absl::StrCat(*count.number) : "";
+}
+
+bool AbslParseFlag(absl::string_view text, Time* time, std::string* error) {
+  absl::Duration duration;
+  double seconds;
+  if (absl::SimpleAtod(text, &seconds) && std::isfinite(seconds)) {
+    duration = absl::Seconds(seconds);
+  } else if (!absl::ParseDuration(text, &duration) ||
+             duration == absl::InfiniteDuration() ||
+             duration == -absl::InfiniteDuration()) {
+    *error = "not a time such as 90, 1.5, 300ms, 1m30s or 2h";
+    return false;
+  }
+  if (duration < absl::ZeroDuration()) {
+    *error = "must not be negative";
+    return false;
+  }
+  time->duration = duration;
+  return true;
+}
+
+std::string AbslUnparseFlag(const Time& time) {
+  return time.duration.has_value() ? absl::FormatDuration(*time.duration) : "";
+}
+
+bool AbslParseFlag(absl::string_view text, NetworkChoice* choice,
+                   std::string* error) {
+  if (text == "loopback") {
+    choice->network = Network::kLoopback;
+  } else if (text == "none") {
+    choice->network = Network::kNone;
+  } else if (text == "host") {
+    choice->network = Network::kHost;
+  } else {
+    *error = "must be loopback, none or host";
+    return false;
+  }
+  return true;
+}
+
+std::string AbslUnparseFlag(const NetworkChoice& choice) {
+  switch (choice.network) {
+    case Network::kLoopback:
+      return "loopback";
+    case Network::kNone:
+      return "none";
+    case Network::kHost:
+      return "host";
+  }
+  return "";
+}
+
+bool ParseTmpfs(absl::string_view text, Tmpfs* tmpfs, std::string* error) {
+  tmpfs->path = std::string(text);
+  tmpfs->size = 0;
+  const size_t colon = text.rfind(':');
+  if (colon == absl::string_view::npos || colon == 0) return true;
+  // A colon may be part of a name; what looks like a number after it is a size.
+  const absl::string_view rest = text.substr(colon + 1);
+  if (rest.empty() || !absl::ascii_isdigit(static_cast<unsigned char>(rest[0])))
+    return true;
+  Size size;
+  if (!AbslParseFlag(rest, &size, error)) return false;
+  tmpfs->path = std::string(text.substr(0, colon));
+  tmpfs->size = *size.bytes;
+  return true;
+}
+
+}  // namespace encapsulate::tool

@@ -1,0 +1,60 @@
+// The types of flag values: how they are read, and what is said of bad ones.
+#ifndef TOOL_FLAG_TYPES_H_
+#define TOOL_FLAG_TYPES_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "encapsulate/options.h"
+
+namespace encapsulate::tool {
+
+// A flag that may be given more than once. Abseil's flags keep only the last
+// occurrence, so the command line's parser hands all values over at once,
+// separated by NUL, the one byte that no argument can hold.
+struct Values {
+  std::vector<std::string> values;
+};
+bool AbslParseFlag(absl::string_view text, Values* values, std::string* error);
+std::string AbslUnparseFlag(const Values& values);
+std::string JoinValues(const std::vector<std::string>& values);
+
+// Bytes: "4096", "512K", "1G". Absent unless given.
+struct Size {
+  absl::optional<uint64_t> bytes;
+};
+bool AbslParseFlag(absl::string_view text, Size* size, std::string* error);
+std::string AbslUnparseFlag(const Size& size);
+
+// Absent unless given.
+struct Count {
+  absl::optional<uint64_t> number;
+};
+bool AbslParseFlag(absl::string_view text, Count* count, std::string* error);
+std::string AbslUnparseFlag(const Count& count);
+
+// "1m30s", "1.5h"; a plain number is in seconds. Absent unless given.
+struct Time {
+  absl::optional<absl::Duration> duration;
+};
+bool AbslParseFlag(absl::string_view text, Time* time, std::string* error);
+std::string AbslUnparseFlag(const Time& time);
+
+// "loopback", "none" or "host".
+struct NetworkChoice {
+  Network network = Network::kLoopback;
+};
+bool AbslParseFlag(absl::string_view text, NetworkChoice* choice,
+                   std::string* error);
+std::string AbslUnparseFlag(const NetworkChoice& choice);
+
+// "/scratch" or "/scratch:64M".
+bool ParseTmpfs(absl::string_view text, Tmpfs* tmpfs, std::string* error);
+
+}  // namespace encapsulate::tool
+
+#endif  // TOOL_FLAG_TYPES_H_

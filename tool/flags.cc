@@ -1,0 +1,253 @@
+#include "tool/flags.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/reflection.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+
+using encapsulate::tool::Count;
+using encapsulate::tool::NetworkChoice;
+using encapsulate::tool::Size;
+using encapsulate::tool::Time;
+using encapsulate::tool::Values;
+
+// --- Filesystem -------------------------------------------------------------
+
+ABSL_FLAG(Values, writable, {},
+          "Make the tree at PATH writable: a directory with everything below "
+          "it, or a single file. For names that hold a '|', and for use with "
+          "'--'.");
+ABSL_FLAG(Values, overlay, {},
+          "Let the command write to the directory PATH, and throw away what it "
+          "wrote.");
+ABSL_FLAG(bool, overlay_changes, false,
+          "At the end, list what overlays caught, on standard error.");
+ABSL_FLAG(Values, tmpfs, {},
+          "Show a fresh, empty directory at PATH, in memory, gone at the end. "
+          "SIZE is the most that it can hold; without one, half of the "
+          "machine's memory.");
+ABSL_FLAG(bool, tmp, false,
+          "Show fresh, empty directories at /tmp and "
+          "/var/tmp.");
+ABSL_FLAG(Values, hide, {}, "Make the directory or file at PATH look empty.");
+ABSL_FLAG(std::string, chdir, "",
+          "Start the command in the directory PATH, as the sandbox shows it, "
+          "in place of the current one.");
+
+// --- Network and host name --------------------------------------------------
+
+ABSL_FLAG(NetworkChoice, network, {},
+          "Which network the command sees: 'loopback', its own with 127.0.0.1 "
+          "and ::1 and nothing else (the default); 'none', its own without "
+          "even that; 'host', the host's, which isolates nothing.");
+ABSL_FLAG(std::string, hostname, "",
+          "The host name that the command sees. It resolves to loopback.");
+
+// --- Command ----------------------------------------------------------------
+
+ABSL_FLAG(bool, hermetic, false,
+          "Show the command as little as possible of who runs it: fresh /tmp "
+          "and /var/tmp; HOME, TMPDIR and TEST_TMPDIR in there; TZ=UTC and the "
+          "locale C.UTF-8; no variables of proxies, agents, displays, "
+          "credentials or personal taste; umask 022.");
+ABSL_FLAG(bool, clean_env, false,
+          "Start the command with an empty environment, but for what --setenv "
+          "and --hermetic add.");
+ABSL_FLAG(Values, setenv, {}, "Set an environment variable of the command.");
+ABSL_FLAG(Values, unsetenv, {},
+          "Take an environment variable away from the command.");
+ABSL_FLAG(Values, keep_fd, {},
+          "Leave file descriptor N open for the command. Without it, only "
+          "standard input, output and error are. Directories are refused: they "
+          "are a way around the read-only view.");
+ABSL_FLAG(bool, map_root, false,
+          "Let the command believe that it is root, for programs that insist. "
+          "It gets no power from that.");
+
+// --- Limits -----------------------------------------------------------------
+
+ABSL_FLAG(Time, timeout, {},
+          "End the command after this time: SIGTERM to all its processes, and "
+          "SIGKILL after --grace. The exit code is 124 then.");
+ABSL_FLAG(Time, grace, {},
+          "How long after --timeout's SIGTERM whatever is left is killed; 5s "
+          "unless given.");
+ABSL_FLAG(Time, cpu_time, {},
+          "CPU time of each process, rounded up to whole seconds.");
+ABSL_FLAG(Size, memory, {},
+          "Memory of all processes together. Needs a cgroup that you may "
+          "write; --check tells.");
+ABSL_FLAG(Size, address_space, {},
+          "Address space of each process (ulimit -v). Sanitizers need more "
+          "than there is.");
+ABSL_FLAG(Count, processes, {},
+          "Processes and threads at any one time, all together. Root needs a "
+          "cgroup for it.");
+ABSL_FLAG(Size, file_size, {}, "Size of each file that is written.");
+ABSL_FLAG(Count, open_files, {}, "Open file descriptors of each process.");
+ABSL_FLAG(Size, core_size, {},
+          "Size of a core file. Without it there are none, because the host "
+          "may hand them to a program outside.");
+
+// --- Reports ----------------------------------------------------------------
+
+ABSL_FLAG(bool, verbose, false,
+          "Say on standard error how long each step of the set-up took, and "
+          "how the command ended.");
+ABSL_FLAG(bool, quiet_leftovers, false,
+          "Don't name the processes that were still running when the command "
+          "had ended, and were killed.");
+ABSL_FLAG(int, status_fd, -1,
+          "At the end, write one line to file descriptor N, a JSON object that "
+          "says how the command ended, how long it took, what it used and what "
+          "it left behind, or why there was no sandbox.");
+
+// --- About ------------------------------------------------------------------
+
+ABSL_FLAG(bool, check, false,
+          "Say what this host supports, and what would mend what it refuses. "
+          "Exits with 0 if sandboxes can be made, else with 1.");
+ABSL_FLAG(bool, help, false, "Show this help.");
+ABSL_FLAG(bool, version, false, "Show the version.");
+
+namespace encapsulate::tool {
+namespace {
+
+constexpr FlagEntry kFlags[] = {
+    {"writable", Section::kFilesystem, "PATH", true, Completion::kPath},
+    {"overlay", Section::kFilesystem, "PATH", true, Completion::kDirectory},
+    {"overlay_changes", Section::kFilesystem, ""},
+    {"tmpfs", Section::kFilesystem, "PATH[:SIZE]", true,
+     Completion::kDirectory},
+    {"tmp", Section::kFilesystem, ""},
+    {"hide", Section::kFilesystem, "PATH", true, Completion::kPath},
+    {"chdir", Section::kFilesystem, "PATH", false, Completion::kDirectory},
+    {"network", Section::kNetwork, "KIND", false, Completion::kNetwork},
+    {"hostname", Section::kNetwork, "NAME"},
+    {"hermetic", Section::kCommand, ""},
+    {"clean_env", Section::kCommand, ""},
+    {"setenv", Section::kCommand, "NAME=VALUE", true},
+    {"unsetenv", Section::kCommand, "NAME", true},
+    {"keep_fd", Section::kCommand, "N", true},
+    {"map_root", Section::kCommand, ""},
+    {"timeout", Section::kLimits, "TIME"},
+    {"grace", Section::kLimits, "TIME"},
+    {"cpu_time", Section::kLimits, "TIME"},
+    {"memory", Section::kLimits, "SIZE"},
+    {"address_space", Section::kLimits, "SIZE"},
+    {"processes", Section::kLimits, "N"},
+    {"file_size", Section::kLimits, "SIZE"},
+    {"open_files", Section::kLimits, "N"},
+    {"core_size", Section::kLimits, "SIZE"},
+    {"verbose", Section::kReports, ""},
+    {"quiet_leftovers", Section::kReports, ""},
+    {"status_fd", Section::kReports, "N"},
+    {"check", Section::kAbout, ""},
+    {"help", Section::kAbout, ""},
+    {"version", Section::kAbout, ""},
+};
+
+std::string Underscored(absl::string_view name) {
+  return absl::StrReplaceAll(name, {{"-", "_"}});
+}
+
+std::string Dashed(absl::string_view name) {
+  return absl::StrReplaceAll(name, {{"_", "-"}});
+}
+
+// Levenshtein's distance.
+size_t Distance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+absl::string_view TitleOf(Section section) {
+  switch (section) {
+    case Section::kFilesystem:
+      return "Filesystem";
+    case Section::kNetwork:
+      return "Network";
+    case Section::kCommand:
+      return "Command";
+    case Section::kLimits:
+      return "Limits";
+    case Section::kReports:
+      return "Reports";
+    case Section::kAbout:
+      return "About";
+  }
+  return "";
+}
+
+absl::Span<const FlagEntry> AllFlags() { return kFlags; }
+
+const FlagEntry* FindFlag(absl::string_view name) {
+  const std::string wanted = Underscored(name);
+  for (const FlagEntry& flag : kFlags) {
+    if (flag.name == wanted) return &flag;
+  }
+  return nullptr;
+}
+
+std::string Spelling(const FlagEntry& flag) {
+  return absl::StrCat("--", Dashed(flag.name));
+}
+
+std::string Usage(const FlagEntry& flag) {
+  return flag.value.empty() ? Spelling(flag)
+                            : absl::StrCat(Spelling(flag), "=", flag.value);
+}
+
+std::string HelpOf(const FlagEntry& flag) {
+  return absl::FindCommandLineFlag(flag.name)->Help();
+}
+
+bool SetFlag(const FlagEntry& flag, absl::string_view value,
+             std::string* error) {
+  std::string message;
+  if (absl::FindCommandLineFlag(flag.name)->ParseFrom(value, &message)) {
+    return true;
+  }
+  // Abseil puts a sentence of its own before the type's.
+  const std::string prefix =
+      absl::StrCat(" specified for flag '", flag.name, "'; ");
+  const size_t at = message.rfind(prefix);
+  *error = at == std::string::npos ? "not a value that this flag takes"
+                                   : message.substr(at + prefix.size());
+  return false;
+}
+
+std::string NearestFlag(absl::string_view name) {
+  const std::string wanted = Underscored(name);
+  const FlagEntry* nearest = nullptr;
+  size_t least = 0;
+  for (const FlagEntry& flag : kFlags) {
+    const size_t distance = Distance(wanted, flag.name);
+    if (nearest == nullptr || distance < least) {
+      nearest = &flag;
+      least = distance;
+    }
+  }
+  const size_t most = std::max<size_t>(1, wanted.size() / 3);
+  return least <= most ? Spelling(*nearest) : "";
+}
+
+}  // namespace encapsulate::tool

@@ -1,0 +1,167 @@
+#include "tool/help.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "tool/flags.h"
+
+namespace encapsulate::tool {
+namespace {
+
+constexpr size_t kWidth = 79;
+
+constexpr absl::string_view kSynopsis[] = {
+    "encapsulate [flags] 'tree|tree2' command [argument...]",
+    "encapsulate [flags] -- command [argument...]",
+    "encapsulate --check",
+};
+
+constexpr absl::string_view kDescription[] = {
+    "Runs the command in a sandbox: it sees this machine's files, read-only, "
+    "and may write only to the trees (directories or files) that the first "
+    "argument names, separated by '|'. An empty first argument, or '--' in its "
+    "place, makes nothing writable.",
+    "The command has its own processes, its own network with loopback only, "
+    "its own /proc, /dev, /dev/shm and IPC, and no privileges, not even as "
+    "root. Host sockets, devices and other users' processes are out of reach. "
+    "User, groups, directory, environment and terminal are yours. When the "
+    "command ends, so does everything that it started. Nothing is left on the "
+    "host, and no privileges are needed.",
+};
+
+constexpr Term kExamples[] = {
+    {"encapsulate '/tmp|/home/me/src' make -j4",
+     "build, writing to two trees only"},
+    {"encapsulate '' python3 untrusted.py", "run with nothing writable"},
+    {"encapsulate --hermetic --timeout=5m . ctest",
+     "run tests with a fresh /tmp and a clean environment"},
+    {"encapsulate --overlay=/usr --overlay-changes '' make install",
+     "see what an installation would change"},
+    {"encapsulate --writable='/data/a|b' -- ./import",
+     "name a tree that holds a '|'"},
+    {"bazel test --run_under='//tool:encapsulate --hermetic --' //...",
+     "run every test of a Bazel project in a sandbox"},
+    {"encapsulate --status-fd=3 '' make 3>status.json",
+     "let a program read how it went"},
+};
+
+constexpr Term kExitCodes[] = {
+    {"123",
+     "how the command ended can't be known: the sandbox was torn down "
+     "from outside"},
+    {"124", "--timeout ended the command"},
+    {"125",
+     "the sandbox could not be made, or the command line is wrong; the "
+     "command never ran"},
+    {"126", "the command can't be executed"},
+    {"127", "there is no such command"},
+    {"128+N", "signal N ended the command"},
+    {"other", "the command's own"},
+};
+
+constexpr Term kUnits[] = {
+    {"TIME", "seconds, such as 90 or 0.5, or with units: 300ms, 1m30s, 2h"},
+    {"SIZE", "bytes, or with K, M, G or T for powers of 1024: 512M"},
+};
+
+constexpr Term kNotes[] = {
+    {"Groups",
+     "The kernel lets an ordinary user map one group only. The other "
+     "groups still count for access, but 'id' shows them as "
+     "'nogroup', and chown to them fails."},
+    {"Flags",
+     "Names may be written with dashes or underscores, values after "
+     "'=' or as the next argument. Flags end at the first argument "
+     "that is none. Those marked with '...' may be repeated."},
+    {"Bazel",
+     "Under 'bazel test --run_under', the trees are left out, and "
+     "where Bazel collects a test's outputs is writable. 'bazel run' "
+     "starts in the directory where it was typed."},
+    {"Signals",
+     "TERM, INT, HUP, QUIT, USR1, USR2, ALRM and WINCH are passed "
+     "on to the command, and the terminal is its own: Ctrl-C and "
+     "Ctrl-Z work as without a sandbox."},
+    {"Locks",
+     "flock(2) works on read-only files too, so the command can hold "
+     "a lock that a process outside waits for."},
+};
+
+// `text` in lines of at most kWidth, all but the first indented.
+void AppendWrapped(absl::string_view text, size_t column, size_t indent,
+                   std::string* out) {
+  bool first = true;
+  for (absl::string_view word : absl::StrSplit(text, ' ')) {
+    if (!first && column + 1 + word.size() > kWidth) {
+      absl::StrAppend(out, "\n", std::string(indent, ' '));
+      column = indent;
+    } else if (!first) {
+      absl::StrAppend(out, " ");
+      ++column;
+    }
+    absl::StrAppend(out, word);
+    column += word.size();
+    first = false;
+  }
+  absl::StrAppend(out, "\n");
+}
+
+void AppendTerm(absl::string_view term, absl::string_view text, size_t indent,
+                std::string* out) {
+  absl::StrAppend(out, "  ", term);
+  size_t column = 2 + term.size();
+  if (column + 2 > indent) {
+    absl::StrAppend(out, "\n");
+    column = 0;
+  }
+  absl::StrAppend(out, std::string(indent - column, ' '));
+  AppendWrapped(text, indent, indent, out);
+}
+
+void AppendTerms(absl::string_view title, absl::Span<const Term> terms,
+                 size_t indent, std::string* out) {
+  absl::StrAppend(out, "\n", title, ":\n");
+  for (const Term& term : terms) AppendTerm(term.term, term.text, indent, out);
+}
+
+}  // namespace
+
+absl::Span<const absl::string_view> Synopsis() { return kSynopsis; }
+absl::Span<const absl::string_view> Description() { return kDescription; }
+absl::Span<const Term> Examples() { return kExamples; }
+absl::Span<const Term> ExitCodes() { return kExitCodes; }
+absl::Span<const Term> Notes() { return kNotes; }
+absl::Span<const Term> Units() { return kUnits; }
+
+std::string HelpText() {
+  std::string out = absl::StrCat("encapsulate: ", kSummary, "\n\nUsage:\n");
+  for (absl::string_view line : kSynopsis) {
+    absl::StrAppend(&out, "  ", line, "\n");
+  }
+  for (absl::string_view paragraph : kDescription) {
+    absl::StrAppend(&out, "\n");
+    AppendWrapped(paragraph, 0, 0, &out);
+  }
+  absl::StrAppend(&out, "\nExamples:\n");
+  for (const Term& example : kExamples) {
+    absl::StrAppend(&out, "  ", example.term, "\n      ", example.text, "\n");
+  }
+  constexpr size_t kFlagIndent = 26;
+  for (Section section : kSections) {
+    absl::StrAppend(&out, "\n", TitleOf(section), ":\n");
+    for (const FlagEntry& flag : AllFlags()) {
+      if (flag.section != section) continue;
+      AppendTerm(absl::StrCat(Usage(flag), flag.repeatable ? "..." : ""),
+                 HelpOf(flag), kFlagIndent, &out);
+    }
+  }
+  AppendTerms("Units", kUnits, 8, &out);
+  AppendTerms("Exit codes", kExitCodes, 9, &out);
+  AppendTerms("Notes", kNotes, 11, &out);
+  return out;
+}
+
+}  // namespace encapsulate::tool

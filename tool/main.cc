@@ -1,0 +1,109 @@
+// The command line: see --help.
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "encapsulate/error.h"
+#include "encapsulate/host_check.h"
+#include "encapsulate/sandbox.h"
+#include "tool/bazel.h"
+#include "tool/command_line.h"
+#include "tool/exit_codes.h"
+#include "tool/flags.h"
+#include "tool/help.h"
+#include "tool/report.h"
+#include "tool/request.h"
+
+namespace encapsulate::tool {
+namespace {
+
+void WriteStatus(const std::string& json) {
+  const int fd = absl::GetFlag(FLAGS_status_fd);
+  if (fd < 0) return;
+  const std::string line = absl::StrCat(json, "\n");
+  // The command has ended, so nobody inherits this.
+  std::signal(SIGPIPE, SIG_IGN);
+  for (absl::string_view rest = line; !rest.empty();) {
+    const ssize_t written = write(fd, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      Complain(absl::StrCat("cannot write the status to descriptor ", fd, ": ",
+                            Reason(errno)));
+      return;
+    }
+    rest.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+int Fail(const absl::Status& failure) {
+  Complain(std::string(failure.message()));
+  WriteStatus(ToJson(failure));
+  return ExitCodeOf(failure);
+}
+
+// Standard output may be a full disk or a closed descriptor.
+int Print(const std::string& text, int exit_code) {
+  if (fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+      fflush(stdout) == 0) {
+    return exit_code;
+  }
+  Complain(absl::StrCat("cannot write to standard output: ", Reason(errno)));
+  return kExitFailed;
+}
+
+int RunCommand(const CommandLine& line) {
+  const absl::StatusOr<Options> options = MakeOptions(line);
+  if (!options.ok()) return Fail(options.status());
+  absl::StatusOr<Process> process = Spawn(*options, line.command);
+  if (!process.ok()) return Fail(process.status());
+  const bool verbose = absl::GetFlag(FLAGS_verbose);
+  if (verbose) SaySteps(process->steps());
+  const absl::StatusOr<Result> result = process->Wait();
+  if (!result.ok()) return Fail(result.status());
+  if (verbose) SayOutcome(*result);
+  SayLimits(*result);
+  if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(*result);
+  if (absl::GetFlag(FLAGS_overlay_changes)) SayOverlayChanges(*result);
+  WriteStatus(ToJson(*result));
+  return ExitCodeOf(*result);
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  const absl::Status entered = EnterCallersDirectory();
+  if (!entered.ok()) return Fail(entered);
+  const absl::StatusOr<CommandLine> line = ParseCommandLine(arguments);
+  if (!line.ok()) return Fail(line.status());
+  switch (line->action) {
+    case CommandLine::Action::kHelp:
+      return Print(HelpText(), 0);
+    case CommandLine::Action::kVersion:
+      return Print(absl::StrCat("encapsulate ", kVersion, "\n"), 0);
+    case CommandLine::Action::kCheck: {
+      const std::vector<HostFeature> features = CheckHost();
+      return Print(HostReport(features),
+                   CanSandbox(features) ? kExitCheckPassed : kExitCheckFailed);
+    }
+    case CommandLine::Action::kRun:
+      break;
+  }
+  return RunCommand(*line);
+}
+
+}  // namespace
+}  // namespace encapsulate::tool
+
+int main(int argc, char** argv) {
+  // execve(2) allows an empty argument list.
+  const int first = argc > 0 ? 1 : 0;
+  return encapsulate::tool::Main(
+      std::vector<std::string>(argv + first, argv + argc));
+}

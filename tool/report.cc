@@ -1,0 +1,321 @@
+#include "tool/report.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "encapsulate/error.h"
+#include "tool/exit_codes.h"
+
+namespace encapsulate::tool {
+namespace {
+
+// https://no-color.org
+bool UseColour() {
+  const char* no_colour = getenv("NO_COLOR");
+  const char* terminal = getenv("TERM");
+  return isatty(STDERR_FILENO) && (no_colour == nullptr || *no_colour == 0) &&
+         terminal != nullptr && absl::string_view(terminal) != "dumb";
+}
+
+// In one write, so that lines of several processes don't mix.
+void WriteLine(absl::string_view prefix, absl::string_view message) {
+  const std::string line = absl::StrCat(prefix, " ", message, "\n");
+  for (absl::string_view rest = line; !rest.empty();) {
+    const ssize_t written = write(STDERR_FILENO, rest.data(), rest.size());
+    if (written <= 0) return;  // nobody to tell
+    rest.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+// "12.3 ms"
+std::string Brief(absl::Duration time) {
+  const double seconds = absl::ToDoubleSeconds(time);
+  return seconds < 1 ? absl::StrFormat("%.1f ms", seconds * 1e3)
+                     : absl::StrFormat("%.2f s", seconds);
+}
+
+// The length of the UTF-8 character at the start of `text`; 0 if it is none
+// (RFC 3629).
+size_t CharacterSize(absl::string_view text) {
+  const auto byte = [&](size_t i) {
+    return static_cast<unsigned char>(text[i]);
+  };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  size_t size = 0;
+  unsigned char least = 0x80;
+  unsigned char most = 0xbf;
+  if (first >= 0xc2 && first <= 0xdf) {
+    size = 2;
+  } else if (first >= 0xe0 && first <= 0xef) {
+    size = 3;
+    if (first == 0xe0) least = 0xa0;
+    if (first == 0xed) most = 0x9f;
+  } else if (first >= 0xf0 && first <= 0xf4) {
+    size = 4;
+    if (first == 0xf0) least = 0x90;
+    if (first == 0xf4) most = 0x8f;
+  }
+  if (size == 0 || text.size() < size) return 0;
+  if (byte(1) < least || byte(1) > most) return 0;
+  for (size_t i = 2; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  return size;
+}
+
+std::string JsonString(absl::string_view text) {
+  std::string json = "\"";
+  while (!text.empty()) {
+    const size_t size = CharacterSize(text);
+    const unsigned char first = static_cast<unsigned char>(text[0]);
+    if (size == 0) {
+      absl::StrAppend(&json, "\\ufffd");
+    } else if (first == '"' || first == '\\') {
+      absl::StrAppend(&json, "\\", text.substr(0, 1));
+    } else if (first < 0x20 || first == 0x7f) {
+      absl::StrAppendFormat(&json, "\\u%04x", first);
+    } else {
+      absl::StrAppend(&json, text.substr(0, size));
+    }
+    text.remove_prefix(size == 0 ? 1 : size);
+  }
+  return absl::StrCat(json, "\"");
+}
+
+std::string JsonSeconds(absl::Duration time) {
+  return absl::StrFormat("%.6f", absl::ToDoubleSeconds(time));
+}
+
+const char* FailureName(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::kInvalidOptions:
+      return "invalid-options";
+    case FailureKind::kHostRefused:
+      return "host-refused";
+    case FailureKind::kCommandNotFound:
+      return "command-not-found";
+    case FailureKind::kCommandNotUsable:
+      return "command-not-usable";
+    case FailureKind::kLost:
+      return "lost";
+    case FailureKind::kNone:
+      break;
+  }
+  return "unknown";
+}
+
+const char* ChangeName(OverlayChange::Kind kind) {
+  switch (kind) {
+    case OverlayChange::Kind::kWritten:
+      return "written";
+    case OverlayChange::Kind::kMadeDirectory:
+      return "made-directory";
+    case OverlayChange::Kind::kDeleted:
+      return "deleted";
+  }
+  return "unknown";
+}
+
+const char* ChangeVerb(OverlayChange::Kind kind) {
+  switch (kind) {
+    case OverlayChange::Kind::kWritten:
+      return "wrote";
+    case OverlayChange::Kind::kMadeDirectory:
+      return "made directory";
+    case OverlayChange::Kind::kDeleted:
+      return "deleted";
+  }
+  return "changed";
+}
+
+const char* SupportName(HostSupport support) {
+  switch (support) {
+    case HostSupport::kOk:
+      return "ok";
+    case HostSupport::kUnavailable:
+      return "unavailable";
+    case HostSupport::kRefused:
+      return "refused";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+int ExitCodeOf(const Result& result) {
+  switch (result.outcome) {
+    case Outcome::kExited:
+      return result.exit_code;
+    case Outcome::kSignaled:
+      return kExitSignalBase + result.signal;
+    case Outcome::kTimedOut:
+      return kExitTimeout;
+  }
+  return kExitFailed;
+}
+
+int ExitCodeOf(const absl::Status& failure) {
+  switch (FailureKindOf(failure)) {
+    case FailureKind::kCommandNotFound:
+      return kExitNotFound;
+    case FailureKind::kCommandNotUsable:
+      return kExitNotUsable;
+    case FailureKind::kLost:
+      return kExitLost;
+    case FailureKind::kNone:
+    case FailureKind::kInvalidOptions:
+    case FailureKind::kHostRefused:
+      break;
+  }
+  return kExitFailed;
+}
+
+void Say(absl::string_view message) { WriteLine("encapsulate:", message); }
+
+void Complain(absl::string_view message) {
+  WriteLine(UseColour() ? "\033[1;31mencapsulate:\033[0m" : "encapsulate:",
+            message);
+}
+
+void SaySteps(const std::vector<StepTime>& steps) {
+  absl::Duration total;
+  for (const StepTime& step : steps) {
+    total += step.time;
+    Say(absl::StrFormat("%8d us  %s", absl::ToInt64Microseconds(step.time),
+                        step.step));
+  }
+  Say(absl::StrFormat("%8d us  in all until the command started",
+                      absl::ToInt64Microseconds(total)));
+}
+
+void SayOutcome(const Result& result) {
+  const std::string after = absl::StrCat(" after ", Brief(result.wall_time));
+  switch (result.outcome) {
+    case Outcome::kExited:
+      Say(absl::StrCat("the command exited with ", result.exit_code, after));
+      break;
+    case Outcome::kSignaled:
+      Say(absl::StrCat("the command was killed by ", SignalName(result.signal),
+                       after));
+      break;
+    case Outcome::kTimedOut:
+      break;  // SayLimits() does
+  }
+}
+
+void SayLimits(const Result& result) {
+  if (result.outcome == Outcome::kTimedOut) {
+    Complain(absl::StrCat("the command was ended by --timeout after ",
+                          Brief(result.wall_time)));
+  }
+  for (LimitHit limit : result.limits_hit) {
+    Complain(absl::StrCat("the command ran into --", LimitName(limit)));
+  }
+}
+
+void SayLeftovers(const Result& result) {
+  for (const Leftover& leftover : result.leftovers) {
+    Say(absl::StrCat(
+        "killed ",
+        Quote(leftover.command.empty() ? leftover.name : leftover.command),
+        " (pid ", leftover.pid, "), still running when the command ended"));
+  }
+  const int more =
+      result.leftover_count - static_cast<int>(result.leftovers.size());
+  if (more > 0) Say(absl::StrCat("killed ", more, " more processes"));
+}
+
+void SayOverlayChanges(const Result& result) {
+  for (const OverlayChange& change : result.overlay_changes) {
+    Say(absl::StrCat("overlay: ", ChangeVerb(change.kind), " ",
+                     Quote(change.path)));
+  }
+}
+
+std::string HostReport(const std::vector<HostFeature>& features) {
+  std::string report;
+  for (const HostFeature& feature : features) {
+    absl::StrAppendFormat(&report, "%-11s  %s\n", SupportName(feature.support),
+                          feature.name);
+    if (!feature.reason.empty()) {
+      absl::StrAppend(&report, "             ", feature.reason, "\n");
+    }
+    if (!feature.hint.empty()) {
+      absl::StrAppend(&report, "             hint: ", feature.hint, "\n");
+    }
+  }
+  absl::StrAppend(&report, CanSandbox(features)
+                               ? "Sandboxes can be made on this host.\n"
+                               : "No sandbox can be made on this host.\n");
+  return report;
+}
+
+std::string ToJson(const Result& result) {
+  const auto time = [](const struct timeval& value) {
+    return JsonSeconds(absl::DurationFromTimeval(value));
+  };
+  const struct rusage& usage = result.usage;
+  std::string json = absl::StrCat(
+      "{\"outcome\":", JsonString(OutcomeName(result.outcome)),
+      ",\"exit_code\":",
+      result.signal != 0 ? "null" : absl::StrCat(result.exit_code),
+      ",\"signal\":",
+      result.signal == 0 ? "null" : JsonString(SignalName(result.signal)),
+      ",\"status\":", ExitCodeOf(result),
+      ",\"wall_seconds\":", JsonSeconds(result.wall_time),
+      ",\"user_seconds\":", time(usage.ru_utime),
+      ",\"system_seconds\":", time(usage.ru_stime));
+  // ru_maxrss is in KiB (getrusage(2)).
+  absl::StrAppend(&json, ",\"max_resident_bytes\":",
+                  static_cast<int64_t>(usage.ru_maxrss) * 1024,
+                  ",\"minor_faults\":", usage.ru_minflt,
+                  ",\"major_faults\":", usage.ru_majflt,
+                  ",\"blocks_read\":", usage.ru_inblock,
+                  ",\"blocks_written\":", usage.ru_oublock,
+                  ",\"voluntary_switches\":", usage.ru_nvcsw,
+                  ",\"involuntary_switches\":", usage.ru_nivcsw);
+  absl::StrAppend(
+      &json, ",\"limits_hit\":[",
+      absl::StrJoin(result.limits_hit, ",",
+                    [](std::string* out, LimitHit limit) {
+                      absl::StrAppend(out, JsonString(LimitName(limit)));
+                    }),
+      "],\"leftover_count\":", result.leftover_count, ",\"leftovers\":[",
+      absl::StrJoin(result.leftovers, ",",
+                    [](std::string* out, const Leftover& leftover) {
+                      absl::StrAppend(
+                          out, "{\"pid\":", leftover.pid,
+                          ",\"name\":", JsonString(leftover.name),
+                          ",\"command\":", JsonString(leftover.command), "}");
+                    }),
+      "],\"overlay_changes\":[",
+      absl::StrJoin(result.overlay_changes, ",",
+                    [](std::string* out, const OverlayChange& change) {
+                      absl::StrAppend(
+                          out,
+                          "{\"kind\":", JsonString(ChangeName(change.kind)),
+                          ",\"path\":", JsonString(change.path), "}");
+                    }),
+      "]}");
+  return json;
+}
+
+std::string ToJson(const absl::Status& failure) {
+  return absl::StrCat(
+      "{\"outcome\":\"failed\",\"failure\":",
+      JsonString(FailureName(FailureKindOf(failure))),
+      ",\"message\":", JsonString(std::string(failure.message())),
+      ",\"status\":", ExitCodeOf(failure), "}");
+}
+
+}  // namespace encapsulate::tool

@@ -1,0 +1,42 @@
+// What the tool says of a run: sentences on standard error, and one JSON
+// object for programs.
+#ifndef TOOL_REPORT_H_
+#define TOOL_REPORT_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "encapsulate/host_check.h"
+#include "encapsulate/result.h"
+#include "encapsulate/sandbox.h"
+
+namespace encapsulate::tool {
+
+// See exit_codes.h.
+int ExitCodeOf(const Result& result);
+int ExitCodeOf(const absl::Status& failure);
+
+// One line on standard error: "encapsulate: message".
+void Say(absl::string_view message);
+// The same, in red if a person watches.
+void Complain(absl::string_view message);
+
+void SaySteps(const std::vector<StepTime>& steps);
+void SayOutcome(const Result& result);
+void SayLimits(const Result& result);
+void SayLeftovers(const Result& result);
+void SayOverlayChanges(const Result& result);
+
+// For standard output.
+std::string HostReport(const std::vector<HostFeature>& features);
+
+// One JSON object, without a line feed. Names that aren't valid UTF-8 have
+// U+FFFD in place of each bad byte.
+std::string ToJson(const Result& result);
+std::string ToJson(const absl::Status& failure);
+
+}  // namespace encapsulate::tool
+
+#endif  // TOOL_REPORT_H_

@@ -1,0 +1,203 @@
+#include "tool/request.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "encapsulate/environment.h"
+#include "encapsulate/error.h"
+#include "tool/bazel.h"
+#include "tool/flags.h"
+
+namespace encapsulate::tool {
+namespace {
+
+// In the fresh /tmp of --hermetic.
+constexpr char kHome[] = "home";
+constexpr char kTestTemporary[] = "test";
+
+absl::Status Wrong(absl::string_view message) {
+  return MakeFailure(FailureKind::kInvalidOptions, message);
+}
+
+bool Exists(const char* path) {
+  struct stat info;
+  return stat(path, &info) == 0;
+}
+
+// The library makes directories by names without symbolic links.
+std::string Resolve(const char* path) {
+  char buffer[PATH_MAX];
+  return realpath(path, buffer) != nullptr ? buffer : path;
+}
+
+class RequestMaker {
+ public:
+  explicit RequestMaker(const CommandLine& line) : line_(line) {}
+
+  absl::StatusOr<Options> Make() {
+    for (absl::Status (RequestMaker::*step)() :
+         {&RequestMaker::SetFilesystem, &RequestMaker::SetEnvironment,
+          &RequestMaker::SetDescriptors}) {
+      const absl::Status status = (this->*step)();
+      if (!status.ok()) return status;
+    }
+    SetHermetic();
+    SetLimits();
+    options_.network = absl::GetFlag(FLAGS_network).network;
+    options_.hostname = absl::GetFlag(FLAGS_hostname);
+    options_.identity =
+        absl::GetFlag(FLAGS_map_root) ? Identity::kRoot : Identity::kCaller;
+    options_.attachment = Attachment::kForeground;
+    return std::move(options_);
+  }
+
+ private:
+  absl::Status SetFilesystem() {
+    options_.writable = line_.trees;
+    for (const std::string& tree : absl::GetFlag(FLAGS_writable).values) {
+      options_.writable.push_back(tree);
+    }
+    if (line_.runs_bazel_test) {
+      for (const std::string& output : TestOutputs()) {
+        options_.writable.push_back(output);
+      }
+    }
+    options_.overlay = absl::GetFlag(FLAGS_overlay).values;
+    options_.list_overlay_changes =
+        !options_.overlay.empty() && (absl::GetFlag(FLAGS_overlay_changes) ||
+                                      absl::GetFlag(FLAGS_status_fd) >= 0);
+    if (absl::GetFlag(FLAGS_overlay_changes) && options_.overlay.empty()) {
+      return Wrong(
+          "cannot list what overlays caught: there is none; hint: name one, "
+          "--overlay=PATH");
+    }
+    for (const std::string& text : absl::GetFlag(FLAGS_tmpfs).values) {
+      Tmpfs tmpfs;
+      std::string error;
+      if (!ParseTmpfs(text, &tmpfs, &error)) {
+        return Wrong(
+            absl::StrCat("cannot use --tmpfs=", Quote(text), ": ", error));
+      }
+      options_.tmpfs.push_back(tmpfs);
+    }
+    if (absl::GetFlag(FLAGS_tmp) || absl::GetFlag(FLAGS_hermetic)) {
+      for (const char* path : {"/tmp", "/var/tmp"}) {
+        if (Exists(path)) options_.tmpfs.push_back({path, 0});
+      }
+    }
+    options_.hidden = absl::GetFlag(FLAGS_hide).values;
+    options_.directory = absl::GetFlag(FLAGS_chdir);
+    return absl::OkStatus();
+  }
+
+  absl::Status SetEnvironment() {
+    Environment environment;
+    if (!absl::GetFlag(FLAGS_clean_env)) environment = CurrentEnvironment();
+    if (absl::GetFlag(FLAGS_hermetic)) {
+      const std::string tmp = Resolve("/tmp");
+      environment = HermeticEnvironment(
+          environment, {absl::StrCat(tmp, "/", kHome), tmp,
+                        absl::StrCat(tmp, "/", kTestTemporary)});
+    }
+    for (const std::string& name : absl::GetFlag(FLAGS_unsetenv).values) {
+      if (absl::StrContains(name, "=")) {
+        return Wrong(absl::StrCat("cannot use --unsetenv=", Quote(name),
+                                  ": a name holds no '='"));
+      }
+      RemoveVariable(name, &environment);
+    }
+    for (const std::string& entry : absl::GetFlag(FLAGS_setenv).values) {
+      const size_t equals = entry.find('=');
+      if (equals == 0 || equals == std::string::npos) {
+        return Wrong(absl::StrCat("cannot use --setenv=", Quote(entry),
+                                  ": not NAME=VALUE"));
+      }
+      SetVariable(entry.substr(0, equals), entry.substr(equals + 1),
+                  &environment);
+    }
+    // Entries without a '=', which the library refuses, come from the caller
+    // and mean nothing to anyone.
+    environment.erase(std::remove_if(environment.begin(), environment.end(),
+                                     [](absl::string_view entry) {
+                                       const size_t equals = entry.find('=');
+                                       return equals == 0 ||
+                                              equals == absl::string_view::npos;
+                                     }),
+                      environment.end());
+    options_.environment = environment;
+    return absl::OkStatus();
+  }
+
+  absl::Status SetDescriptors() {
+    for (const std::string& text : absl::GetFlag(FLAGS_keep_fd).values) {
+      int fd;
+      if (!absl::SimpleAtoi(text, &fd) || fd < 0) {
+        return Wrong(absl::StrCat("cannot use --keep-fd=", Quote(text),
+                                  ": not a file descriptor's number"));
+      }
+      options_.keep_descriptors.push_back(fd);
+    }
+    const int fd = absl::GetFlag(FLAGS_status_fd);
+    if (fd == -1) return absl::OkStatus();
+    const int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) {
+      return Wrong(
+          absl::StrCat("cannot use --status-fd=", fd, ": ", Reason(errno)));
+    }
+    if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) != 0) {
+      return Wrong(absl::StrCat("cannot use --status-fd=", fd,
+                                ": it isn't open for writing"));
+    }
+    return absl::OkStatus();
+  }
+
+  void SetHermetic() {
+    if (!absl::GetFlag(FLAGS_hermetic)) return;
+    options_.umask = 022;
+    const std::string tmp = Resolve("/tmp");
+    for (const char* name : {kHome, kTestTemporary}) {
+      options_.make_directories.push_back(absl::StrCat(tmp, "/", name));
+    }
+  }
+
+  void SetLimits() {
+    Limits& limits = options_.limits;
+    const auto timeout = absl::GetFlag(FLAGS_timeout).duration;
+    if (timeout.has_value()) limits.timeout = *timeout;
+    const auto grace = absl::GetFlag(FLAGS_grace).duration;
+    if (grace.has_value()) limits.grace = *grace;
+    limits.cpu_time = absl::GetFlag(FLAGS_cpu_time).duration;
+    limits.memory = absl::GetFlag(FLAGS_memory).bytes;
+    limits.address_space = absl::GetFlag(FLAGS_address_space).bytes;
+    limits.processes = absl::GetFlag(FLAGS_processes).number;
+    limits.file_size = absl::GetFlag(FLAGS_file_size).bytes;
+    limits.open_files = absl::GetFlag(FLAGS_open_files).number;
+    const auto core_size = absl::GetFlag(FLAGS_core_size).bytes;
+    if (core_size.has_value()) limits.core_size = *core_size;
+  }
+
+  const CommandLine& line_;
+  Options options_;
+};
+
+}  // namespace
+
+absl::StatusOr<Options> MakeOptions(const CommandLine& line) {
+  return RequestMaker(line).Make();
+}
+
+}  // namespace encapsulate::tool
