@@ -169,7 +169,6 @@ class Init {
         terminal_ = fcntl(plan_.terminal, F_DUPFD_CLOEXEC, 3);
       }
       Execute();
-      command_pidfd_ = -1;
       setup_.Done(Step::kExecute);
       setup_.Report(MessageKind::kStarted);
     }
@@ -423,8 +422,7 @@ class Init {
   // The command has read through a descriptor of its own; whoever shares the
   // caller's goes on from where it stopped.
   void SyncInputs() {
-    for (size_t i = 0; i < plan_.inputs.size(); ++i) {
-      Input& input = plan_.inputs[i];
+    for (const Input& input : plan_.inputs) {
       if (input.original < 0) continue;
       const off_t offset = lseek(input.reopened, 0, SEEK_CUR);
       if (offset >= 0) lseek(input.original, offset, SEEK_SET);

@@ -117,7 +117,7 @@ class Planner {
           &Planner::PlanDirectory, &Planner::PlanPlaces, &Planner::PlanMasks,
           &Planner::PlanDescriptors, &Planner::PlanLimits,
           &Planner::PlanEnvironment, &Planner::PlanCommand}) {
-      const absl::Status status = (this->*step)();
+      absl::Status status = (this->*step)();
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
@@ -569,7 +569,7 @@ class Planner {
         return Invalid(
             absl::StrCat("cannot keep descriptor ", fd, ": ", Reason(errno)));
       }
-      const absl::Status status = AddDescriptor(fd, info);
+      absl::Status status = AddDescriptor(fd, info);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
