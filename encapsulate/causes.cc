@@ -53,7 +53,7 @@ std::string MountsBelow(const std::string& tree) {
   while (reader->Next(&mount)) {
     if (mount.point != tree && IsWithin(mount.point, tree) &&
         found.size() < 8) {
-      found.push_back(mount.point);
+      found.emplace_back(mount.point);
     }
   }
   return absl::StrJoin(found, ", ");
@@ -124,7 +124,7 @@ Cause WhyNotMapped(int error) {
 
 Cause WhyNotRevealed(const std::string& target, int error) {
   if (error != EPERM) return {"", ""};
-  const Cause cause = WhyNotPrivileged(error);
+  Cause cause = WhyNotPrivileged(error);
   if (!cause.reason.empty()) return cause;
   const std::string covers = MountsBelow(target);
   if (covers.empty()) return {"", ""};

@@ -476,9 +476,10 @@ class Planner {
                                     Quote(place->given), ": ", Reason(ENOENT),
                                     "; hint: make it on the host first"));
       }
-      if (place->kind == PlaceKind::kOverlay)
+      if (place->kind == PlaceKind::kOverlay) {
         place->source = OverlayOptions(
             place->target, static_cast<int>(place - places.begin()));
+      }
       ++place;
     }
     for (const std::string& path : options_.make_directories) {
@@ -591,8 +592,9 @@ class Planner {
     plan_.grace_nanoseconds = absl::ToInt64Nanoseconds(limits.grace);
     plan_.limits.push_back({RLIMIT_CORE, limits.core_size, limits.core_size});
     if (limits.cpu_time.has_value()) {
-      if (*limits.cpu_time <= absl::ZeroDuration())
+      if (*limits.cpu_time <= absl::ZeroDuration()) {
         return too_small("CPU time");
+      }
       const uint64_t seconds = static_cast<uint64_t>(
           absl::ToInt64Seconds(absl::Ceil(*limits.cpu_time, absl::Seconds(1))));
       plan_.limits.push_back({RLIMIT_CPU, seconds, seconds + 1});

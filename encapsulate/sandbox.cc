@@ -530,8 +530,9 @@ void Process::ForwardSignals() {
       state_->Send(MessageKind::kSignal, signal);
       continue;
     }
-    if (state_->foreground->OwnsTerminal())
+    if (state_->foreground->OwnsTerminal()) {
       state_->Send(MessageKind::kTerminal);
+    }
     state_->Send(MessageKind::kContinue);
   }
 }
