@@ -55,8 +55,6 @@ class Init {
     SetUpNetwork(setup_);
     EnterDirectory();
     Confine(setup_);
-    // The caller's memory is in this process: no debugger, no /proc/1/mem.
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     Start();
     Watch();
     Finish();
@@ -165,6 +163,7 @@ class Init {
     if (plan_.command.empty()) {
       ReportReady();
     } else {
+      Hide();
       if (plan_.foreground && plan_.terminal >= 0) {
         terminal_ = fcntl(plan_.terminal, F_DUPFD_CLOEXEC, 3);
       }
@@ -180,6 +179,10 @@ class Init {
       deadline_ = started_ + plan_.timeout_nanoseconds;
     }
   }
+
+  // The caller's memory is in this process: no debugger, no /proc/1/mem. Nor
+  // can its namespaces be joined any more.
+  static void Hide() { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 
   int SignalDescriptor() {
     sigset_t mask;
@@ -389,6 +392,8 @@ class Init {
         command_ = message.number;
         command_pidfd_ = sys::PidfdOpen(command_);
         if (command_pidfd_ < 0) ended_ = true;
+        Hide();
+        Tell(MessageKind::kWatching, 0);
         break;
       default:
         _exit(1);
@@ -610,9 +615,10 @@ void Setup::Done(Step step) {
   last_ = now;
 }
 
-void Setup::Report(MessageKind kind) {
+void Setup::Report(MessageKind kind, int number) {
   Message message;
   message.kind = kind;
+  message.number = number;
   message.text_size = static_cast<uint32_t>(count_ * sizeof(StepRecord));
   memcpy(message.text, records_, message.text_size);
   if (!SendMessage(control_, message)) _exit(1);

@@ -417,7 +417,14 @@ class Launcher {
                       std::string(message.text, message.text_size)});
     }
     state->AddSteps(message);
-    if (!state->Send(MessageKind::kWatch, message.number)) return Lost();
+    // The child goes on once init is out of its reach.
+    const int child = message.number;
+    if (!state->Send(MessageKind::kWatch, child)) return Lost();
+    absl::Status status = Await(*state, MessageKind::kWatching, &message);
+    if (!status.ok()) return status;
+    message = {};
+    message.kind = MessageKind::kGo;
+    if (!SendMessage(state->relay_socket.get(), message)) return Lost();
     return absl::optional<Process>(Process(std::move(state)));
   }
 
@@ -467,7 +474,9 @@ class Launcher {
       for (std::string& entry : plan.strings) putenv(entry.data());
     }
     Confine(setup);
-    setup.Report(MessageKind::kStarted);
+    setup.Report(MessageKind::kStarted, getpid());
+    Message go;
+    if (!ReceiveMessage(setup.control(), &go)) _exit(1);
   }
 };
 

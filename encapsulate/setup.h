@@ -40,8 +40,8 @@ class Setup {
   // Notes that `step` is done and how long it took since the last one.
   void Done(Step step);
 
-  // Sends the times noted, as a message of `kind`.
-  void Report(MessageKind kind);
+  // Sends the times noted, as a message of `kind` with `number`.
+  void Report(MessageKind kind, int number = 0);
 
  private:
   static int errno_now();

@@ -53,6 +53,7 @@ enum class MessageKind : uint8_t {
   kReady,     // the view stands (text: StepRecords); Enter() may go on
   kInput,     // carries a descriptor to put in place of `number`
   kStarted,   // the command runs (text: StepRecords)
+  kWatching,  // Enter(): init has done what kWatch asks for
   kStopped,   // number: the signal that stopped the command
   kLeftover,  // number: pid; text: name '\0' command
   kChange,    // number: OverlayChange::Kind; text: path
