@@ -231,7 +231,7 @@ std::vector<HostFeature> CheckCalls() {
                 "seccomp=unconfined"));
   features.push_back(CheckCall(
       "mount_setattr", HostSupport::kUnavailable,
-      sys::MountSetattr(-1, "", 0, {}),
+      sys::MountSetattr(-1, "", ~0U, {}),  // flags come before privileges
       "mounts are made read-only one by one, which is slower with many",
       "use Linux 5.12 or newer"));
   const uint32_t action = SECCOMP_RET_ERRNO;
