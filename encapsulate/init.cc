@@ -380,7 +380,10 @@ class Init {
     if (!ReceiveMessage(control_, &message)) _exit(1);  // nobody waits for us
     switch (message.kind) {
       case MessageKind::kSignal:
-        if (command_ > 0) kill(command_, message.number);
+        // A negative number is for the command's whole group.
+        if (command_ > 0) {
+          kill(message.number < 0 ? -command_ : command_, abs(message.number));
+        }
         break;
       case MessageKind::kContinue:
         if (command_ > 0) kill(-command_, SIGCONT);

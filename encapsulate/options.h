@@ -51,10 +51,12 @@ enum class Identity {
 enum class Attachment {
   // Signals are not forwarded and the terminal's ownership isn't touched.
   kDetached,
-  // While Process::Wait() runs, TERM, INT, HUP, QUIT, USR1, USR2, ALRM and
-  // WINCH that reach the calling thread are passed on, the terminal (if the
-  // caller owns it) belongs to the command, and stopping the command (Ctrl-Z)
-  // stops the caller as well. For command-line tools with a single thread.
+  // While Process::Wait() runs, TERM, INT, HUP, QUIT, USR1, USR2, ALRM, TSTP
+  // and WINCH that reach the calling thread are passed on, the terminal (if
+  // the caller owns it) belongs to the command, and stopping the command
+  // (Ctrl-Z) stops the caller as well. Where the caller is part of a pipeline
+  // or a script, the command gets the terminal when it first asks for it. For
+  // command-line tools with a single thread.
   kForeground,
 };
 

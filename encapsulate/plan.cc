@@ -550,6 +550,16 @@ class Planner {
     return absl::OkStatus();
   }
 
+  // Whether this process is all there is of its job, as far as one can see: a
+  // script's sh, or the pager that the output goes to, needs the terminal too.
+  static bool IsJobOfItsOwn() {
+    if (getpgrp() != getpid()) return false;
+    struct stat info;
+    return absl::c_none_of(std::initializer_list<int>{0, 1, 2}, [&](int fd) {
+      return fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode);
+    });
+  }
+
   absl::Status PlanDescriptors() {
     std::vector<int> wanted = options_.keep_descriptors;
     absl::c_sort(wanted);
@@ -562,7 +572,8 @@ class Planner {
       if (plan_.terminal < 0 && isatty(fd)) plan_.terminal = fd;
     }
     if (plan_.foreground && plan_.terminal >= 0) {
-      plan_.owns_terminal = tcgetpgrp(plan_.terminal) == getpgrp();
+      plan_.owns_terminal =
+          tcgetpgrp(plan_.terminal) == getpgrp() && IsJobOfItsOwn();
     }
     absl::c_sort(wanted);
     for (int fd : wanted) {

@@ -105,7 +105,7 @@ struct Plan {
 
   bool foreground = false;
   int terminal = -1;           // a descriptor (0-2) of the caller's terminal
-  bool owns_terminal = false;  // the caller's group is its foreground group
+  bool owns_terminal = false;  // and the command gets it from the start
   sigset_t signal_mask = {};   // what the command starts with
   bool list_overlay_changes = false;
 

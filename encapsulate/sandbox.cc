@@ -34,7 +34,7 @@ namespace encapsulate {
 namespace {
 
 constexpr int kForwarded[] = {SIGTERM, SIGINT,  SIGHUP,   SIGQUIT, SIGUSR1,
-                              SIGUSR2, SIGALRM, SIGWINCH, SIGCONT};
+                              SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGTSTP};
 
 // Blocks every signal of this thread while it lives.
 class SignalsBlocked {
@@ -58,17 +58,19 @@ class SignalsBlocked {
 // command to its end (tcsetpgrp(3), signal(7)).
 class Foreground {
  public:
-  explicit Foreground(const Plan& plan) : terminal_(plan.terminal) {
+  explicit Foreground(const Plan& plan)
+      : terminal_(plan.terminal), handed_over_(plan.owns_terminal) {
     sigset_t forwarded;
     sigemptyset(&forwarded);
     for (int signal : kForwarded) sigaddset(&forwarded, signal);
     pthread_sigmask(SIG_BLOCK, &forwarded, &before_);
     signals_ = UniqueFd(signalfd(-1, &forwarded, SFD_CLOEXEC | SFD_NONBLOCK));
     has_modes_ = terminal_ >= 0 && tcgetattr(terminal_, &modes_) == 0;
-    owned_ = plan.owns_terminal;
+    wanted_ = handed_over_;
   }
+  // Everything in the sandbox is gone by now.
   ~Foreground() {
-    if (owned_) TakeTerminal();
+    TakeTerminalFromTheDead();
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
   Foreground(const Foreground&) = delete;
@@ -77,23 +79,32 @@ class Foreground {
   int signals() const { return signals_.get(); }
   const sigset_t& before() const { return before_; }
 
-  // Whether the terminal is the caller's now, to be handed on.
-  bool OwnsTerminal() {
-    const bool owns = terminal_ >= 0 && tcgetpgrp(terminal_) == getpgrp();
-    owned_ |= owns;
-    return owns;
+  // Whether the terminal, being the caller's now, should go to the command,
+  // which stopped by `signal`, or goes on after a stop (0).
+  bool HandOver(int signal) {
+    if (terminal_ < 0 || tcgetpgrp(terminal_) != getpgrp()) return false;
+    const bool asked = signal == SIGTTIN || signal == SIGTTOU;
+    if (!asked && (signal != 0 || !wanted_)) return false;
+    wanted_ = true;
+    handed_over_ = true;
+    return true;
   }
 
   // A command that was killed can't have put the terminal right.
   void RestoreModes() {
-    if (!has_modes_ || !owned_) return;
-    TakeTerminal();
+    if (!has_modes_ || !TakeTerminalFromTheDead()) return;
     tcsetattr(terminal_, TCSADRAIN, &modes_);
   }
 
   // Stops the caller as the command was stopped, until it is continued.
   void StopToo(int signal) {
-    if (owned_) TakeTerminal();
+    if (handed_over_) TakeTerminal();
+    if (signal != SIGTSTP) {
+      // The kernel ignores SIGTTIN and SIGTTOU in a group without a shell to
+      // continue it, and the command would stop again and again.
+      raise(SIGSTOP);
+      return;
+    }
     struct sigaction stop = {};
     struct sigaction saved;
     stop.sa_handler = SIG_DFL;
@@ -110,13 +121,29 @@ class Foreground {
 
  private:
   // tcsetpgrp() stops a background caller by SIGTTOU unless it is blocked.
-  void TakeTerminal() const {
+  void TakeTerminal() {
     const SignalsBlocked blocked;
     tcsetpgrp(terminal_, getpgrp());
+    handed_over_ = false;
+  }
+
+  // At the end, the terminal may be a shell's again, for which this is a
+  // background job: it is taken from a group that is no more, and only then.
+  // Whether it is the caller's now.
+  bool TakeTerminalFromTheDead() {
+    if (terminal_ < 0) return false;
+    const pid_t group = tcgetpgrp(terminal_);
+    if (handed_over_ && group != getpgrp() && kill(-group, 0) != 0 &&
+        errno == ESRCH) {
+      TakeTerminal();
+      return true;
+    }
+    return group == getpgrp();
   }
 
   const int terminal_;
-  bool owned_ = false;
+  bool handed_over_;     // the command has it, or had it last
+  bool wanted_ = false;  // the command is to have it whenever the caller does
   bool has_modes_ = false;
   struct termios modes_ = {};
   sigset_t before_ = {};
@@ -535,15 +562,19 @@ void Process::ForwardSignals() {
   while (read(state_->foreground->signals(), &info, sizeof(info)) ==
          sizeof(info)) {
     const int signal = static_cast<int>(info.ssi_signo);
-    if (signal != SIGCONT) {
-      state_->Send(MessageKind::kSignal, signal);
-      continue;
+    if (signal == SIGCONT) {
+      Continue();
+    } else {
+      // The kernel sends what is typed to every process of a job.
+      const bool to_group = info.ssi_code == SI_KERNEL || signal == SIGTSTP;
+      state_->Send(MessageKind::kSignal, to_group ? -signal : signal);
     }
-    if (state_->foreground->OwnsTerminal()) {
-      state_->Send(MessageKind::kTerminal);
-    }
-    state_->Send(MessageKind::kContinue);
   }
+}
+
+void Process::Continue() {
+  if (state_->foreground->HandOver(0)) state_->Send(MessageKind::kTerminal);
+  state_->Send(MessageKind::kContinue);
 }
 
 // False when init has said its last word.
@@ -552,12 +583,16 @@ bool Process::Listen(Result* result) {
   if (!ReceiveMessage(state_->control.get(), &message)) return false;
   switch (message.kind) {
     case MessageKind::kStopped:
-      state_->foreground->StopToo(message.number);
-      // Continued: SIGCONT may have been merged with one already forwarded.
-      if (state_->foreground->OwnsTerminal()) {
+      // In a pipeline the terminal stays the whole job's until the command
+      // asks for it.
+      if (state_->foreground->HandOver(message.number)) {
         state_->Send(MessageKind::kTerminal);
+        state_->Send(MessageKind::kContinue);
+        return true;
       }
-      state_->Send(MessageKind::kContinue);
+      state_->foreground->StopToo(message.number);
+      // SIGCONT may have been merged with one already forwarded.
+      Continue();
       return true;
     case MessageKind::kLeftover:
       AddLeftover(message, result);

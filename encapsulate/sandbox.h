@@ -78,6 +78,7 @@ class Process {
   struct State;
   explicit Process(std::unique_ptr<State> state);
   void ForwardSignals();
+  void Continue();
   bool Listen(Result* result);
   bool AskRelay(Result* result);
   std::unique_ptr<State> state_;

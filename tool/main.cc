@@ -60,6 +60,17 @@ int Print(const std::string& text, int exit_code) {
   return kExitFailed;
 }
 
+// A shell goes on with its loop after a program that exited, whatever the
+// code, and stops it after one that Ctrl-C killed.
+void DieOfInterrupt() {
+  const bool typed = tcgetpgrp(STDIN_FILENO) == getpgrp() ||
+                     tcgetpgrp(STDOUT_FILENO) == getpgrp() ||
+                     tcgetpgrp(STDERR_FILENO) == getpgrp();
+  if (!typed) return;
+  std::signal(SIGINT, SIG_DFL);
+  raise(SIGINT);
+}
+
 int RunCommand(const CommandLine& line) {
   const absl::StatusOr<Options> options = MakeOptions(line);
   if (!options.ok()) return Fail(options.status());
@@ -74,6 +85,7 @@ int RunCommand(const CommandLine& line) {
   if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(*result);
   if (absl::GetFlag(FLAGS_overlay_changes)) SayOverlayChanges(*result);
   WriteStatus(ToJson(*result));
+  if (result->signal == SIGINT) DieOfInterrupt();
   return ExitCodeOf(*result);
 }
 
