@@ -117,10 +117,14 @@ std::vector<Contender> Contenders(const std::string& tool) {
         "true"}},
       {"unshare (no read-only view)",
        {"unshare", "-Urmnipuf", "--mount-proc", "true"}}};
+  // Where Debian's package has it, or where Bazel unpacks it.
   const char* home = getenv("HOME");
-  const std::string linux_sandbox = FirstMatch(
-      absl::StrCat(home != nullptr ? home : "",
-                   "/.cache/bazel/_bazel_*/install/*/linux-sandbox"));
+  std::string linux_sandbox = "/usr/share/bazel/linux-sandbox";
+  if (access(linux_sandbox.c_str(), X_OK) != 0) {
+    linux_sandbox = FirstMatch(
+        absl::StrCat(home != nullptr ? home : "",
+                     "/.cache/bazel/_bazel_*/install/*/linux-sandbox"));
+  }
   if (!linux_sandbox.empty()) {
     all.push_back({"Bazel's linux-sandbox",
                    {linux_sandbox, "-N", "-w", "/tmp", "--", "true"}});
