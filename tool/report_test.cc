@@ -1,0 +1,98 @@
+#include "tool/report.h"
+
+#include <signal.h>
+
+#include <string>
+
+#include "encapsulate/error.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tool/exit_codes.h"
+
+namespace encapsulate::tool {
+namespace {
+
+using ::testing::HasSubstr;
+
+Result Ended(Outcome outcome, int exit_code, int signal) {
+  Result result;
+  result.outcome = outcome;
+  result.exit_code = exit_code;
+  result.signal = signal;
+  return result;
+}
+
+TEST(ExitCodeTest, IsTheCommandsOwn) {
+  EXPECT_EQ(ExitCodeOf(Ended(Outcome::kExited, 0, 0)), 0);
+  EXPECT_EQ(ExitCodeOf(Ended(Outcome::kExited, 255, 0)), 255);
+}
+
+TEST(ExitCodeTest, Is128AndTheSignal) {
+  EXPECT_EQ(ExitCodeOf(Ended(Outcome::kSignaled, 0, SIGSEGV)), 139);
+}
+
+TEST(ExitCodeTest, IsThatOfATimeoutHoweverItEnded) {
+  EXPECT_EQ(ExitCodeOf(Ended(Outcome::kTimedOut, 0, SIGKILL)), kExitTimeout);
+  EXPECT_EQ(ExitCodeOf(Ended(Outcome::kTimedOut, 3, 0)), kExitTimeout);
+}
+
+TEST(ExitCodeTest, TellsFailuresApart) {
+  const auto code = [](FailureKind kind) {
+    return ExitCodeOf(MakeFailure(kind, "x"));
+  };
+  EXPECT_EQ(code(FailureKind::kLost), kExitLost);
+  EXPECT_EQ(code(FailureKind::kInvalidOptions), kExitFailed);
+  EXPECT_EQ(code(FailureKind::kHostRefused), kExitFailed);
+  EXPECT_EQ(code(FailureKind::kCommandNotUsable), kExitNotUsable);
+  EXPECT_EQ(code(FailureKind::kCommandNotFound), kExitNotFound);
+  EXPECT_EQ(ExitCodeOf(absl::InternalError("x")), kExitFailed);
+}
+
+TEST(JsonTest, HoldsEverythingOfAResult) {
+  Result result = Ended(Outcome::kSignaled, 0, SIGKILL);
+  result.wall_time = absl::Milliseconds(1500);
+  result.usage.ru_maxrss = 2;
+  result.limits_hit = {LimitHit::kMemory, LimitHit::kProcesses};
+  result.leftovers = {{7, "sleep", "sleep 100"}};
+  result.leftover_count = 1;
+  result.overlay_changes = {{OverlayChange::Kind::kDeleted, "/a"}};
+  EXPECT_EQ(ToJson(result),
+            "{\"outcome\":\"signaled\",\"exit_code\":null,"
+            "\"signal\":\"SIGKILL\",\"status\":137,\"wall_seconds\":1.500000,"
+            "\"user_seconds\":0.000000,\"system_seconds\":0.000000,"
+            "\"max_resident_bytes\":2048,\"minor_faults\":0,"
+            "\"major_faults\":0,\"blocks_read\":0,\"blocks_written\":0,"
+            "\"voluntary_switches\":0,\"involuntary_switches\":0,"
+            "\"limits_hit\":[\"memory\",\"processes\"],\"leftover_count\":1,"
+            "\"leftovers\":[{\"pid\":7,\"name\":\"sleep\","
+            "\"command\":\"sleep 100\"}],\"overlay_changes\":[{\"kind\":"
+            "\"deleted\",\"path\":\"/a\"}]}");
+}
+
+TEST(JsonTest, TellsAFailure) {
+  EXPECT_EQ(ToJson(MakeFailure(FailureKind::kCommandNotFound, "no 'x'")),
+            "{\"outcome\":\"failed\",\"failure\":\"command-not-found\","
+            "\"message\":\"no 'x'\",\"status\":127}");
+}
+
+TEST(JsonTest, EscapesWhatJsonCannotHold) {
+  Result result;
+  result.overlay_changes = {
+      {OverlayChange::Kind::kWritten, "\"\\\n\x01\x7f\xc3\xa4\xff\xe2\x82"}};
+  EXPECT_THAT(ToJson(result),
+              HasSubstr("\"path\":\"\\\"\\\\\\u000a\\u0001\\u007f\xc3\xa4"
+                        "\\ufffd\\ufffd\\ufffd\""));
+}
+
+TEST(HostReportTest, NamesTheReasonAndTheFix) {
+  EXPECT_EQ(HostReport({{"mounts", HostSupport::kOk, "", ""},
+                        {"network", HostSupport::kRefused, "why", "do this"}}),
+            "ok           mounts\n"
+            "refused      network\n"
+            "             why\n"
+            "             hint: do this\n"
+            "No sandbox can be made on this host.\n");
+}
+
+}  // namespace
+}  // namespace encapsulate::tool
