@@ -61,7 +61,7 @@ class Parser {
         break;
       }
       if (argument.size() < 2 || argument[0] != '-') break;
-      const absl::Status status = ParseFlag(argument);
+      absl::Status status = ParseFlag(argument);
       if (!status.ok()) return status;
     }
     return SetRepeated();

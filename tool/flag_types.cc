@@ -163,8 +163,10 @@ bool ParseTmpfs(absl::string_view text, Tmpfs* tmpfs, std::string* error) {
   if (colon == absl::string_view::npos || colon == 0) return true;
   // A colon may be part of a name; what looks like a number after it is a size.
   const absl::string_view rest = text.substr(colon + 1);
-  if (rest.empty() || !absl::ascii_isdigit(static_cast<unsigned char>(rest[0])))
+  if (rest.empty() ||
+      !absl::ascii_isdigit(static_cast<unsigned char>(rest[0]))) {
     return true;
+  }
   Size size;
   if (!AbslParseFlag(rest, &size, error)) return false;
   tmpfs->path = std::string(text.substr(0, colon));
