@@ -1,6 +1,7 @@
 #include "encapsulate/causes.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,6 +29,14 @@ int64_t ReadNumber(const char* path) {
   return file ? number : -1;
 }
 
+// Whether two links of /proc lead to the same thing; if in doubt, they do.
+bool AreSame(const char* one, const char* other) {
+  struct stat first;
+  struct stat second;
+  return stat(one, &first) != 0 || stat(other, &second) != 0 ||
+         (first.st_dev == second.st_dev && first.st_ino == second.st_ino);
+}
+
 // Whether this process's root isn't its mount namespace's: the kernel gives no
 // user namespace from inside a chroot (user_namespaces(7), EPERM).
 bool InChroot() {
@@ -36,14 +45,30 @@ bool InChroot() {
   const auto reader = std::make_unique<MountInfoReader>();
   reader->Start(table.get());
   MountInfo mount;
+  bool has_root = false;
   while (reader->Next(&mount)) {
-    if (absl::string_view(mount.point) == "/") return false;
+    has_root = has_root || absl::string_view(mount.point) == "/";
   }
-  return true;
+  // A chroot to a mount point looks like a root. Whoever may look at pid 1
+  // can compare.
+  return !has_root || (AreSame("/proc/1/ns/mnt", "/proc/self/ns/mnt") &&
+                       !AreSame("/proc/1/root/", "/proc/self/root/"));
 }
 
-// The mounts below `tree`, as a list for a person.
-std::string MountsBelow(const std::string& tree) {
+// Whether `mount` has a directory of its own in procfs or sysfs, which is empty
+// without it, so that it covers nothing.
+bool HasOwnPlace(const MountInfo& mount) {
+  for (absl::string_view type :
+       {"cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "pstore",
+        "bpf", "configfs", "fusectl", "efivarfs", "selinuxfs", "binfmt_misc",
+        "autofs", "nfsd"}) {
+    if (type == mount.type) return true;
+  }
+  return absl::string_view(mount.point) == "/sys/fs/cgroup";
+}
+
+// What covers parts of `tree`, as a list for a person.
+std::string CoversOf(const std::string& tree) {
   const UniqueFd table(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   if (!table.valid()) return "";
   const auto reader = std::make_unique<MountInfoReader>();
@@ -52,7 +77,7 @@ std::string MountsBelow(const std::string& tree) {
   std::vector<std::string> found;
   while (reader->Next(&mount)) {
     if (mount.point != tree && IsWithin(mount.point, tree) &&
-        found.size() < 8) {
+        !HasOwnPlace(mount) && found.size() < 8) {
       found.emplace_back(mount.point);
     }
   }
@@ -111,6 +136,23 @@ Cause WhyNotPrivileged(int error) {
   return {"", ""};
 }
 
+Cause WhyForbidden(int error) {
+  const Cause cause = WhyNotPrivileged(error);
+  if (!cause.reason.empty()) return cause;
+  if (error == EPERM || error == EACCES) {
+    return {
+        "something on this host forbids it, probably a container's seccomp "
+        "profile",
+        "for Docker, run it with --security-opt seccomp=unconfined"};
+  }
+  if (error == ENOSYS) {
+    return {"this kernel is too old, or a container filters the call",
+            "use Linux 5.10 or newer, for Docker with --security-opt "
+            "seccomp=unconfined"};
+  }
+  return {"", ""};
+}
+
 Cause WhyNotMapped(int error) {
   if (error == ENOENT) {
     return {"/proc is not mounted", "mount -t proc proc /proc"};
@@ -126,7 +168,7 @@ Cause WhyNotRevealed(const std::string& target, int error) {
   if (error != EPERM) return {"", ""};
   Cause cause = WhyNotPrivileged(error);
   if (!cause.reason.empty()) return cause;
-  const std::string covers = MountsBelow(target);
+  const std::string covers = CoversOf(target);
   if (covers.empty()) return {"", ""};
   return {
       absl::StrCat("parts of the host's ", target, " are covered: ", covers),

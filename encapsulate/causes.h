@@ -23,6 +23,9 @@ Cause WhyNotMapped(int error);
 // Why a fresh process may not do in its own namespace what it asked for.
 Cause WhyNotPrivileged(int error);
 
+// The same for calls that nothing but a filter or an old kernel refuses.
+Cause WhyForbidden(int error);
+
 // Why a fresh procfs or sysfs can't be mounted at `target`: the kernel refuses
 // where the visible one is partly covered (mount_too_revealing() in the
 // kernel's fs/namespace.c), and the covers are named.

@@ -54,15 +54,45 @@ FailureKind FailureKindOf(const absl::Status& status) {
 
 std::string Quote(absl::string_view text) {
   std::string escaped;
-  for (absl::string_view rest = text; !rest.empty();) {
+  while (!text.empty()) {
     // Only what would spoil a line is escaped; the rest of UTF-8 is readable.
-    const size_t plain = rest.find_first_of("'\\\n\r\t");
-    absl::StrAppend(&escaped, absl::Utf8SafeCEscape(rest.substr(0, plain)));
-    if (plain == absl::string_view::npos) break;
-    absl::StrAppend(&escaped, absl::CEscape(rest.substr(plain, 1)));
-    rest.remove_prefix(plain + 1);
+    const size_t size = Utf8Size(text);
+    const absl::string_view character = text.substr(0, size == 0 ? 1 : size);
+    absl::StrAppend(&escaped, size == 0           ? absl::CHexEscape(character)
+                              : size > 1          ? std::string(character)
+                              : character == "\"" ? "\""
+                                                  : absl::CEscape(character));
+    text.remove_prefix(character.size());
   }
   return absl::StrCat("'", escaped, "'");
+}
+
+size_t Utf8Size(absl::string_view text) {
+  const auto byte = [&](size_t i) {
+    return static_cast<unsigned char>(text[i]);
+  };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  size_t size = 0;
+  unsigned char least = 0x80;
+  unsigned char most = 0xbf;
+  if (first >= 0xc2 && first <= 0xdf) {
+    size = 2;
+  } else if (first >= 0xe0 && first <= 0xef) {
+    size = 3;
+    if (first == 0xe0) least = 0xa0;
+    if (first == 0xed) most = 0x9f;
+  } else if (first >= 0xf0 && first <= 0xf4) {
+    size = 4;
+    if (first == 0xf0) least = 0x90;
+    if (first == 0xf4) most = 0x8f;
+  }
+  if (size == 0 || text.size() < size) return 0;
+  if (byte(1) < least || byte(1) > most) return 0;
+  for (size_t i = 2; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  return size;
 }
 
 std::string Reason(int error) {

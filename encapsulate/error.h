@@ -4,6 +4,7 @@
 #ifndef ENCAPSULATE_ERROR_H_
 #define ENCAPSULATE_ERROR_H_
 
+#include <cstddef>
 #include <string>
 
 #include "absl/status/status.h"
@@ -17,6 +18,10 @@ absl::Status MakeFailure(FailureKind kind, absl::string_view message);
 
 // 'a b', with control characters and invalid UTF-8 escaped.
 std::string Quote(absl::string_view text);
+
+// The bytes of the UTF-8 character (RFC 3629) at the start of `text`, which
+// isn't empty; 0 if there is none.
+size_t Utf8Size(absl::string_view text);
 
 // "no such file or directory (ENOENT)"
 std::string Reason(int error);

@@ -216,13 +216,13 @@ class Explainer {
               "made",
               ""};
         }
-        return WhyNotPrivileged(error);
+        return WhyForbidden(error);
       case Step::kMountPlace:
         return WhyNotMounted();
       case Step::kMakeReadOnly:
       case Step::kMountStage:
         if (error == ENOSPC) return TooManyMounts();
-        return WhyNotPrivileged(error);
+        return WhyForbidden(error);
       case Step::kMaskSocket:
       case Step::kCoverMount:
       case Step::kProtectProc:
@@ -236,7 +236,9 @@ class Explainer {
       case Step::kVerifyNetwork:
         return {"it is not as it should be", ""};
       case Step::kLoopback:
-        return WhyNotPrivileged(error);
+      case Step::kHostname:
+      case Step::kFilterCalls:
+        return WhyForbidden(error);
       default:
         return {"", ""};
     }
@@ -270,7 +272,7 @@ class Explainer {
       default:
         break;
     }
-    return WhyNotPrivileged(failure_.error);
+    return WhyForbidden(failure_.error);
   }
 
   const Plan& plan_;

@@ -268,7 +268,7 @@ std::vector<HostFeature> CheckHost() {
   if (user.error == 0) {
     features.push_back(Judge("mounts", HostSupport::kRefused,
                              TryInChild(kMounts, MountPrivately),
-                             WhyNotPrivileged));
+                             WhyForbidden));
     features.push_back(
         Judge("private /proc", HostSupport::kRefused,
               TryInChild(kMounts | CLONE_NEWPID, MountProc),
@@ -282,7 +282,7 @@ std::vector<HostFeature> CheckHost() {
     features.push_back(
         Judge("own network", HostSupport::kRefused,
               TryInChild(CLONE_NEWUSER | CLONE_NEWNET, BringLoopbackUp),
-              WhyNotPrivileged));
+              WhyForbidden));
     features.push_back(Judge("other namespaces", HostSupport::kRefused,
                              TryInChild(CLONE_NEWUSER | CLONE_NEWIPC |
                                             CLONE_NEWUTS | CLONE_NEWCGROUP,

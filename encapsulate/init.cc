@@ -292,7 +292,9 @@ class Init {
         return path;
       }
       if (errno == EACCES) {
-        refused = path;
+        // A directory of PATH that can't be searched has no commands.
+        const bool searched = strchr(plan_.command.c_str(), '/') == nullptr;
+        if (!searched || access(path, F_OK) == 0) refused = path;
         continue;
       }
       if (errno == ENOENT && access(path, F_OK) == 0) {

@@ -20,6 +20,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "encapsulate/causes.h"
 #include "encapsulate/cgroup.h"
 #include "encapsulate/error.h"
 #include "encapsulate/explain.h"
@@ -159,8 +160,13 @@ void WaitFor(int pidfd, pid_t pid) {
 }
 
 absl::Status HostError(absl::string_view what) {
-  return MakeFailure(FailureKind::kHostRefused,
-                     absl::StrCat("cannot ", what, ": ", Reason(errno)));
+  const int error = errno;
+  const Cause cause = WhyForbidden(error);
+  return MakeFailure(
+      FailureKind::kHostRefused,
+      absl::StrCat("cannot ", what, ": ", cause.reason,
+                   cause.reason.empty() ? "" : ": ", Reason(error),
+                   cause.hint.empty() ? "" : "; hint: ", cause.hint));
 }
 
 }  // namespace

@@ -57,9 +57,11 @@ bool ReceiveMessage(int socket, Message* message, int* fd) {
   header.msg_control = control.bytes;
   header.msg_controllen = fd != nullptr ? sizeof(control.bytes) : 0;
   ssize_t size;
+  // The kernel says ECONNRESET, once, if the other side has ended with messages
+  // unread; what it sent before is still to be had.
   do {
     size = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-  } while (size < 0 && errno == EINTR);
+  } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
   if (size == 0) errno = 0;
   if (size <= 0) return false;
   if (fd != nullptr) {

@@ -96,7 +96,7 @@ class Parser {
       value = arguments_[++next_];
     }
     if (flag->value.empty() && value != "true" && value != "false") {
-      return Bad(*flag, value, "is either given or not, or true or false");
+      return Bad(*flag, value, "takes no value but true or false");
     }
     if (value.empty()) return Bad(*flag, value, "must not be empty");
     if (flag->repeatable) {

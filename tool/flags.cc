@@ -230,7 +230,7 @@ bool SetFlag(const FlagEntry& flag, absl::string_view value,
   const std::string prefix =
       absl::StrCat(" specified for flag '", flag.name, "'; ");
   const size_t at = message.rfind(prefix);
-  *error = at == std::string::npos ? "not a value that this flag takes"
+  *error = at == std::string::npos ? "not a whole number"
                                    : message.substr(at + prefix.size());
   return false;
 }

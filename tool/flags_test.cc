@@ -220,7 +220,7 @@ TEST(SetFlagTest, SaysWhatIsWrong) {
   EXPECT_FALSE(SetFlag(*FindFlag("memory"), "x; y", &error));
   EXPECT_EQ(error, kNoSize);
   EXPECT_FALSE(SetFlag(*FindFlag("status-fd"), "x; y", &error));
-  EXPECT_EQ(error, "not a value that this flag takes");
+  EXPECT_EQ(error, "not a whole number");
   EXPECT_TRUE(SetFlag(*FindFlag("memory"), "1K", &error));
   EXPECT_EQ(absl::GetFlag(FLAGS_memory).bytes, 1024u);
 }

@@ -27,8 +27,8 @@ namespace encapsulate::tool {
 namespace {
 
 void WriteStatus(const std::string& json) {
+  if (!HasStatusDescriptor()) return;
   const int fd = absl::GetFlag(FLAGS_status_fd);
-  if (fd < 0) return;
   const std::string line = absl::StrCat(json, "\n");
   // The command has ended, so nobody inherits this.
   std::signal(SIGPIPE, SIG_IGN);

@@ -43,40 +43,10 @@ std::string Brief(absl::Duration time) {
                      : absl::StrFormat("%.2f s", seconds);
 }
 
-// The length of the UTF-8 character at the start of `text`; 0 if it is none
-// (RFC 3629).
-size_t CharacterSize(absl::string_view text) {
-  const auto byte = [&](size_t i) {
-    return static_cast<unsigned char>(text[i]);
-  };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  size_t size = 0;
-  unsigned char least = 0x80;
-  unsigned char most = 0xbf;
-  if (first >= 0xc2 && first <= 0xdf) {
-    size = 2;
-  } else if (first >= 0xe0 && first <= 0xef) {
-    size = 3;
-    if (first == 0xe0) least = 0xa0;
-    if (first == 0xed) most = 0x9f;
-  } else if (first >= 0xf0 && first <= 0xf4) {
-    size = 4;
-    if (first == 0xf0) least = 0x90;
-    if (first == 0xf4) most = 0x8f;
-  }
-  if (size == 0 || text.size() < size) return 0;
-  if (byte(1) < least || byte(1) > most) return 0;
-  for (size_t i = 2; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  return size;
-}
-
 std::string JsonString(absl::string_view text) {
   std::string json = "\"";
   while (!text.empty()) {
-    const size_t size = CharacterSize(text);
+    const size_t size = Utf8Size(text);
     const unsigned char first = static_cast<unsigned char>(text[0]);
     if (size == 0) {
       absl::StrAppend(&json, "\\ufffd");

@@ -152,17 +152,13 @@ class RequestMaker {
       options_.keep_descriptors.push_back(fd);
     }
     const int fd = absl::GetFlag(FLAGS_status_fd);
-    if (fd == -1) return absl::OkStatus();
-    const int flags = fcntl(fd, F_GETFL);
-    if (flags < 0) {
+    if (fd == -1 || HasStatusDescriptor()) return absl::OkStatus();
+    if (fcntl(fd, F_GETFL) < 0) {
       return Wrong(
           absl::StrCat("cannot use --status-fd=", fd, ": ", Reason(errno)));
     }
-    if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) != 0) {
-      return Wrong(absl::StrCat("cannot use --status-fd=", fd,
-                                ": it isn't open for writing"));
-    }
-    return absl::OkStatus();
+    return Wrong(absl::StrCat("cannot use --status-fd=", fd,
+                              ": it isn't open for writing"));
   }
 
   void SetHermetic() {
@@ -198,6 +194,11 @@ class RequestMaker {
 
 absl::StatusOr<Options> MakeOptions(const CommandLine& line) {
   return RequestMaker(line).Make();
+}
+
+bool HasStatusDescriptor() {
+  const int flags = fcntl(absl::GetFlag(FLAGS_status_fd), F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && (flags & O_PATH) == 0;
 }
 
 }  // namespace encapsulate::tool

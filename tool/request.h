@@ -10,6 +10,9 @@ namespace encapsulate::tool {
 
 absl::StatusOr<Options> MakeOptions(const CommandLine& line);
 
+// Whether --status-fd is given, and what it names can be written to.
+bool HasStatusDescriptor();
+
 }  // namespace encapsulate::tool
 
 #endif  // TOOL_REQUEST_H_

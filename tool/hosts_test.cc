@@ -1,0 +1,443 @@
+// Hosts that refuse something: each has one exact message, with what to do, and
+// nothing is left behind. Beside them, hosts that lack something that the tool
+// can do without.
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tool/testing.h"
+
+namespace encapsulate::tool {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+#ifdef SYS_mount_setattr
+constexpr long kMountSetattr = SYS_mount_setattr;
+#else
+constexpr long kMountSetattr = 442;
+#endif
+
+void LimitTo(int resource, rlim_t most) {
+  const struct rlimit limit = {most, most};
+  MustWork(setrlimit(static_cast<__rlimit_resource_t>(resource), &limit),
+           "setrlimit");
+}
+
+// Sets a limit of the user namespace that this process is in.
+void LimitNamespaces(const char* kind) {
+  BecomeHost();
+  WriteFile(absl::StrCat("/proc/sys/user/max_", kind, "_namespaces"), "0");
+}
+
+void CoverWithTmpfs(const char* path) {
+  MustWork(mount("tmpfs", path, "tmpfs", MS_RDONLY, nullptr), path);
+}
+
+std::string Tree() { return ScratchPath() + "/tree"; }
+
+// "@" stands for a tree that exists.
+struct Case {
+  const char* name;
+  std::function<void()> prepare;
+  std::string message;
+  std::vector<std::string> arguments = {"@", "/bin/true"};
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+const Case kCases[] = {
+    // --- Namespaces
+    {"NoUserNamespaces", [] { LimitNamespaces("user"); },
+     "cannot make namespaces: this host has set "
+     "user.max_user_namespaces to 0: no space left on device "
+     "(ENOSPC); hint: as root, sysctl -w "
+     "user.max_user_namespaces=10000"},
+    {"NoMountNamespaces", [] { LimitNamespaces("mnt"); },
+     "cannot make namespaces: this host has set "
+     "user.max_mnt_namespaces to 0: no space left on device (ENOSPC); "
+     "hint: as root, sysctl -w user.max_mnt_namespaces=10000"},
+    {"NoPidNamespaces", [] { LimitNamespaces("pid"); },
+     "cannot make namespaces: this host has set "
+     "user.max_pid_namespaces to 0: no space left on device (ENOSPC); "
+     "hint: as root, sysctl -w user.max_pid_namespaces=10000"},
+    {"NoNetworkNamespaces", [] { LimitNamespaces("net"); },
+     "cannot make a network namespace: this host has set "
+     "user.max_net_namespaces to 0: no space left on device (ENOSPC); "
+     "hint: as root, sysctl -w user.max_net_namespaces=10000"},
+    {"NoIpcNamespaces", [] { LimitNamespaces("ipc"); },
+     "cannot make namespaces: this host has set "
+     "user.max_ipc_namespaces to 0: no space left on device (ENOSPC); "
+     "hint: as root, sysctl -w user.max_ipc_namespaces=10000"},
+    {"NoUtsNamespaces", [] { LimitNamespaces("uts"); },
+     "cannot make namespaces: this host has set "
+     "user.max_uts_namespaces to 0: no space left on device (ENOSPC); "
+     "hint: as root, sysctl -w user.max_uts_namespaces=10000"},
+    {"NoCgroupNamespaces", [] { LimitNamespaces("cgroup"); },
+     "cannot make namespaces: this host has set "
+     "user.max_cgroup_namespaces to 0: no space left on device "
+     "(ENOSPC); hint: as root, sysctl -w "
+     "user.max_cgroup_namespaces=10000"},
+    {"NamespacesUsedUp", [] { FailCall(SYS_clone3, ENOSPC); },
+     "cannot make namespaces: the limit on namespaces is reached, or "
+     "they are nested 32 deep: no space left on device (ENOSPC); "
+     "hint: as root, raise the limits in /proc/sys/user"},
+    {"NamespacesForbidden",
+     [] {
+       FailCall(SYS_clone3, ENOSYS);
+       FailCall(SYS_clone, EPERM, CLONE_NEWUSER);
+     },
+     "cannot make namespaces: something on this host forbids it, "
+     "probably a container's seccomp profile: operation not permitted "
+     "(EPERM); hint: let the container use user namespaces, for "
+     "Docker with --security-opt seccomp=unconfined"},
+    {"NamespacesNotBuiltIn", [] { FailCall(SYS_clone3, EINVAL); },
+     "cannot make namespaces: this kernel was built without them: "
+     "invalid argument (EINVAL); hint: use Linux 5.10 or newer"},
+    {"NoMoreProcesses", [] { FailCall(SYS_clone3, EAGAIN); },
+     "cannot make namespaces: the limit on processes is reached: "
+     "resource temporarily unavailable (EAGAIN); hint: raise ulimit -u"},
+    {"NoMemory", [] { FailCall(SYS_clone3, ENOMEM); },
+     "cannot make namespaces: cannot allocate memory (ENOMEM)"},
+    {"NoPidfds", [] { FailCall(SYS_pidfd_open, ENOSYS); },
+     "cannot open a pidfd: this kernel is too old, or a container "
+     "filters the call: function not implemented (ENOSYS); hint: use "
+     "Linux 5.10 or newer, for Docker with --security-opt "
+     "seccomp=unconfined"},
+    {"InAChroot",
+     [] {
+       BecomeHost();
+       const std::string proc = Tree() + "/proc";
+       MustWork(mkdir(proc.c_str(), 0755), "mkdir");
+       MustWork(
+           mount("/proc", proc.c_str(), nullptr, MS_BIND | MS_REC, nullptr),
+           "bind");
+       const std::string tool = Tree() + StaticToolPath();
+       std::filesystem::create_directories(
+           std::filesystem::path(tool).parent_path());
+       std::filesystem::copy_file(StaticToolPath(), tool);
+       MustWork(chroot(Tree().c_str()), "chroot");
+       MustWork(chdir("/"), "chdir");
+     },
+     "cannot make namespaces: this is a chroot, in which the kernel gives "
+     "none: operation not permitted (EPERM); hint: use pivot_root, a container "
+     "or a mount namespace in place of chroot",
+     {"", "/bin/true"}},
+    // --- Mounts
+    {"MountsForbidden", [] { FailCall(SYS_mount, EPERM); },
+     "cannot mount a tmpfs at '/proc': something on this host forbids "
+     "it, probably a container's seccomp profile: operation not "
+     "permitted (EPERM); hint: for Docker, run it with --security-opt "
+     "seccomp=unconfined"},
+    {"TooManyMounts", [] { FailCall(SYS_mount, ENOSPC); },
+     "cannot mount a tmpfs at '/proc': the limit on mounts is "
+     "reached: no space left on device (ENOSPC); hint: as root, raise "
+     "sysctl fs.mount-max"},
+    {"ReadOnlyForbidden", [] { FailCall(kMountSetattr, EPERM); },
+     "cannot make the filesystem read-only: something on this host "
+     "forbids it, probably a container's seccomp profile: operation "
+     "not permitted (EPERM); hint: for Docker, run it with "
+     "--security-opt seccomp=unconfined"},
+    {"NoOpenTree", [] { FailCall(SYS_open_tree, ENOSYS); },
+     "cannot make writable '@': this kernel is too old, or a "
+     "container filters the call: function not implemented (ENOSYS); "
+     "hint: use Linux 5.10 or newer, for Docker with --security-opt "
+     "seccomp=unconfined"},
+    {"OpenTreeForbidden", [] { FailCall(SYS_open_tree, EPERM); },
+     "cannot make writable '@': something on this host forbids it, "
+     "probably a container's seccomp profile: operation not permitted "
+     "(EPERM); hint: for Docker, run it with --security-opt "
+     "seccomp=unconfined"},
+    {"NoMoveMount", [] { FailCall(SYS_move_mount, ENOSYS); },
+     "cannot make writable '@': this kernel is too old, or a "
+     "container filters the call: function not implemented (ENOSYS); "
+     "hint: use Linux 5.10 or newer, for Docker with --security-opt "
+     "seccomp=unconfined"},
+    {"ProcMissing",
+     [] {
+       BecomeHost();
+       CoverWithTmpfs("/proc");
+       DropCapabilities();
+     },
+     "cannot map the user into a user namespace: /proc is not "
+     "mounted: no such file or directory (ENOENT); hint: mount -t "
+     "proc proc /proc"},
+    {"ProcPartlyCovered",
+     [] {
+       BecomeHost();
+       CoverWithTmpfs("/proc/sys");
+       DropCapabilities();
+     },
+     "cannot mount a private '/proc': parts of the host's /proc are "
+     "covered: /proc/sys: operation not permitted (EPERM); hint: "
+     "unmask /proc, for Docker with --security-opt "
+     "systempaths=unconfined"},
+    {"SysPartlyCovered",
+     [] {
+       BecomeHost();
+       CoverWithTmpfs("/sys/kernel");
+       DropCapabilities();
+     },
+     "cannot mount a private '/sys': parts of the host's /sys are "
+     "covered: /sys/kernel: operation not permitted (EPERM); hint: "
+     "unmask /sys, for Docker with --security-opt "
+     "systempaths=unconfined"},
+    {"ReadOnlyTree",
+     [] {
+       BecomeHost();
+       CoverWithTmpfs(Tree().c_str());
+       DropCapabilities();
+     },
+     "cannot make writable '@': the host has it read-only: read-only "
+     "file system (EROFS)"},
+    // --- Trees that change meanwhile
+    {"TreeVanishes", [] { FailCall(SYS_openat2, ENOENT); },
+     "cannot make writable '@': it vanished while the sandbox was "
+     "being made: no such file or directory (ENOENT)"},
+    {"TreeBecomesALink", [] { FailCall(SYS_openat2, ELOOP); },
+     "cannot make writable '@': a symbolic link took its place while "
+     "the sandbox was being made: too many levels of symbolic links "
+     "(ELOOP)"},
+    // --- Resources
+    {"NoDescriptorsForPlanning", [] { LimitTo(RLIMIT_NOFILE, 3); },
+     "cannot watch signals: too many open files (EMFILE)"},
+    {"FewDescriptors", [] { LimitTo(RLIMIT_NOFILE, 5); },
+     "cannot make a socket pair: too many open files (EMFILE)"},
+    {"NoSocketPair", [] { FailCall(SYS_socketpair, EMFILE); },
+     "cannot make a socket pair: too many open files (EMFILE)"},
+    {"NoSignalDescriptor", [] { FailCall(SYS_signalfd4, ENFILE); },
+     "cannot watch signals: too many open files in system (ENFILE)"},
+    {"SeccompForbidden", [] { FailCall(SYS_seccomp, EPERM); },
+     "cannot filter system calls: something on this host forbids it, "
+     "probably a container's seccomp profile: operation not permitted "
+     "(EPERM); hint: for Docker, run it with --security-opt "
+     "seccomp=unconfined"},
+    {"NoLoopback", [] { FailCall(SYS_ioctl, EPERM); },
+     "cannot bring loopback up: something on this host forbids it, "
+     "probably a container's seccomp profile: operation not permitted "
+     "(EPERM); hint: for Docker, run it with --security-opt "
+     "seccomp=unconfined"},
+    {"HostnameForbidden",
+     [] { FailCall(SYS_sethostname, EPERM); },
+     "cannot set host name 'x': something on this host forbids it, "
+     "probably a container's seccomp profile: operation not permitted "
+     "(EPERM); hint: for Docker, run it with --security-opt "
+     "seccomp=unconfined",
+     {"--hostname=x", "", "/bin/true"}},
+};
+
+class RefusingHostTest : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override { std::filesystem::create_directory(Tree()); }
+  void TearDown() override { std::filesystem::remove_all(Tree()); }
+};
+
+TEST_P(RefusingHostTest, IsExplained) {
+  std::vector<std::string> command = {StaticToolPath()};
+  for (const std::string& argument : GetParam().arguments) {
+    command.push_back(absl::StrReplaceAll(argument, {{"@", Tree()}}));
+  }
+  const Finished finished = RunProgram(command, GetParam().prepare);
+  EXPECT_EQ(
+      finished.errors,
+      absl::StrCat("encapsulate: ",
+                   absl::StrReplaceAll(GetParam().message, {{"@", Tree()}}),
+                   "\n"));
+  EXPECT_EQ(finished.output, "");
+  EXPECT_EQ(finished.exit_code, 125);
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, RefusingHostTest, testing::ValuesIn(kCases),
+                         [](const testing::TestParamInfo<Case>& info) {
+                           return std::string(info.param.name);
+                         });
+
+TEST(DescriptorsTest, RunningOutIsSaidWhereverItHappens) {
+  int failures = 0;
+  for (rlim_t most = 3; most < 24; ++most) {
+    const Finished finished =
+        RunTool({"", "/bin/true"}, [most] { LimitTo(RLIMIT_NOFILE, most); });
+    if (finished.exit_code == 0) {
+      EXPECT_EQ(finished.errors, "") << most;
+      continue;
+    }
+    ++failures;
+    // With less than 4, libraries can't be loaded, and the loader says so.
+    if (most > 3) {
+      EXPECT_EQ(finished.exit_code, 125) << most;
+    }
+    EXPECT_THAT(finished.errors, HasSubstr(most > 3 ? "(EMFILE)" : "cannot"))
+        << most;
+  }
+  EXPECT_GT(failures, 2);
+  EXPECT_LT(failures, 20);
+}
+
+// What older kernels and stricter containers lack.
+class LackingHostTest
+    : public testing::TestWithParam<std::pair<const char*, long>> {
+ protected:
+  void SetUp() override { std::filesystem::create_directory(Tree()); }
+  void TearDown() override { std::filesystem::remove_all(Tree()); }
+};
+
+TEST_P(LackingHostTest, IsolatesAllTheSame) {
+  const Finished finished =
+      RunTool({Tree(), "/bin/sh", "-c",
+               "touch " + Tree() + "/inside && echo written; touch " +
+                   ScratchPath() + "/outside; ls /proc/self/fd; id -u; exit 3"},
+              [] { FailCall(GetParam().second, ENOSYS); });
+  EXPECT_THAT(finished.output, HasSubstr("written\n"));
+  EXPECT_THAT(finished.errors, HasSubstr("Read-only file system"));
+  EXPECT_EQ(finished.exit_code, 3);
+  EXPECT_TRUE(std::filesystem::exists(Tree() + "/inside"));
+  EXPECT_FALSE(std::filesystem::exists(ScratchPath() + "/outside"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Calls, LackingHostTest,
+    testing::Values(std::make_pair("mount_setattr", kMountSetattr),
+                    std::make_pair("clone3", long{SYS_clone3}),
+                    std::make_pair("close_range", long{SYS_close_range}),
+                    std::make_pair("keyctl", long{SYS_keyctl})),
+    [](const testing::TestParamInfo<std::pair<const char*, long>>& info) {
+      return std::string(info.param.first);
+    });
+
+// --- --check
+// ------------------------------------------------------------------
+
+TEST(CheckTest, PassesHere) {
+  const Finished finished = RunTool({"--check"});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_THAT(finished.output,
+              HasSubstr("Sandboxes can be made on this host.\n"));
+  EXPECT_EQ(finished.errors, "");
+}
+
+TEST(CheckTest, NamesTheLimitOnUserNamespaces) {
+  const Finished finished =
+      RunTool({"--check"}, [] { LimitNamespaces("user"); });
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(finished.output,
+              HasSubstr("refused      user namespaces\n"
+                        "             this host has set "
+                        "user.max_user_namespaces to 0: no space left on "
+                        "device (ENOSPC)\n"
+                        "             hint: as root, sysctl -w "
+                        "user.max_user_namespaces=10000\n"));
+}
+
+TEST(CheckTest, NamesWhatCoversProc) {
+  const Finished finished = RunTool({"--check"}, [] {
+    BecomeHost();
+    CoverWithTmpfs("/proc/sys");
+    DropCapabilities();
+  });
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(finished.output,
+              HasSubstr("refused      private /proc\n"
+                        "             parts of the host's /proc are covered: "
+                        "/proc/sys: "));
+}
+
+TEST(CheckTest, PassesWithoutWhatIsOnlyFaster) {
+  const Finished finished =
+      RunTool({"--check"}, [] { FailCall(kMountSetattr, ENOSYS); });
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_THAT(finished.output, HasSubstr("unavailable  mount_setattr\n"));
+}
+
+TEST(CheckTest, SaysThatNoMountsAreAllowed) {
+  const Finished finished =
+      RunTool({"--check"}, [] { FailCall(SYS_mount, EPERM); });
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(finished.output, HasSubstr("refused      mounts\n"));
+  EXPECT_THAT(finished.output, Not(HasSubstr("a whole sandbox")));
+}
+
+// --- Where output goes
+// ----------------------------------------------------------
+
+TEST(FullDiskTest, FailsHelpAndCheck) {
+  for (const char* flag : {"--help", "--version", "--check"}) {
+    const Finished finished = RunTool(
+        {flag}, [] { MustWork(dup2(open("/dev/full", O_WRONLY), 1), "dup2"); });
+    EXPECT_EQ(finished.exit_code, 125) << flag;
+    EXPECT_EQ(finished.errors,
+              "encapsulate: cannot write to standard output: no space left on "
+              "device (ENOSPC)\n");
+  }
+}
+
+TEST(FullDiskTest, IsSaidOfTheStatusAndLeavesTheExitCodeAlone) {
+  const Finished finished =
+      RunTool({"--status-fd=5", "", "/bin/sh", "-c", "exit 4"},
+              [] { MustWork(dup2(open("/dev/full", O_WRONLY), 5), "dup2"); });
+  EXPECT_EQ(finished.exit_code, 4);
+  EXPECT_EQ(finished.errors,
+            "encapsulate: cannot write the status to descriptor 5: no space "
+            "left on device (ENOSPC)\n");
+}
+
+TEST(FullDiskTest, IsTheCommandsOwnAffairInAFreshTree) {
+  const Finished finished =
+      RunTool({"--tmpfs=" + ScratchPath() + ":64K", "", "/bin/sh", "-c",
+               "head -c 1000000 /dev/zero > " + ScratchPath() + "/x"});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(finished.errors, HasSubstr("No space left on device"));
+}
+
+TEST(ClosedOutputTest, BreaksNothing) {
+  const Finished finished = RunTool({"", "/bin/sh", "-c", "exit 3"}, [] {
+    for (int fd : {0, 1, 2}) close(fd);
+  });
+  EXPECT_EQ(finished.exit_code, 3);
+}
+
+// --- The static program
+// ---------------------------------------------------------
+
+TEST(StaticToolTest, RunsWhereThereAreNoLibraries) {
+  const std::string root = ScratchPath() + "/root";
+  std::filesystem::create_directories(root + "/proc");
+  std::filesystem::copy_file(StaticToolPath(), root + "/encapsulate",
+                             std::filesystem::copy_options::overwrite_existing);
+  const Finished finished =
+      RunProgram({"/encapsulate", "", "/encapsulate", "--version"}, [&] {
+        BecomeHost();
+        MustWork(mount(root.c_str(), root.c_str(), nullptr, MS_BIND, nullptr),
+                 "bind");
+        MustWork(mount("/proc", (root + "/proc").c_str(), nullptr,
+                       MS_BIND | MS_REC, nullptr),
+                 "bind /proc");
+        MustWork(chdir(root.c_str()), "chdir");
+        MustWork(syscall(SYS_pivot_root, ".", "."), "pivot_root");
+        MustWork(umount2(".", MNT_DETACH), "umount");
+        MustWork(chdir("/"), "chdir");
+        DropCapabilities();
+      });
+  EXPECT_EQ(finished.errors, "");
+  EXPECT_THAT(finished.output, HasSubstr("encapsulate 0."));
+  EXPECT_EQ(finished.exit_code, 0);
+  std::filesystem::remove_all(root);
+}
+
+}  // namespace
+}  // namespace encapsulate::tool
