@@ -520,6 +520,8 @@ Process::~Process() = default;
 
 pid_t Process::init_pid() const { return state_->init; }
 
+int Process::end_descriptor() const { return state_->control.get(); }
+
 const std::vector<StepTime>& Process::steps() const { return state_->steps; }
 
 absl::Status Process::Signal(int signal) {

@@ -60,6 +60,11 @@ class Process {
   // (init killed), so that nobody knows how the command ended.
   absl::StatusOr<Result> Wait();
 
+  // A descriptor, the Process's own, that polls readable (POLLIN) once the
+  // command has ended: for callers that wait for other events as well, or for
+  // some time only. Wait() then returns without delay.
+  int end_descriptor() const;
+
   // Sends a signal to the command (not to its children).
   // FailedPrecondition once it has ended.
   absl::Status Signal(int signal);

@@ -1,0 +1,31 @@
+// Runs every test of a program in a process and a sandbox of its own, plain
+// TEST()s and tests of any fixture included.
+//
+//   int main(int argc, char** argv) {
+//     testing::InitGoogleTest(&argc, argv);
+//     testing::AddGlobalTestEnvironment(
+//         new encapsulate::EncapsulatedEnvironment);
+//     return RUN_ALL_TESTS();
+//   }
+//
+// Linking with //gtest_plugin:main in place of GoogleTest's gtest_main does the
+// same without a line of code. What that means for a test is said in
+// encapsulated_test.h.
+#ifndef GTEST_PLUGIN_ENCAPSULATED_ENVIRONMENT_H_
+#define GTEST_PLUGIN_ENCAPSULATED_ENVIRONMENT_H_
+
+#include "gtest/gtest.h"
+#include "gtest_plugin/encapsulation.h"  // IWYU pragma: export
+
+namespace encapsulate {
+
+class EncapsulatedEnvironment : public testing::Environment {
+ public:
+  // From here on, with the program's options as they are or as given.
+  EncapsulatedEnvironment();
+  explicit EncapsulatedEnvironment(TestOptions options);
+};
+
+}  // namespace encapsulate
+
+#endif  // GTEST_PLUGIN_ENCAPSULATED_ENVIRONMENT_H_

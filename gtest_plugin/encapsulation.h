@@ -1,0 +1,101 @@
+// What a test sees and may do, for every test of a program or for those of one
+// fixture, and what a test can find out about it.
+//
+//   class StoreTest : public encapsulate::EncapsulatedTest {
+//    protected:
+//     static void SetUpTestSuite() {
+//       encapsulate::TestOptions options = encapsulate::ProgramOptions();
+//       options.working_directory = encapsulate::WorkingDirectory::kOverlay;
+//       options.timeout = absl::Seconds(20);
+//       encapsulate::SetSuiteOptions(options);
+//     }
+//   };
+//
+// By default a test sees the machine as it is, read only; /tmp, /var/tmp, its
+// scratch directory and /dev/shm are its own and empty; its network is its own
+// and has only loopback; its processes are its own and gone when it ends; its
+// environment has nothing of the user's session in it (see
+// encapsulate/environment.h), TZ=UTC, a C.UTF-8 locale and the umask 022.
+// What Bazel collects after a test can be written: undeclared outputs and
+// coverage. If the program or its working directory lies in /tmp, /tmp shows
+// what is there, and what a test writes there is thrown away.
+//
+// The command line and the environment come first: see settings.h.
+#ifndef GTEST_PLUGIN_ENCAPSULATION_H_
+#define GTEST_PLUGIN_ENCAPSULATION_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "encapsulate/options.h"
+
+namespace encapsulate {
+
+// What becomes of a test's writing to its working directory.
+enum class WorkingDirectory {
+  // It is refused: "Read-only file system" (EROFS).
+  kReadOnly,
+  // It succeeds and is thrown away (overlayfs). Where the directory holds
+  // symbolic links to files elsewhere, like Bazel's runfiles, those files stay
+  // read-only.
+  kOverlay,
+  // The test works in a copy of its own, with files in place of symbolic
+  // links. The copy has another path, and large directories take time.
+  kCopy,
+};
+
+// What a process that outlives its test means.
+enum class Leftovers {
+  kFail,  // the test fails
+  kNote,  // a line on stderr
+};
+
+struct TestOptions {
+  // Trees of the host that the test may change for good, besides its scratch
+  // and Bazel's outputs.
+  std::vector<std::string> writable;
+  WorkingDirectory working_directory = WorkingDirectory::kReadOnly;
+  Network network = Network::kLoopback;
+  // NAME=VALUE: set for the test after its environment has been scrubbed.
+  std::vector<std::string> environment;
+  Leftovers leftovers = Leftovers::kFail;
+  // Wall time of one test. Absent: what is left of Bazel's TEST_TIMEOUT, less
+  // a tenth for the report; 15 minutes without Bazel.
+  absl::optional<absl::Duration> timeout;
+  // Limits of the test's processes. Use `timeout` above in place of the one in
+  // here.
+  Limits limits;
+};
+
+// The options of tests whose fixture sets none.
+const TestOptions& ProgramOptions();
+
+// Call it before RUN_ALL_TESTS(), or in an Environment's SetUp().
+void SetProgramOptions(TestOptions options);
+
+// The options of the tests of the current test suite, to be called in its
+// SetUpTestSuite(). They hold until the suite ends. An option that can't be
+// met fails the suite's tests with a text that names the suite.
+void SetSuiteOptions(TestOptions options);
+
+// --- Inside a test ----------------------------------------------------------
+
+// Whether the calling code runs in a sandbox of this plugin. False in
+// SetUpTestSuite(), in environments, and with --encapsulate_mode=off.
+bool IsEncapsulated();
+
+// The test's own empty directory, without a slash at its end, which is also
+// TEST_TMPDIR and TMPDIR. "" if the test isn't encapsulated.
+std::string ScratchDirectory();
+
+// Every tree that the test may write to: its own first, then the host's.
+std::vector<std::string> WritableTrees();
+
+// The options in force, command line and environment included.
+const TestOptions& OptionsInForce();
+
+}  // namespace encapsulate
+
+#endif  // GTEST_PLUGIN_ENCAPSULATION_H_

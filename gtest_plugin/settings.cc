@@ -1,0 +1,163 @@
+#include "gtest_plugin/settings.h"
+
+#include <cstring>
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr absl::string_view kFlagPrefix = "--encapsulate_";
+constexpr absl::string_view kVariablePrefix = "ENCAPSULATE_";
+
+absl::Status BadValue(absl::string_view value, absl::string_view shown,
+                      absl::string_view allowed) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("cannot set '", shown, "': '", value, "' is not ", allowed));
+}
+
+template <typename T>
+using Choices = std::initializer_list<std::pair<absl::string_view, T>>;
+
+template <typename T>
+absl::Status SetChoice(const Choices<T>& choices, absl::string_view value,
+                       absl::string_view shown, absl::optional<T>* setting) {
+  std::vector<absl::string_view> names;
+  for (const auto& choice : choices) {
+    if (choice.first == value) {
+      *setting = choice.second;
+      return absl::OkStatus();
+    }
+    names.push_back(choice.first);
+  }
+  return BadValue(value, shown,
+                  absl::StrCat("one of ", absl::StrJoin(names, ", ")));
+}
+
+absl::Status SetDuration(absl::string_view value, absl::string_view shown,
+                         absl::optional<absl::Duration>* setting) {
+  absl::Duration duration;
+  if (!absl::ParseDuration(value, &duration) ||
+      duration <= absl::ZeroDuration()) {
+    return BadValue(value, shown, "a time above zero like 90s, 1h30m or inf");
+  }
+  *setting = duration;
+  return absl::OkStatus();
+}
+
+absl::Status AddTrees(absl::string_view value, absl::string_view shown,
+                      std::vector<std::string>* trees) {
+  const std::vector<std::string> named =
+      absl::StrSplit(value, '|', absl::SkipEmpty());
+  if (named.empty()) return BadValue(value, shown, "TREE|TREE...");
+  trees->insert(trees->end(), named.begin(), named.end());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Set(absl::string_view name, absl::string_view value,
+                 absl::string_view shown, Settings* settings) {
+  if (name == "mode") {
+    return SetChoice<Mode>({{"require", Mode::kRequire}, {"off", Mode::kOff}},
+                           value, shown, &settings->mode);
+  }
+  if (name == "timeout") return SetDuration(value, shown, &settings->timeout);
+  if (name == "slow") return SetDuration(value, shown, &settings->slow);
+  if (name == "keep_scratch") {
+    return SetChoice<KeepScratch>(
+        {{"never", KeepScratch::kNever}, {"failed", KeepScratch::kFailed}},
+        value, shown, &settings->keep_scratch);
+  }
+  if (name == "working_directory") {
+    return SetChoice<WorkingDirectory>(
+        {{"read-only", WorkingDirectory::kReadOnly},
+         {"overlay", WorkingDirectory::kOverlay},
+         {"copy", WorkingDirectory::kCopy}},
+        value, shown, &settings->working_directory);
+  }
+  if (name == "network") {
+    return SetChoice<Network>({{"loopback", Network::kLoopback},
+                               {"none", Network::kNone},
+                               {"host", Network::kHost}},
+                              value, shown, &settings->network);
+  }
+  if (name == "leftovers") {
+    return SetChoice<Leftovers>(
+        {{"fail", Leftovers::kFail}, {"note", Leftovers::kNote}}, value, shown,
+        &settings->leftovers);
+  }
+  if (name == "writable") return AddTrees(value, shown, &settings->writable);
+  if (name == "verbose") {
+    return SetChoice<bool>({{"0", false}, {"1", true}}, value, shown,
+                           &settings->verbose);
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "cannot set '", shown,
+      "': there is no such setting; hint: gtest_plugin/settings.h lists them"));
+}
+
+absl::Status ReadEnvironment(const std::vector<std::string>& environment,
+                             Settings* settings) {
+  for (absl::string_view entry : environment) {
+    const absl::string_view variable = entry.substr(0, entry.find('='));
+    absl::string_view name = variable;
+    if (variable.size() == entry.size() ||
+        !absl::ConsumePrefix(&name, kVariablePrefix)) {
+      continue;
+    }
+    const absl::Status status =
+        Set(absl::AsciiStrToLower(name), entry.substr(variable.size() + 1),
+            variable, settings);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeFlags(int* argc, char** argv, Settings* settings) {
+  int kept = 0;
+  absl::Status status;
+  bool flags_end = false;
+  for (int i = 0; i < *argc; ++i) {
+    absl::string_view argument = argv[i];
+    flags_end |= argument == "--";
+    if (flags_end || !absl::StartsWith(argument, kFlagPrefix)) {
+      argv[kept++] = argv[i];
+      continue;
+    }
+    const absl::string_view flag = argument.substr(0, argument.find('='));
+    if (flag.size() == argument.size()) {
+      status.Update(absl::InvalidArgumentError(absl::StrCat(
+          "cannot set '", flag, "': it has no value; hint: ", flag, "=VALUE")));
+      continue;
+    }
+    status.Update(Set(absl::StripPrefix(flag, kFlagPrefix),
+                      argument.substr(flag.size() + 1), flag, settings));
+  }
+  argv[kept] = nullptr;
+  *argc = kept;
+  return status;
+}
+
+TestOptions Apply(const Settings& settings, TestOptions options) {
+  if (settings.timeout.has_value()) options.timeout = settings.timeout;
+  if (settings.working_directory.has_value()) {
+    options.working_directory = *settings.working_directory;
+  }
+  if (settings.network.has_value()) options.network = *settings.network;
+  if (settings.leftovers.has_value()) options.leftovers = *settings.leftovers;
+  options.writable.insert(options.writable.end(), settings.writable.begin(),
+                          settings.writable.end());
+  return options;
+}
+
+}  // namespace encapsulate

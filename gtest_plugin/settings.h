@@ -1,0 +1,82 @@
+// What the person who runs a test program can ask for, by environment or on
+// the command line. The command line wins over the environment, and both win
+// over the program's and the fixtures' options.
+//
+//   flag                                        variable
+//   --encapsulate_mode=require|off              ENCAPSULATE_MODE
+//       `off` runs every test in the program itself, and says so. Default:
+//       `require`; a host that grants no sandbox fails the tests.
+//   --encapsulate_timeout=DURATION              ENCAPSULATE_TIMEOUT
+//       Wall time of one test, like 90s or 1h30m. `inf` is no limit.
+//   --encapsulate_slow=DURATION                 ENCAPSULATE_SLOW
+//       After this time a test that still runs is named on stderr. Default: a
+//       quarter of its wall time.
+//   --encapsulate_keep_scratch=never|failed     ENCAPSULATE_KEEP_SCRATCH
+//       `failed` keeps the scratch directory of a failed test, on disk, in
+//       TEST_UNDECLARED_OUTPUTS_DIR, else in TEST_TMPDIR or TMPDIR, and prints
+//       where.
+//   --encapsulate_working_directory=read-only|overlay|copy
+//                                               ENCAPSULATE_WORKING_DIRECTORY
+//   --encapsulate_network=loopback|none|host    ENCAPSULATE_NETWORK
+//   --encapsulate_leftovers=fail|note           ENCAPSULATE_LEFTOVERS
+//   --encapsulate_writable=TREE|TREE...         ENCAPSULATE_WRITABLE
+//       See encapsulation.h. Trees add to those of the program.
+//   --encapsulate_verbose=0|1                   ENCAPSULATE_VERBOSE
+//       What the sandbox of each test took to make, on stderr.
+//
+// //gtest_plugin:main takes the flags itself. A program with a main() of its
+// own calls InitEncapsulate(), or leaves it to the variables.
+#ifndef GTEST_PLUGIN_SETTINGS_H_
+#define GTEST_PLUGIN_SETTINGS_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "gtest_plugin/encapsulation.h"
+
+namespace encapsulate {
+
+enum class Mode { kRequire, kOff };
+enum class KeepScratch { kNever, kFailed };
+
+// Absent: not asked for.
+struct Settings {
+  absl::optional<Mode> mode;
+  absl::optional<absl::Duration> timeout;
+  absl::optional<absl::Duration> slow;
+  absl::optional<KeepScratch> keep_scratch;
+  absl::optional<WorkingDirectory> working_directory;
+  absl::optional<Network> network;
+  absl::optional<Leftovers> leftovers;
+  std::vector<std::string> writable;
+  absl::optional<bool> verbose;
+};
+
+// Sets what is called `name`, a flag's without "--encapsulate_". The error
+// names `shown`, as the user wrote it.
+absl::Status Set(absl::string_view name, absl::string_view value,
+                 absl::string_view shown, Settings* settings);
+
+// Reads the variables ENCAPSULATE_* of `environment` (NAME=VALUE).
+absl::Status ReadEnvironment(const std::vector<std::string>& environment,
+                             Settings* settings);
+
+// Takes the flags --encapsulate_* out of argv and reads them. Arguments after
+// "--" are left alone.
+absl::Status TakeFlags(int* argc, char** argv, Settings* settings);
+
+// `options` with what was asked for in their place.
+TestOptions Apply(const Settings& settings, TestOptions options);
+
+// Takes this program's flags, to be called first in main(). Prints what is
+// wrong with them and exits with 2.
+void InitEncapsulate(int* argc, char** argv);
+
+}  // namespace encapsulate
+
+#endif  // GTEST_PLUGIN_SETTINGS_H_

@@ -1,0 +1,260 @@
+#include "gtest_plugin/signals.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <string>
+
+#include "absl/debugging/stacktrace.h"
+#include "absl/debugging/symbolize.h"
+#include "gtest_plugin/gtest_internals.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr int kFatal[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+                          SIGABRT, SIGTRAP, SIGSYS};
+constexpr int kMaxFrames = 48;
+constexpr unsigned kReportSeconds = 5;
+constexpr struct timespec kThreadPatience = {1, 0};
+
+Channel* channel_of_test = nullptr;
+void (*before_end_of_test)() = nullptr;
+pid_t pid_of_test = -1;
+std::atomic<bool> is_ending{false};
+std::atomic<uint32_t> threads_written{0};
+alignas(16) char signal_stack[128 << 10];
+
+void Write(const char* text) {
+  channel_of_test->AddToReport(text, strlen(text));
+}
+
+// The interrupted instruction, which a walk of frames leaves out.
+void* ProgramCounter(void* context) {
+  const auto* const user = static_cast<ucontext_t*>(context);
+#if defined(__x86_64__)
+  return reinterpret_cast<void*>(user->uc_mcontext.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+  return reinterpret_cast<void*>(user->uc_mcontext.pc);
+#else
+  static_cast<void>(user);
+  return nullptr;
+#endif
+}
+
+void WriteFrame(void* frame, bool is_return_address) {
+  char name[1024];
+  // A call may be the last instruction of its function.
+  char* const address = static_cast<char*>(frame) - (is_return_address ? 1 : 0);
+  if (!absl::Symbolize(address, name, sizeof(name))) strcpy(name, "(unknown)");
+  char line[1100];
+  snprintf(line, sizeof(line), "    @ %p  %s\n", frame, name);
+  Write(line);
+}
+
+struct Frames {
+  void* counters[kMaxFrames];
+  int depth = 0;
+  // Whether the interrupted instruction has been found; frames before it are
+  // the handler's.
+  bool found = false;
+};
+
+// The unwinder's tables lead through functions without frame pointers, those
+// of the C library for example.
+void Unwind(void* counter, Frames* frames) {
+  struct State {
+    void* counter;
+    Frames* frames;
+  };
+  State state = {counter, frames};
+  _Unwind_Backtrace(
+      [](_Unwind_Context* context, void* argument) {
+        const auto* const state = static_cast<State*>(argument);
+        Frames& frames = *state->frames;
+        void* const address = reinterpret_cast<void*>(_Unwind_GetIP(context));
+        frames.found |= address == state->counter;
+        if (frames.found && address != nullptr && frames.depth < kMaxFrames) {
+          frames.counters[frames.depth++] = address;
+        }
+        return frames.depth < kMaxFrames ? _URC_NO_REASON : _URC_END_OF_STACK;
+      },
+      &state);
+}
+
+void WriteStack(void* context) {
+  void* const counter = ProgramCounter(context);
+  Frames frames;
+  if (counter != nullptr) Unwind(counter, &frames);
+  if (!frames.found) {
+    // A jump into nowhere: what the frame pointers tell.
+    frames.counters[0] = counter;
+    frames.depth =
+        1 + absl::GetStackTraceWithContext(frames.counters + 1, kMaxFrames - 1,
+                                           /*skip_count=*/1, context, nullptr);
+  }
+  for (int i = 0; i < frames.depth; ++i) {
+    WriteFrame(frames.counters[i], i > 0);
+  }
+  if (frames.depth == kMaxFrames) Write("    ...\n");
+}
+
+// What stdio still holds of a line that the test was printing.
+void SaveOutput() {
+#ifdef __GLIBC__
+  const char* const begin = stdout->_IO_write_base;
+  const char* const end = stdout->_IO_write_ptr;
+  if (begin == nullptr || end <= begin) return;
+  if (write(STDOUT_FILENO, begin, static_cast<size_t>(end - begin)) > 0) {
+    stdout->_IO_write_ptr = stdout->_IO_write_base;
+  }
+#endif
+}
+
+// Ends the process if what follows waits for a lock that this thread holds.
+void SetAlarm() {
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  sigaction(SIGALRM, &action, nullptr);
+  sigset_t alarm_only;
+  sigemptyset(&alarm_only);
+  sigaddset(&alarm_only, SIGALRM);
+  pthread_sigmask(SIG_UNBLOCK, &alarm_only, nullptr);
+  alarm(kReportSeconds);
+}
+
+void WriteTrace() {
+  const std::string trace = gtest_internals::CurrentTrace();
+  if (!trace.empty()) {
+    Write("Google Test trace:\n");
+    Write(trace.c_str());
+    Write("\n");
+  }
+}
+
+void OnFatalSignal(int signal, siginfo_t* info, void* context) {
+  // The handler is gone by now (SA_RESETHAND): a second one ends the process.
+  const int saved_errno = errno;
+  if (getpid() == pid_of_test && !is_ending.exchange(true)) {
+    channel_of_test->Append(
+        RecordKind::kSignal,
+        {signal, info->si_code, reinterpret_cast<int64_t>(info->si_addr)});
+    SaveOutput();
+    before_end_of_test();
+    SetAlarm();
+    WriteStack(context);
+    WriteTrace();
+    alarm(0);
+  }
+  errno = saved_errno;
+  // A fault comes back by itself when its instruction is run again.
+  if (info->si_code <= 0) syscall(SYS_tgkill, getpid(), gettid(), signal);
+}
+
+void WriteThread(void* context) {
+  char path[64];
+  char name[32] = "";
+  snprintf(path, sizeof(path), "/proc/self/task/%d/comm", gettid());
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  const ssize_t size = file >= 0 ? read(file, name, sizeof(name) - 1) : 0;
+  if (file >= 0) close(file);
+  name[size > 0 ? size - 1 : 0] = '\0';  // without the newline
+  char line[96];
+  snprintf(line, sizeof(line), "  thread %d (%s):\n", gettid(), name);
+  Write(line);
+  WriteStack(context);
+}
+
+void AwaitThread(uint32_t before) {
+  while (threads_written == before) {
+    if (syscall(SYS_futex, &threads_written, FUTEX_WAIT_PRIVATE, before,
+                &kThreadPatience, nullptr, 0) != 0 &&
+        errno == ETIMEDOUT) {
+      Write("    (blocks signals)\n");
+      return;
+    }
+  }
+}
+
+// One thread is asked by init; it asks the others in turn.
+void OnHangSignal(int signal, siginfo_t* info, void* context) {
+  if (getpid() != pid_of_test) return;
+  const int saved_errno = errno;
+  WriteThread(context);
+  if (info->si_code == SI_TKILL) {
+    ++threads_written;
+    syscall(SYS_futex, &threads_written, FUTEX_WAKE_PRIVATE, 1, nullptr,
+            nullptr, 0);
+    errno = saved_errno;
+    return;
+  }
+  const int directory =
+      open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  alignas(dirent64) char buffer[4096];
+  ssize_t size;
+  while (directory >= 0 && (size = syscall(SYS_getdents64, directory, buffer,
+                                           sizeof(buffer))) > 0) {
+    for (ssize_t offset = 0; offset < size;) {
+      const auto* const entry = reinterpret_cast<dirent64*>(buffer + offset);
+      offset += entry->d_reclen;
+      const int thread = atoi(entry->d_name);
+      if (thread <= 0 || thread == gettid()) continue;
+      const uint32_t before = threads_written;
+      if (syscall(SYS_tgkill, getpid(), thread, signal) == 0) {
+        AwaitThread(before);
+      }
+    }
+  }
+  if (directory >= 0) close(directory);
+  channel_of_test->Announce();
+  errno = saved_errno;
+}
+
+void Install(int signal, void (*handler)(int, siginfo_t*, void*), int flags) {
+  struct sigaction action = {};
+  action.sa_sigaction = handler;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | flags;
+  sigaction(signal, &action, nullptr);
+}
+
+}  // namespace
+
+int HangSignal() { return SIGRTMAX - 5; }
+
+void PrepareStacks(const char* program) { absl::InitializeSymbolizer(program); }
+
+void ReportSignals(Channel* channel, void (*before_end)()) {
+  channel_of_test = channel;
+  before_end_of_test = before_end;
+  pid_of_test = getpid();
+  stack_t current = {};
+  if (sigaltstack(nullptr, &current) != 0 || (current.ss_flags & SS_DISABLE)) {
+    stack_t fresh = {};
+    fresh.ss_sp = signal_stack;
+    fresh.ss_size = sizeof(signal_stack);
+    sigaltstack(&fresh, nullptr);
+  }
+  for (int signal : kFatal) {
+    // A sanitizer or the program itself may have a better report.
+    struct sigaction action;
+    if (sigaction(signal, nullptr, &action) == 0 &&
+        action.sa_handler == SIG_DFL) {
+      Install(signal, OnFatalSignal, static_cast<int>(SA_RESETHAND));
+    }
+  }
+  Install(HangSignal(), OnHangSignal, SA_RESTART);
+}
+
+}  // namespace encapsulate

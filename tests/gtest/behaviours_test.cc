@@ -1,0 +1,404 @@
+// What a user of GoogleTest must not be able to tell from an ordinary run, and
+// what an encapsulated run does where an ordinary one would be lost.
+//
+// Every comparison runs the tests of inner.cc in an ordinary program, in one
+// whose every test is encapsulated, and in one with our fixture.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/gtest/program.h"
+
+namespace encapsulate {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::MatchesRegex;
+using testing::Not;
+
+using Strings = std::vector<std::string>;
+
+// How often `part` is in `text`.
+int Count(const std::string& text, const std::string& part) {
+  int count = 0;
+  for (size_t at = text.find(part); at != std::string::npos;
+       at = text.find(part, at + part.size())) {
+    ++count;
+  }
+  return count;
+}
+
+Output RunInner(const std::string& way, const Strings& arguments,
+                const Strings& environment = {}) {
+  Invocation invocation;
+  invocation.program = "inner_" + way;
+  invocation.arguments = arguments;
+  invocation.environment = environment;
+  return RunProgram(invocation);
+}
+
+void ExpectEqual(const Output& ordinary, const Output& encapsulated) {
+  EXPECT_EQ(ordinary.status, encapsulated.status);
+  EXPECT_EQ(Mask(ordinary.console), Mask(encapsulated.console));
+  EXPECT_EQ(Mask(ordinary.xml), Mask(encapsulated.xml));
+  EXPECT_EQ(Mask(ordinary.json), Mask(encapsulated.json));
+  EXPECT_EQ(ordinary.events, encapsulated.events);
+}
+
+// In each way: "every" for all tests of the program, "fixture" for ours.
+class Behaviours : public testing::TestWithParam<const char*> {
+ protected:
+  // Runs the tests called `filter` in both ways and compares everything.
+  static void Compare(const std::string& filter, const Strings& more = {},
+                      const Strings& environment = {}) {
+    for (const char* report : {"xml:report.xml", "json:report.json"}) {
+      SCOPED_TRACE(report);
+      Strings arguments = {absl::StrCat("--gtest_filter=", filter),
+                           absl::StrCat("--gtest_output=", report)};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      const Output ordinary = RunInner("ordinary", arguments, environment);
+      EXPECT_NE(ordinary.console, "");
+      EXPECT_NE(ordinary.xml + ordinary.json, "");
+      ExpectEqual(ordinary, RunInner(GetParam(), arguments, environment));
+    }
+  }
+
+  static Output Run(const std::string& filter, const Strings& more = {},
+                    const Strings& environment = {}) {
+    Strings arguments = {absl::StrCat("--gtest_filter=", filter),
+                         "--gtest_output=xml:report.xml"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return RunInner(GetParam(), arguments, environment);
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Of, Behaviours, testing::Values("every", "fixture"),
+                         [](const testing::TestParamInfo<const char*>& info) {
+                           return std::string(info.param);
+                         });
+
+// 1, 2: every phase runs once, in the child; a fixture's own SetUp() doesn't
+// call the base's.
+TEST_P(Behaviours, B01NoCodeOfATestRunsInTheProgram) {
+  Compare("PhasesTest.*");
+  const Output output = Run("PhasesTest.*:EndsTest.ByUnderscoreExitZero");
+  EXPECT_EQ(Count(output.console, "constructor\n"), 2);
+  EXPECT_EQ(Count(output.console, "SetUp\n"), 2);
+  EXPECT_EQ(Count(output.console, "destructor\n"), 2);
+}
+
+TEST_P(Behaviours, B02FixtureWithoutTheBasesSetUpIsEncapsulated) {
+  const Output output = Run("PhasesTest.SeesAndChangesWhatIsShared");
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+  // What the test changed didn't reach TearDownTestSuite().
+  EXPECT_THAT(output.calls, HasSubstr("suite torn down 41\n"));
+}
+
+TEST_P(Behaviours, B03ChildrenNeverReturnFromRunAllTests) {
+  const std::string file = FreshDirectory() + "/premature";
+  const Output output =
+      Run("EndsTest.By*Exit*:EndsTest.AfterAll:ResultsTest.Fails", {},
+          {"TEST_PREMATURE_EXIT_FILE=" + file, "INNER_ATEXIT=1"});
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_EQ(Count(output.console, "[==========] 5 tests"), 1);
+  EXPECT_EQ(Count(output.xml, "<testsuites "), 1);
+  EXPECT_EQ(Count(output.events, "program end"), 1);
+  EXPECT_NE(access(file.c_str(), F_OK), 0);
+}
+
+TEST_P(Behaviours, B04EndWithoutADoneRecordIsAFailure) {
+  const Output output = Run("EndsTest.*-*Hanging:*WaitsForTheEnd:*LeavesAMock");
+  EXPECT_EQ(output.exit_code(), 1);
+  const std::string& text = output.console;
+  EXPECT_THAT(text, HasSubstr("ended by SIGSEGV (Segmentation fault) at "
+                              "address 0x8 before the test was done."));
+  EXPECT_THAT(text, HasSubstr("The test's process was ended by SIGABRT"));
+  EXPECT_THAT(text, HasSubstr("The test's process was ended by SIGKILL"));
+  EXPECT_THAT(text, HasSubstr("The test called exit(0) before"));
+  EXPECT_THAT(text, HasSubstr("The test called exit(3) before"));
+  EXPECT_THAT(text, HasSubstr("ended itself by _exit(0) before"));
+  EXPECT_THAT(text, HasSubstr("[       OK ] EndsTest.AfterAll"));
+  EXPECT_THAT(text, Not(HasSubstr("OK ] EndsTest.By")));
+  EXPECT_THAT(text, HasSubstr("[  FAILED  ] EndsTest.ByIgnoringChildren"));
+}
+
+TEST_P(Behaviours, B04CrashKeepsWhatCameBeforeIt) {
+  const Output output = Run("EndsTest.BySegmentationFault");
+  EXPECT_THAT(
+      output.console,
+      AllOf(HasSubstr("before the crash"), HasSubstr("unfinished line"),
+            HasSubstr("The last result was recorded at tests/gtest/inner.cc:"),
+            HasSubstr("Google Test trace:\ntests/gtest/inner.cc:"),
+            HasSubstr("on the way\nStack trace:\n    @ 0x"),
+            HasSubstr("EndsTest_BySegmentationFault_Test::TestBody()")));
+  EXPECT_EQ(Count(output.console, "on the way"), 2);
+  EXPECT_THAT(output.xml, HasSubstr("name=\"before\" value=\"the end\""));
+}
+
+TEST_P(Behaviours, B04StackGoesThroughTheCLibrary) {
+  const Output output = Run("EndsTest.ByAbort");
+  EXPECT_THAT(output.console, HasSubstr("EndsTest_ByAbort_Test::TestBody()"));
+}
+
+TEST_P(Behaviours, B04OverflowOfTheStackIsReported) {
+  const Output output = Run("EndsTest.ByOverflowOfTheStack");
+  EXPECT_THAT(output.console, AllOf(HasSubstr("ended by SIGSEGV"),
+                                    HasSubstr("Recursion::Down")));
+}
+
+TEST_P(Behaviours, B04ResultsOutliveTheDescriptors) {
+  const Output output = Run("EndsTest.ByClosingEverything");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console, AllOf(HasSubstr("after closing"),
+                                    Not(HasSubstr("before the test was"))));
+}
+
+TEST_P(Behaviours, B04HangIsStoppedAndEveryThreadShown) {
+  const Output output = Run("EndsTest.ByHanging:EndsTest.AfterAll", {},
+                            {"ENCAPSULATE_TIMEOUT=1s"});
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(
+      output.console,
+      AllOf(HasSubstr("before the hang"),
+            HasSubstr("The test still ran after 1s and was stopped."),
+            HasSubstr("EndsTest_ByHanging_Test::TestBody()"),
+            MatchesRegex("(.|\n)*  thread [0-9]+ \\(second\\):\n(.|\n)*"),
+            HasSubstr("still runs after 250ms; it is stopped after 1s"),
+            HasSubstr("[       OK ] EndsTest.AfterAll")));
+}
+
+TEST_P(Behaviours, B05MocksAreVerifiedInTheChild) { Compare("MocksTest.*"); }
+
+TEST_P(Behaviours, B06OutputIsThatOfAnOrdinaryRun) {
+  Compare("OutputTest.*-*OfAForkedProcess");
+  // In an ordinary run the program's listeners are copied with the process,
+  // and hear of what goes on in there; here they hear of the test only.
+  const Strings arguments = {"--gtest_filter=OutputTest.OfAForkedProcess"};
+  EXPECT_EQ(Mask(RunInner("ordinary", arguments).console),
+            Mask(RunInner(GetParam(), arguments).console));
+}
+
+TEST_P(Behaviours, B07AtExitAndStaticDestructorsRunOnce) {
+  const Output output =
+      Run("ManyTest.*:EndsTest.ByExitZero", {}, {"INNER_ATEXIT=1"});
+  EXPECT_EQ(Count(output.calls, "atexit"), 1);
+  EXPECT_EQ(Count(output.calls, "static destroyed"), 1);
+}
+
+TEST_P(Behaviours, B08DeathTestsOfBothStyles) { Compare("InnerDeathTest.*"); }
+
+TEST_P(Behaviours, B09CaptureAndTempDirWork) {
+  const Output output = Run("OutputTest.IsCaptured:OutputTest.GoesToTempDir");
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+}
+
+TEST_P(Behaviours, B10TracesAndPlacesComeOnce) {
+  Compare("ResultsTest.HasTraces:ResultsTest.FailsTwiceAndFatally");
+}
+
+TEST_P(Behaviours, B11ResultsInUnknownPlacesSurvive) {
+  Compare("ResultsTest.FailsInAnUnknownPlace:BodyThrowsTest.*");
+}
+
+TEST_P(Behaviours, B12EveryKindOfResultReachesListeners) {
+  Compare("ResultsTest.*");
+  const Output output = Run("ResultsTest.*");
+  for (const char* kind : {"part 0 ", "part 1 ", "part 2 ", "part 3 "}) {
+    EXPECT_THAT(output.events, HasSubstr(kind));
+  }
+}
+
+TEST_P(Behaviours, B13InterceptedFailuresAreNotReported) {
+  Compare("ResultsTest.*Intercept*");
+}
+
+TEST_P(Behaviours, B15SkipsInEveryPhase) {
+  Compare("*SkipsTest.*:ResultsTest.Skips*");
+  Compare("ManyTest.*", {}, {"INNER_ENVIRONMENT=skip"});
+  Compare("ManyTest.*", {}, {"INNER_ENVIRONMENT=fail"});
+}
+
+TEST_P(Behaviours, B16FailuresInEveryPhase) {
+  Compare("*FailsTest.*:*FailsFatallyTest.*");
+}
+
+TEST_P(Behaviours, B17Properties) { Compare("PropertiesTest.*"); }
+
+TEST_P(Behaviours, B18ExceptionsKeepTheirPlace) {
+  Compare("*ThrowsTest.*");
+  const Output output =
+      Run("BodyThrowsTest.AnInt", {"--gtest_catch_exceptions=0"});
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console, HasSubstr("ended by SIGABRT"));
+}
+
+TEST_P(Behaviours, B18ListenersMayThrow) {
+  Compare("ThrowListenerTest.*", {}, {"INNER_THROW_LISTENER=1"});
+  Compare("ThrowListenerTest.*");
+}
+
+TEST_P(Behaviours, B19BreakOnFailureRunsInTheProgram) {
+  const Output output = Run("ResultsTest.Passes", {"--gtest_break_on_failure"});
+  EXPECT_EQ(output.exit_code(), 0);
+  EXPECT_EQ(Count(output.console,
+                  "encapsulate: tests run in this process and are not "
+                  "encapsulated: --gtest_break_on_failure is given\n"),
+            1);
+}
+
+TEST_P(Behaviours, B19ThrowOnFailureEndsOnlyTheTest) {
+  const Output output =
+      Run("ResultsTest.Fails:ResultsTest.Passes", {"--gtest_throw_on_failure"});
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console,
+              AllOf(HasSubstr("OK ] ResultsTest.Passes"),
+                    HasSubstr("FAILED  ] ResultsTest.Fails"),
+                    HasSubstr("2 tests from 1 test suite ran")));
+}
+
+TEST_P(Behaviours, B20RepeatShuffleAndFailFast) {
+  Compare("ManyTest.*:MoreTest.*", {"--gtest_repeat=3"});
+  Compare(
+      "ManyTest.*:MoreTest.*",
+      {"--gtest_repeat=2", "--gtest_recreate_environments_when_repeating=0"});
+  Compare("ManyTest.*:MoreTest.*:ParametersTest/*",
+          {"--gtest_shuffle", "--gtest_random_seed=7", "--gtest_repeat=2"});
+  Compare("ManyTest.*:MoreTest.*", {"--gtest_fail_fast"});
+}
+
+TEST_P(Behaviours, B20ScratchIsFreshForEachTestAndRepetition) {
+  const Output output =
+      Run("ManyTest.*-*C", {"--gtest_repeat=3"}, {"INNER_FRESH=1"});
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+}
+
+TEST_P(Behaviours, B20OrdinaryRunSharesItsScratch) {
+  const Output output =
+      RunInner("ordinary", {"--gtest_filter=ManyTest.*-*C"}, {"INNER_FRESH=1"});
+  EXPECT_EQ(output.exit_code(), 1);
+}
+
+// 21: Compare() looks at both reports; a long one with every kind of character
+// in it.
+TEST_P(Behaviours, B21ReportsAreEqual) {
+  Compare("ResultsTest.HasALongMessage");
+  Compare("*-EndsTest.*:OutputTest.OfAForkedProcess");
+}
+
+TEST_P(Behaviours, B22ShardsFiltersAndFlags) {
+  for (const char* index : {"0", "1", "2"}) {
+    Compare(
+        "ManyTest.*:MoreTest.*", {},
+        {"GTEST_TOTAL_SHARDS=3", absl::StrCat("GTEST_SHARD_INDEX=", index)});
+  }
+  const std::string file = FreshDirectory() + "/status";
+  Run("ManyTest.A", {}, {"GTEST_SHARD_STATUS_FILE=" + file});
+  EXPECT_EQ(access(file.c_str(), F_OK), 0);
+  Compare("ResultsTest.*Disabled", {"--gtest_also_run_disabled_tests"});
+  Compare("ResultsTest.*", {"--gtest_brief=1"});
+  Compare("ResultsTest.*-*Long*", {"--gtest_color=yes"});
+  const Strings list = {"--gtest_list_tests"};
+  ExpectEqual(RunInner("ordinary", list), RunInner(GetParam(), list));
+}
+
+// 23: inner.cc's own listener writes down what it hears, and every comparison
+// covers it.
+TEST_P(Behaviours, B23ListenersHearEverythingOnceAndInOrder) {
+  Compare("ManyTest.*:ResultsTest.*");
+  EXPECT_EQ(Count(Run("ManyTest.C").events, "part "), 1);
+}
+
+TEST_P(Behaviours, B24SuitesAndEnvironmentsAreSetUpOnce) {
+  const Output output = Run("PhasesTest.*");
+  EXPECT_EQ(output.calls,
+            "environment set up\nsuite set up\nsuite torn down 41\n"
+            "environment torn down\nstatic destroyed\n");
+}
+
+TEST_P(Behaviours, B25ParametersTypesAndRegisteredTests) {
+  Compare("*/ParametersTest.*:TypesTest/*:RegisteredTest.*:MixedTest.*");
+}
+
+TEST_P(Behaviours, B26ThreadsOfTheProgramAreNamed) {
+  const Output output = Run("ManyTest.*", {}, {"INNER_THREADS=1"});
+  EXPECT_EQ(Count(output.console,
+                  "encapsulate: warning: 1 more thread runs in "
+                  "the test program (inner-helper)"),
+            1)
+      << output.console;
+  EXPECT_THAT(Run("ManyTest.*").console, Not(HasSubstr("warning")));
+}
+
+TEST_P(Behaviours, B28ProcessesLeftBehindAreNamedAndFail) {
+  const Output output = Run("EndsTest.LeavesAProcess:EndsTest.AfterAll");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(
+      output.console,
+      AllOf(HasSubstr("The test left 1 process behind:\n  "),
+            HasSubstr(" left-behind: "), HasSubstr("OK ] EndsTest.AfterAll")));
+  const Output noted =
+      Run("EndsTest.LeavesAProcess", {}, {"ENCAPSULATE_LEFTOVERS=note"});
+  EXPECT_EQ(noted.exit_code(), 0);
+  EXPECT_THAT(noted.console, HasSubstr("The test left 1 process behind:"));
+}
+
+TEST_P(Behaviours, B28ForkedProcessThatReturnsFailsTheTest) {
+  const Output output = Run("EndsTest.ForkedProcessReturns");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console,
+              HasSubstr("forked by the test, returned from the test;"));
+  EXPECT_EQ(Count(output.console, "[==========] 1 test "), 1);
+}
+
+// 29: whatever ends the program ends the test. The FIFO's other end closes
+// when the last process that holds it is gone.
+TEST_P(Behaviours, B29NothingOutlivesTheProgram) {
+  for (int signal : {SIGINT, SIGKILL}) {
+    const std::string fifo = FreshDirectory() + "/fifo";
+    ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+    const std::string program = ProgramPath(absl::StrCat("inner_", GetParam()));
+    const pid_t pid = fork();
+    if (pid == 0) {
+      const int end = open(fifo.c_str(), O_WRONLY);
+      dup2(end, STDOUT_FILENO);
+      dup2(end, STDERR_FILENO);
+      close(end);
+      setenv("INNER_FIFO", "/dev/stdout", 1);
+      execl(program.c_str(), program.c_str(),
+            "--gtest_filter=EndsTest.WaitsForTheEnd", nullptr);
+      _exit(127);
+    }
+    const int output = open(fifo.c_str(), O_RDONLY | O_CLOEXEC);
+    // The test's own line, a number, follows the line of its start.
+    std::string text;
+    char byte;
+    while (!absl::StrContains(text, "WaitsForTheEnd\n") ||
+           text.back() != '\n' || absl::EndsWith(text, "WaitsForTheEnd\n")) {
+      ASSERT_EQ(read(output, &byte, 1), 1) << text;
+      text += byte;
+    }
+    kill(pid, signal);
+    int status;
+    ASSERT_EQ(waitpid(pid, &status, 0), pid);
+    EXPECT_TRUE(WIFSIGNALED(status));
+    while (read(output, &byte, 1) > 0) {
+    }
+    close(output);
+  }
+}
+
+}  // namespace
+}  // namespace encapsulate

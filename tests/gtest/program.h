@@ -1,0 +1,48 @@
+// Runs one of the inner programs and collects everything that it puts out.
+#ifndef TESTS_GTEST_PROGRAM_H_
+#define TESTS_GTEST_PROGRAM_H_
+
+#include <string>
+#include <vector>
+
+namespace encapsulate {
+
+struct Output {
+  int status = -1;  // as of wait(2)
+  std::string console;
+  std::string errors;  // stderr, where it was asked for apart
+  std::string xml;
+  std::string json;
+  std::string events;
+  std::string calls;
+
+  int exit_code() const;
+};
+
+struct Invocation {
+  std::string program;  // "inner_every"
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;  // NAME=VALUE
+  std::string directory;                 // "": an empty one
+  bool separate_errors = false;
+};
+
+// The path of a program that this test was built with.
+std::string ProgramPath(const std::string& name);
+
+// A fresh directory, which is gone with the test's own.
+std::string FreshDirectory();
+
+std::string ReadFile(const std::string& path);
+
+// Runs it once for the console, the XML and the events, and once more for the
+// JSON where that is compared.
+Output RunProgram(const Invocation& invocation);
+
+// `text` with everything masked that differs from run to run: times, and the
+// file that main() is in.
+std::string Mask(const std::string& text);
+
+}  // namespace encapsulate
+
+#endif  // TESTS_GTEST_PROGRAM_H_
