@@ -324,7 +324,9 @@ class Launcher {
         // command's, not init's.
         const int control = fcntl(child_control.get(), F_DUPFD_CLOEXEC, 3);
         const int caller_pidfd = fcntl(caller.get(), F_DUPFD_CLOEXEC, 3);
-        if (control < 0 || caller_pidfd < 0) _exit(1);
+        if (control < 0 || caller_pidfd < 0) {
+          Setup(plan, child_control.get()).Fail(Step::kFinished);
+        }
         RunInit(plan, control, caller_pidfd);
       }
     }
@@ -374,7 +376,8 @@ class Launcher {
         }
       }
     }
-    if (!state->Send(MessageKind::kGo)) return Lost();
+    // A child that is gone has left a record of why, which is read next.
+    state->Send(MessageKind::kGo);
     return absl::OkStatus();
   }
 
