@@ -31,6 +31,7 @@
 #include "gtest_plugin/coverage.h"
 #include "gtest_plugin/descriptors.h"
 #include "gtest_plugin/gtest_internals.h"
+#include "gtest_plugin/mocks.h"
 #include "gtest_plugin/sanitizers.h"
 #include "gtest_plugin/signals.h"
 
@@ -670,6 +671,7 @@ void Runner::BecomeTest() {
   pid_ = getpid();
   channel_.EnterChild();
   coverage::Reset();
+  mocks::Watch();
   ShowDescriptorsThroughView();
   static ChildListener* const listener = new ChildListener;
   gtest_internals::ReplaceListeners(listener);
@@ -738,6 +740,16 @@ void Runner::EndStray(const char* where) {
 void Runner::EndTest(const testing::TestInfo& test) {
   if (IsStray()) EndStray("the test");
   const absl::Duration elapsed = absl::FromChrono(Clock::now() - test_started_);
+  for (void* mock : mocks::Leaked()) {
+    mocks::Verify(mock);
+    GTEST_MESSAGE_AT_(
+        test.file(), test.line(),
+        absl::StrFormat("The test never deletes the mock object at %p; hint: "
+                        "testing::Mock::AllowLeak() if it means to",
+                        mock)
+            .c_str(),
+        TestPartResult::kNonFatalFailure);
+  }
   if (sanitizers::FindsLeaks()) {
     GTEST_MESSAGE_AT_(
         test.file(), test.line(),

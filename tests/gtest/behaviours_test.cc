@@ -182,6 +182,20 @@ TEST_P(Behaviours, B04HangIsStoppedAndEveryThreadShown) {
 
 TEST_P(Behaviours, B05MocksAreVerifiedInTheChild) { Compare("MocksTest.*"); }
 
+TEST_P(Behaviours, B05LeakedMocksFailTheirTest) {
+  const Output output = Run("EndsTest.LeavesAMock");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console,
+              AllOf(HasSubstr("Expected: to be called once"),
+                    HasSubstr("The test never deletes the mock object at 0x"),
+                    HasSubstr("[  FAILED  ] EndsTest.LeavesAMock")));
+  const Output allowed = Run("EndsTest.LeavesAMockOnPurpose:MocksTest.AreSat*");
+  EXPECT_EQ(allowed.exit_code(), 0) << allowed.console;
+  const Output off =
+      Run("EndsTest.LeavesAMock", {"--gmock_catch_leaked_mocks=0"});
+  EXPECT_EQ(off.exit_code(), 0) << off.console;
+}
+
 TEST_P(Behaviours, B06OutputIsThatOfAnOrdinaryRun) {
   Compare("OutputTest.*-*OfAForkedProcess");
   // In an ordinary run the program's listeners are copied with the process,

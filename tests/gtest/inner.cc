@@ -554,6 +554,11 @@ TEST_F(EndsTest, LeavesAMock) {
   auto* const mock = new MockTurtle;
   EXPECT_CALL(*mock, Move(1));
 }
+TEST_F(EndsTest, LeavesAMockOnPurpose) {
+  auto* const mock = new MockTurtle;
+  testing::Mock::AllowLeak(mock);
+  EXPECT_CALL(*mock, Move(1)).Times(testing::AnyNumber());
+}
 TEST_F(EndsTest, WritesToItsDirectory) {
   const int fd = open("written", O_WRONLY | O_CREAT, 0666);
   EXPECT_GE(fd, 0) << strerror(errno);

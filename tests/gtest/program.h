@@ -10,7 +10,6 @@ namespace encapsulate {
 struct Output {
   int status = -1;  // as of wait(2)
   std::string console;
-  std::string errors;  // stderr, where it was asked for apart
   std::string xml;
   std::string json;
   std::string events;
@@ -24,7 +23,8 @@ struct Invocation {
   std::vector<std::string> arguments;
   std::vector<std::string> environment;  // NAME=VALUE
   std::string directory;                 // "": an empty one
-  bool separate_errors = false;
+  // Refuse every new namespace, as many containers do.
+  bool without_namespaces = false;
 };
 
 // The path of a program that this test was built with.
@@ -35,8 +35,7 @@ std::string FreshDirectory();
 
 std::string ReadFile(const std::string& path);
 
-// Runs it once for the console, the XML and the events, and once more for the
-// JSON where that is compared.
+// The reports are what the program writes to report.xml and report.json.
 Output RunProgram(const Invocation& invocation);
 
 // `text` with everything masked that differs from run to run: times, and the

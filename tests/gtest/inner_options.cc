@@ -1,0 +1,78 @@
+// Tests for options_test, which runs this program with options, flags and on
+// hosts of every kind. Its main() is GoogleTest's.
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <new>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "gtest_plugin/encapsulated_test.h"
+
+namespace encapsulate {
+namespace {
+
+class PlainTest : public EncapsulatedTest {};
+TEST_F(PlainTest, SaysWhereItIs) {
+  RecordProperty("encapsulated", IsEncapsulated() ? "yes" : "no");
+  RecordProperty("scratch", ScratchDirectory());
+  RecordProperty("trees", static_cast<int>(WritableTrees().size()));
+}
+TEST_F(PlainTest, LeavesAFileAndFails) {
+  std::ofstream(ScratchDirectory() + "/evidence") << "text";
+  ADD_FAILURE();
+}
+TEST_F(PlainTest, LeavesAFileAndPasses) {
+  std::ofstream(ScratchDirectory() + "/evidence") << "text";
+}
+TEST_F(PlainTest, WritesToItsDirectory) {
+  std::ofstream file("written");
+  EXPECT_TRUE(file.is_open());
+}
+
+TEST(OrdinaryTest, IsNotEncapsulated) { EXPECT_FALSE(IsEncapsulated()); }
+
+class MistakenTest : public EncapsulatedTest {
+ protected:
+  static void SetUpTestSuite() {
+    TestOptions options = ProgramOptions();
+    options.writable = {"/there/is/no/such/tree"};
+    SetSuiteOptions(options);
+  }
+};
+TEST_F(MistakenTest, NeverRuns) { printf("it runs\n"); }
+
+class MistakenTimeoutTest : public EncapsulatedTest {
+ protected:
+  static void SetUpTestSuite() {
+    TestOptions options = ProgramOptions();
+    options.limits.timeout = absl::Seconds(1);
+    SetSuiteOptions(options);
+  }
+};
+TEST_F(MistakenTimeoutTest, NeverRuns) { printf("it runs\n"); }
+
+class HidingTest : public EncapsulatedTest {
+ public:
+  static void* operator new(std::size_t size) { return ::operator new(size); }
+  static void operator delete(void* memory) { ::operator delete(memory); }
+};
+TEST_F(HidingTest, NeverRuns) { printf("it runs\n"); }
+
+class ShortTest : public EncapsulatedTest {
+ protected:
+  static void SetUpTestSuite() {
+    TestOptions options = ProgramOptions();
+    options.timeout = absl::Milliseconds(100);
+    SetSuiteOptions(options);
+  }
+};
+TEST_F(ShortTest, Hangs) {
+  for (;;) pause();
+}
+
+}  // namespace
+}  // namespace encapsulate

@@ -1,0 +1,198 @@
+// Options, flags and hosts, seen from outside.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/gtest/program.h"
+
+namespace encapsulate {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+using Strings = std::vector<std::string>;
+
+// By default the program with GoogleTest's own main(), which knows variables
+// only.
+Output RunOptions(const std::string& filter, const Strings& environment = {},
+                  const Strings& arguments = {},
+                  const std::string& program = "inner_options") {
+  Invocation invocation;
+  invocation.program = program;
+  invocation.arguments = {"--gtest_filter=" + filter,
+                          "--gtest_output=xml:report.xml"};
+  invocation.arguments.insert(invocation.arguments.end(), arguments.begin(),
+                              arguments.end());
+  invocation.environment = environment;
+  return RunProgram(invocation);
+}
+
+Output RunWithFlags(const std::string& filter, const Strings& flags) {
+  return RunOptions(filter, {}, flags, "inner_every");
+}
+
+TEST(OptionsTest, OnlyOurFixtureIsEncapsulatedWithoutTheEnvironment) {
+  const Output output = RunOptions("PlainTest.Says*:OrdinaryTest.*");
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+  EXPECT_THAT(output.xml, HasSubstr("name=\"encapsulated\" value=\"yes\""));
+}
+
+TEST(OptionsTest, OffRunsInTheProgramAndSaysSo) {
+  const Output output = RunOptions("PlainTest.Says*", {"ENCAPSULATE_MODE=off"});
+  EXPECT_EQ(output.exit_code(), 0);
+  EXPECT_THAT(output.xml, HasSubstr("name=\"encapsulated\" value=\"no\""));
+  EXPECT_THAT(output.console,
+              HasSubstr("encapsulate: tests run in this process and are not "
+                        "encapsulated: the mode is off\n"));
+}
+
+TEST(OptionsTest, FlagsWinOverVariables) {
+  const Output output =
+      RunOptions("EndsTest.AfterAll", {"ENCAPSULATE_MODE=off"},
+                 {"--encapsulate_mode=require"}, "inner_every");
+  EXPECT_EQ(output.exit_code(), 0);
+  EXPECT_THAT(output.console, Not(HasSubstr("encapsulate:")));
+}
+
+TEST(OptionsTest, MistakenSettingsAreErrors) {
+  for (const char* flag :
+       {"--encapsulate_mode=maybe", "--encapsulate_mode",
+        "--encapsulate_timeout=0", "--encapsulate_colour=1"}) {
+    const Output output = RunWithFlags("EndsTest.AfterAll", {flag});
+    EXPECT_EQ(output.exit_code(), 2) << flag;
+    EXPECT_THAT(output.console, HasSubstr("encapsulate: cannot set '--enc"));
+  }
+  const Output output =
+      RunOptions("PlainTest.Says*", {"ENCAPSULATE_NETWORK=some"});
+  EXPECT_EQ(output.exit_code(), 2);
+  EXPECT_THAT(output.console,
+              HasSubstr("encapsulate: cannot set 'ENCAPSULATE_NETWORK': 'some' "
+                        "is not one of loopback, none, host\n"));
+}
+
+TEST(OptionsTest, MistakeOfAFixtureNamesIt) {
+  const Output output = RunOptions("Mistaken*");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(
+      output.console,
+      AllOf(HasSubstr("cannot encapsulate MistakenTest.NeverRuns: in the "
+                      "options of the test suite MistakenTest: cannot make "
+                      "writable '/there/is/no/such/tree': "),
+            HasSubstr("in the options of the test suite MistakenTimeoutTest: "
+                      "cannot use Limits::timeout for a test"),
+            Not(HasSubstr("it runs"))));
+}
+
+TEST(OptionsTest, HiddenOperatorNewIsNoticed) {
+  const Output output = RunOptions("HidingTest.*");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console,
+              AllOf(HasSubstr("its fixture has an operator new of its own"),
+                    Not(HasSubstr("it runs"))));
+}
+
+TEST(OptionsTest, FixturesTimeout) {
+  const Output output = RunOptions("ShortTest.*");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console, HasSubstr("still ran after 100ms and was"));
+  // What is asked for on the command line wins.
+  const Output longer =
+      RunOptions("ShortTest.*", {"ENCAPSULATE_TIMEOUT=200ms"});
+  EXPECT_THAT(longer.console, HasSubstr("still ran after 200ms and was"));
+}
+
+TEST(OptionsTest, TimeoutFitsIntoBazels) {
+  const Output output =
+      RunOptions("EndsTest.ByHanging", {"TEST_TIMEOUT=2"}, {}, "inner_every");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console, HasSubstr("still ran after 1s and was stopped"));
+}
+
+TEST(OptionsTest, ScratchOfAFailedTestIsKept) {
+  const std::string outputs = FreshDirectory();
+  const Output output = RunOptions("PlainTest.LeavesAFile*",
+                                   {"ENCAPSULATE_KEEP_SCRATCH=failed",
+                                    "TEST_UNDECLARED_OUTPUTS_DIR=" + outputs});
+  EXPECT_EQ(output.exit_code(), 1);
+  Strings kept;
+  for (const auto& entry : std::filesystem::directory_iterator(outputs)) {
+    kept.push_back(entry.path().string());
+  }
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_THAT(output.console,
+              HasSubstr(absl::StrCat("encapsulate: scratch directory of "
+                                     "PlainTest.LeavesAFileAndFails: ",
+                                     kept[0], "\n")));
+  EXPECT_EQ(ReadFile(kept[0] + "/evidence"), "text");
+}
+
+TEST(OptionsTest, ScratchIsGoneByDefault) {
+  const std::string outputs = FreshDirectory();
+  RunOptions("PlainTest.LeavesAFile*",
+             {"TEST_UNDECLARED_OUTPUTS_DIR=" + outputs});
+  EXPECT_TRUE(std::filesystem::is_empty(outputs));
+}
+
+TEST(OptionsTest, RefusedWriteOffersAnotherWorkingDirectory) {
+  const Output refused = RunWithFlags("EndsTest.WritesToItsDirectory", {});
+  EXPECT_EQ(refused.exit_code(), 1);
+  EXPECT_THAT(refused.console,
+              HasSubstr("hint: --encapsulate_working_directory=overlay"));
+  for (const char* way : {"overlay", "copy"}) {
+    const Output allowed =
+        RunWithFlags("EndsTest.WritesToItsDirectory",
+                     {absl::StrCat("--encapsulate_working_directory=", way)});
+    EXPECT_EQ(allowed.exit_code(), 0) << allowed.console;
+  }
+}
+
+TEST(OptionsTest, WritableTreesStay) {
+  const std::string tree = FreshDirectory();
+  Invocation invocation;
+  invocation.program = "inner_options";
+  invocation.arguments = {"--gtest_filter=PlainTest.WritesToItsDirectory"};
+  invocation.directory = tree;
+  EXPECT_EQ(RunProgram(invocation).exit_code(), 1);
+  EXPECT_NE(access((tree + "/written").c_str(), F_OK), 0);
+  invocation.environment = {"ENCAPSULATE_WRITABLE=" + tree};
+  EXPECT_EQ(RunProgram(invocation).exit_code(), 0);
+  EXPECT_EQ(access((tree + "/written").c_str(), F_OK), 0);
+}
+
+TEST(OptionsTest, VerboseShowsWhatASandboxTakes) {
+  const Output output =
+      RunWithFlags("EndsTest.AfterAll", {"--encapsulate_verbose=1"});
+  EXPECT_EQ(output.exit_code(), 0);
+  EXPECT_THAT(output.console,
+              HasSubstr("encapsulate: sandbox of EndsTest.AfterAll made in "));
+}
+
+// That isn't the test's fault, and never a pass.
+TEST(OptionsTest, HostThatRefusesIsAnInfrastructureFailure) {
+  const std::string file = FreshDirectory() + "/infrastructure";
+  Invocation invocation;
+  invocation.program = "inner_every";
+  invocation.arguments = {"--gtest_filter=EndsTest.AfterAll"};
+  invocation.environment = {"TEST_INFRASTRUCTURE_FAILURE_FILE=" + file};
+  invocation.without_namespaces = true;
+  const Output output = RunProgram(invocation);
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console,
+              HasSubstr("cannot encapsulate EndsTest.AfterAll: cannot "));
+  EXPECT_THAT(output.console, HasSubstr("[  FAILED  ] EndsTest.AfterAll"));
+  const std::string said = ReadFile(file);
+  EXPECT_EQ(said.substr(0, 12), "encapsulate\n");
+  EXPECT_THAT(output.console, HasSubstr(said.substr(12)));
+}
+
+}  // namespace
+}  // namespace encapsulate
