@@ -137,7 +137,7 @@ Cause WhyNotPrivileged(int error) {
 }
 
 Cause WhyForbidden(int error) {
-  const Cause cause = WhyNotPrivileged(error);
+  Cause cause = WhyNotPrivileged(error);
   if (!cause.reason.empty()) return cause;
   if (error == EPERM || error == EACCES) {
     return {

@@ -114,8 +114,8 @@ class Attributes {
       if (errno != ENOSYS) return -1;
       missing_ = true;
     }
-    if (mount(nullptr, path, nullptr, MS_PRIVATE | (recursive ? MS_REC : 0),
-              nullptr) != 0) {
+    if (mount(nullptr, path, nullptr,
+              MS_PRIVATE | (recursive ? unsigned{MS_REC} : 0), nullptr) != 0) {
       return -1;
     }
     if (!recursive) return RemountOne(path, set, clear);
