@@ -81,9 +81,11 @@ unsigned long CurrentFlags(const struct statvfs& info) {
 }
 
 unsigned long MountFlags(uint64_t attributes) {
-  return ((attributes & sys::kMountAttrReadOnly) != 0 ? MS_RDONLY : 0) |
-         ((attributes & sys::kMountAttrNosuid) != 0 ? MS_NOSUID : 0) |
-         ((attributes & sys::kMountAttrNodev) != 0 ? MS_NODEV : 0);
+  unsigned long flags = 0;
+  if ((attributes & sys::kMountAttrReadOnly) != 0) flags |= MS_RDONLY;
+  if ((attributes & sys::kMountAttrNosuid) != 0) flags |= MS_NOSUID;
+  if ((attributes & sys::kMountAttrNodev) != 0) flags |= MS_NODEV;
+  return flags;
 }
 
 // Before mount_setattr (Linux 5.12): one remount.
