@@ -363,15 +363,17 @@ class Launcher {
     if (!status.ok()) return status;
     if (state->plan->map_from_outside) {
       const std::string directory = absl::StrCat("/proc/", state->init);
-      for (const auto& map :
-           {std::make_pair("gid_map", &state->plan->gid_map),
-            std::make_pair("uid_map", &state->plan->uid_map)}) {
-        const UniqueFd file(
-            open(absl::StrCat(directory, "/", map.first).c_str(),
-                 O_WRONLY | O_CLOEXEC));
+      const struct {
+        const char* name;
+        const std::string& content;
+      } kMaps[] = {{"gid_map", state->plan->gid_map},
+                   {"uid_map", state->plan->uid_map}};
+      for (const auto& map : kMaps) {
+        const UniqueFd file(open(absl::StrCat(directory, "/", map.name).c_str(),
+                                 O_WRONLY | O_CLOEXEC));
         if (!file.valid() ||
-            write(file.get(), map.second->data(), map.second->size()) !=
-                static_cast<ssize_t>(map.second->size())) {
+            write(file.get(), map.content.data(), map.content.size()) !=
+                static_cast<ssize_t>(map.content.size())) {
           return Explain(*state->plan, {Step::kMapUser, -1, errno, ""});
         }
       }
