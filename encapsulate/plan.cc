@@ -597,10 +597,14 @@ class Planner {
     if (limits.grace < absl::ZeroDuration()) {
       return Invalid("cannot give a negative grace time");
     }
+    // Added to a clock, so that there has to be room.
+    constexpr absl::Duration kLongest = absl::Hours(24 * 365 * 100);
     if (limits.timeout != absl::InfiniteDuration()) {
-      plan_.timeout_nanoseconds = absl::ToInt64Nanoseconds(limits.timeout);
+      plan_.timeout_nanoseconds =
+          absl::ToInt64Nanoseconds(std::min(limits.timeout, kLongest));
     }
-    plan_.grace_nanoseconds = absl::ToInt64Nanoseconds(limits.grace);
+    plan_.grace_nanoseconds =
+        absl::ToInt64Nanoseconds(std::min(limits.grace, kLongest));
     plan_.limits.push_back({RLIMIT_CORE, limits.core_size, limits.core_size});
     if (limits.cpu_time.has_value()) {
       if (*limits.cpu_time <= absl::ZeroDuration()) {

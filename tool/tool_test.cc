@@ -1,0 +1,427 @@
+// What the tool does for people and scripts, end to end.
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tool/testing.h"
+
+namespace encapsulate::tool {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class ToolTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    tree_ = ScratchPath() + "/tree";
+    std::filesystem::create_directory(tree_);
+  }
+  void TearDown() override { std::filesystem::remove_all(tree_); }
+
+  std::string tree_;
+};
+
+// --- Exit codes
+// -----------------------------------------------------------------
+
+TEST_F(ToolTest, ExitsWithTheCommandsCode) {
+  EXPECT_EQ(RunTool({"", "/bin/true"}).exit_code, 0);
+  EXPECT_EQ(RunTool({"", "/bin/sh", "-c", "exit 255"}).exit_code, 255);
+}
+
+TEST_F(ToolTest, ExitsWith128AndTheSignal) {
+  EXPECT_EQ(RunTool({"", "/bin/sh", "-c", "kill -9 $$"}).exit_code, 137);
+  EXPECT_EQ(RunTool({"", "/bin/sh", "-c", "kill -ABRT $$"}).exit_code, 134);
+}
+
+TEST_F(ToolTest, ExitsWith124AfterATimeout) {
+  const Finished finished =
+      RunTool({"--timeout=0.01", "", "/bin/sleep", "1000"});
+  EXPECT_EQ(finished.exit_code, 124);
+  EXPECT_THAT(finished.errors,
+              StartsWith("encapsulate: the command was ended by --timeout"));
+}
+
+TEST_F(ToolTest, KillsWhatIgnoresTheTimeout) {
+  const Finished finished =
+      RunTool({"--timeout=0.01", "--grace=0.01", "", "/bin/sh", "-c",
+               "trap '' TERM; while :; do sleep 1000; done"});
+  EXPECT_EQ(finished.exit_code, 124);
+}
+
+TEST_F(ToolTest, TakesATimeoutOfThousandsOfYears) {
+  EXPECT_EQ(
+      RunTool({"--timeout=9000000000000", "--grace=1e300", "", "/bin/true"})
+          .exit_code,
+      0);
+}
+
+// --- The view
+// -------------------------------------------------------------------
+
+TEST_F(ToolTest, LetsTheCommandWriteToTheTreesOnly) {
+  const std::string other = ScratchPath() + "/other";
+  const Finished finished =
+      RunTool({tree_, "/bin/sh", "-c",
+               "echo x > " + tree_ + "/in && echo wrote; echo x > " + other});
+  EXPECT_EQ(finished.output, "wrote\n");
+  EXPECT_THAT(finished.errors, HasSubstr("Read-only file system"));
+  EXPECT_TRUE(std::filesystem::exists(tree_ + "/in"));
+  EXPECT_FALSE(std::filesystem::exists(other));
+}
+
+TEST_F(ToolTest, TakesATreeWithABarByFlag) {
+  const std::string tree = tree_ + "/a|b, c";
+  std::filesystem::create_directory(tree);
+  EXPECT_EQ(RunTool({"--writable=" + tree, "--", "/usr/bin/touch", tree + "/x"})
+                .exit_code,
+            0);
+  EXPECT_TRUE(std::filesystem::exists(tree + "/x"));
+}
+
+TEST_F(ToolTest, ShowsFreshTemporaryDirectories) {
+  std::ofstream(tree_ + "/x") << "x";
+  const Finished finished =
+      RunTool({"--tmp", "--chdir=/", "", "/bin/sh", "-c",
+               "ls -A /tmp /var/tmp; touch /tmp/a /var/tmp/b && echo wrote"});
+  EXPECT_EQ(finished.output, "/tmp:\n\n/var/tmp:\nwrote\n");
+  EXPECT_FALSE(std::filesystem::exists("/var/tmp/b"));
+}
+
+TEST_F(ToolTest, ShowsAHermeticView) {
+  const Finished finished = RunTool(
+      {"--hermetic", "--chdir=/", "", "/bin/sh", "-c",
+       "echo $HOME $TMPDIR $TEST_TMPDIR $TZ $LC_ALL [$http_proxy] [$KEPT]; "
+       "umask; touch $HOME/a $TMPDIR/b $TEST_TMPDIR/c /var/tmp/d && echo "
+       "wrote"},
+      [] {
+        setenv("http_proxy", "x", 1);
+        setenv("KEPT", "kept", 1);
+        umask(0);
+      });
+  EXPECT_EQ(finished.output,
+            "/tmp/home /tmp /tmp/test UTC C.UTF-8 [] [kept]\n0022\nwrote\n");
+  EXPECT_EQ(finished.errors, "");
+}
+
+TEST_F(ToolTest, ChangesTheEnvironment) {
+  const Finished finished =
+      RunTool({"--clean-env", "--setenv=A=1,2=3", "--setenv=B=", "--setenv=A=4",
+               "", "/usr/bin/env"});
+  EXPECT_EQ(finished.output, "A=4\nB=\n");
+}
+
+TEST_F(ToolTest, HidesAndCoversPlaces) {
+  std::filesystem::create_directories(tree_ + "/hidden/x");
+  std::filesystem::create_directories(tree_ + "/fresh/y");
+  const Finished finished =
+      RunTool({"--hide=" + tree_ + "/hidden", "--tmpfs=" + tree_ + "/fresh:1M",
+               "", "/bin/ls", "-A", tree_ + "/hidden", tree_ + "/fresh"});
+  EXPECT_EQ(finished.output,
+            absl::StrCat(tree_, "/fresh:\n\n", tree_, "/hidden:\n"));
+}
+
+TEST_F(ToolTest, ListsWhatAnOverlayCaught) {
+  std::ofstream(tree_ + "/old") << "x";
+  const Finished finished =
+      RunTool({"--overlay=" + tree_, "--overlay-changes", "", "/bin/sh", "-c",
+               "cd " + tree_ + " && rm old && echo x > 'n ew' && mkdir d"});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_THAT(
+      finished.errors,
+      AllOf(HasSubstr("encapsulate: overlay: deleted '" + tree_ + "/old'\n"),
+            HasSubstr("encapsulate: overlay: wrote '" + tree_ + "/n ew'\n"),
+            HasSubstr("encapsulate: overlay: made directory '" + tree_ +
+                      "/d'\n")));
+  EXPECT_EQ(ReadAll(tree_ + "/old"), "x");
+  EXPECT_FALSE(std::filesystem::exists(tree_ + "/d"));
+}
+
+TEST_F(ToolTest, PassesOnlyTheDescriptorsAskedFor) {
+  const auto prepare = [] {
+    for (int fd : {7, 8}) {
+      MustWork(dup2(open("/dev/null", O_RDWR), fd), "dup2");
+    }
+  };
+  const std::vector<std::string> list = {
+      "/bin/sh", "-c",
+      "for fd in 7 8; do [ -e /proc/$$/fd/$fd ] && echo $fd; done; :"};
+  std::vector<std::string> kept = {"--keep-fd=8", ""};
+  std::vector<std::string> none = {""};
+  kept.insert(kept.end(), list.begin(), list.end());
+  none.insert(none.end(), list.begin(), list.end());
+  EXPECT_EQ(RunTool(kept, prepare).output, "8\n");
+  EXPECT_EQ(RunTool(none, prepare).output, "");
+}
+
+TEST_F(ToolTest, NamesTheHost) {
+  EXPECT_EQ(RunTool({"--hostname=elsewhere", "", "/bin/uname", "-n"}).output,
+            "elsewhere\n");
+}
+
+TEST_F(ToolTest, ShowsRootToProgramsThatInsist) {
+  EXPECT_EQ(RunTool({"--map-root", "", "/usr/bin/id", "-u"}).output, "0\n");
+}
+
+TEST_F(ToolTest, LimitsFilesAndDescriptors) {
+  const Finished finished =
+      RunTool({"--file-size=1M", "--open-files=17", "--core-size=1K", "",
+               "/bin/bash", "-c", "ulimit -f; ulimit -n; ulimit -c"});
+  EXPECT_EQ(finished.output, "1024\n17\n1\n");
+}
+
+// --- Reports
+// --------------------------------------------------------------------
+
+TEST_F(ToolTest, NamesWhatItHadToKill) {
+  const Finished finished = RunTool({"", "/bin/sh", "-c",
+                                     "exec 3</dev/null; exec /bin/sleep 1000 "
+                                     "& read x < /proc/$!/comm; exit 5"});
+  EXPECT_EQ(finished.exit_code, 5);
+  EXPECT_THAT(finished.errors,
+              MatchesRegex("encapsulate: killed '.*' \\(pid [0-9]+\\), still "
+                           "running when the command ended\n"));
+}
+
+TEST_F(ToolTest, IsQuietAboutLeftoversOnRequest) {
+  EXPECT_EQ(RunTool({"--quiet-leftovers", "", "/bin/sh", "-c",
+                     "/bin/sleep 1000 & exit 0"})
+                .errors,
+            "");
+}
+
+TEST_F(ToolTest, SaysNothingOfItsOwnAccord) {
+  const Finished finished = RunTool({"", "/bin/echo", "hello"});
+  EXPECT_EQ(finished.output, "hello\n");
+  EXPECT_EQ(finished.errors, "");
+}
+
+TEST_F(ToolTest, SaysWhatItDoesWhenAsked) {
+  const Finished finished = RunTool({"--verbose", "", "/bin/true"});
+  EXPECT_THAT(finished.errors,
+              AllOf(HasSubstr(" us  mount places\n"),
+                    HasSubstr(" us  in all until the command started\n"),
+                    HasSubstr("the command exited with 0 after ")));
+}
+
+// Runs the tool with --status-fd and returns what came there.
+std::string StatusOf(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "--status-fd=9");
+  const std::string path = ScratchPath() + "/status";
+  RunTool(arguments, [&path] {
+    MustWork(dup2(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 9),
+             "dup2");
+  });
+  return ReadAll(path);
+}
+
+TEST_F(ToolTest, WritesItsStatus) {
+  EXPECT_THAT(StatusOf({"", "/bin/sh", "-c", "exit 3"}),
+              AllOf(StartsWith("{\"outcome\":\"exited\",\"exit_code\":3,"
+                               "\"signal\":null,\"status\":3,"),
+                    testing::EndsWith("\"overlay_changes\":[]}\n")));
+  EXPECT_THAT(StatusOf({"", "/bin/sh", "-c", "kill -TERM $$"}),
+              StartsWith("{\"outcome\":\"signaled\",\"exit_code\":null,"
+                         "\"signal\":\"SIGTERM\",\"status\":143,"));
+  EXPECT_THAT(StatusOf({"--timeout=0.01", "", "/bin/sleep", "1000"}),
+              StartsWith("{\"outcome\":\"timed-out\",\"exit_code\":null,"
+                         "\"signal\":\"SIGTERM\",\"status\":124,"));
+}
+
+TEST_F(ToolTest, WritesItsStatusWhenThereIsNoSandbox) {
+  EXPECT_EQ(StatusOf({"", "no-such-command"}),
+            "{\"outcome\":\"failed\",\"failure\":\"command-not-found\","
+            "\"message\":\"cannot run 'no-such-command': no such command in "
+            "PATH (ENOENT)\",\"status\":127}\n");
+  EXPECT_THAT(StatusOf({"--xyzzy"}),
+              HasSubstr("\"failure\":\"invalid-options\""));
+}
+
+TEST_F(ToolTest, WritesAStatusThatPythonReads) {
+  const std::string path = ScratchPath() + "/status.json";
+  std::ofstream(path) << StatusOf(
+      {"--overlay=" + tree_, "", "/bin/sh", "-c",
+       "cd " + tree_ + "; touch \"$(printf 'a\\nb\\377\"')\"; sleep 1000 &"});
+  const Finished python = RunProgram(
+      {"/usr/bin/python3", "-c",
+       "import json,sys; s = json.load(open(sys.argv[1])); "
+       "print(s['leftover_count'], ascii(s['overlay_changes'][0]['path']))",
+       path});
+  EXPECT_EQ(python.errors, "");
+  EXPECT_EQ(python.output, absl::StrCat("1 '", tree_, "/a\\nb\\ufffd\"'\n"));
+}
+
+// --- Bazel
+// ----------------------------------------------------------------------
+
+TEST_F(ToolTest, RunsABazelTestWithItsOutputsWritable) {
+  const std::string program = tree_ + "/program";
+  std::ofstream(program)
+      << "#!/bin/sh\necho x > $TEST_UNDECLARED_OUTPUTS_DIR/y "
+         "&& echo $1; echo x > "
+      << tree_ << "/z\n";
+  chmod(program.c_str(), 0755);
+  std::filesystem::create_directory(tree_ + "/outputs");
+  const auto prepare = [&] {
+    setenv("TEST_TARGET", "//a:b", 1);
+    setenv("TEST_SRCDIR", tree_.c_str(), 1);
+    setenv("TEST_BINARY", program.c_str(), 1);
+    setenv("TEST_UNDECLARED_OUTPUTS_DIR", (tree_ + "/outputs").c_str(), 1);
+  };
+  for (const std::vector<std::string>& arguments :
+       std::initializer_list<std::vector<std::string>>{
+           {program, "argument"},
+           {"--network=none", "--", program, "argument"}}) {
+    const Finished finished = RunTool(arguments, prepare);
+    EXPECT_EQ(finished.output, "argument\n");
+    EXPECT_TRUE(std::filesystem::remove(tree_ + "/outputs/y"));
+    EXPECT_FALSE(std::filesystem::exists(tree_ + "/z"));
+  }
+}
+
+TEST_F(ToolTest, StartsWhereBazelRunWasTyped) {
+  const std::string runfiles = tree_ + "/encapsulate.runfiles/_main";
+  std::filesystem::create_directories(runfiles);
+  const auto prepare = [&](const std::string& directory) {
+    return [this, directory] {
+      setenv("BUILD_WORKING_DIRECTORY", tree_.c_str(), 1);
+      MustWork(chdir(directory.c_str()), "chdir");
+    };
+  };
+  EXPECT_EQ(RunTool({"", "/bin/pwd"}, prepare(runfiles)).output, tree_ + "\n");
+  // In a command that `bazel run` started, the directory is the command's.
+  EXPECT_EQ(RunTool({"", "/bin/pwd"}, prepare("/usr")).output, "/usr\n");
+}
+
+// --- Signals
+// --------------------------------------------------------------------
+
+// The tool, running, with a pipe from the command's standard output.
+class Running {
+ public:
+  explicit Running(const std::vector<std::string>& arguments) {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    std::vector<std::string> command = {ToolPath()};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    pid_ = fork();
+    if (pid_ == 0) {
+      dup2(ends[1], 1);
+      std::vector<char*> argv;
+      for (std::string& argument : command) argv.push_back(argument.data());
+      argv.push_back(nullptr);
+      execv(argv[0], argv.data());
+      _exit(99);
+    }
+    close(ends[1]);
+    output_ = ends[0];
+  }
+  ~Running() {
+    close(output_);
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      Wait();
+    }
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  pid_t pid() const { return pid_; }
+
+  std::string ReadLine() const {
+    std::string line;
+    char c;
+    while (read(output_, &c, 1) == 1 && c != '\n') line += c;
+    return line;
+  }
+
+  // Returns when nobody holds the pipe's other end any more.
+  std::string ReadToEnd() const {
+    std::string text;
+    char c;
+    while (read(output_, &c, 1) == 1) text += c;
+    return text;
+  }
+
+  int Wait() {
+    int status = 0;
+    EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+    pid_ = -1;
+    return status;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int output_ = -1;
+};
+
+class ForwardedSignalTest : public testing::TestWithParam<int> {};
+
+TEST_P(ForwardedSignalTest, ReachesTheCommandAndNothingElse) {
+  Running tool({"", "/usr/bin/python3", "-c",
+                "import signal, sys\n"
+                "every = set(signal.Signals) - {signal.SIGCHLD}\n"
+                "signal.pthread_sigmask(signal.SIG_BLOCK, every)\n"
+                "print('ready', flush=True)\n"
+                "print(int(signal.sigwait(every)), flush=True)\n"
+                "sys.exit(7)\n"});
+  ASSERT_EQ(tool.ReadLine(), "ready");
+  ASSERT_EQ(kill(tool.pid(), GetParam()), 0);
+  EXPECT_EQ(tool.ReadLine(), absl::StrCat(GetParam()));
+  const int status = tool.Wait();
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, ForwardedSignalTest,
+                         testing::Values(SIGTERM, SIGINT, SIGHUP, SIGQUIT,
+                                         SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH));
+
+TEST_F(ToolTest, EndsWithTheCommandThatASignalEnds) {
+  Running tool({"", "/bin/sh", "-c", "echo ready; exec /bin/sleep 1000"});
+  ASSERT_EQ(tool.ReadLine(), "ready");
+  ASSERT_EQ(kill(tool.pid(), SIGTERM), 0);
+  const int status = tool.Wait();
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 143);
+}
+
+TEST_F(ToolTest, LeavesNothingWhenItIsKilled) {
+  Running tool({"", "/bin/sh", "-c",
+                "(trap '' HUP TERM; setsid /bin/sleep 1000) & echo ready; "
+                "exec /bin/sleep 1000"});
+  ASSERT_EQ(tool.ReadLine(), "ready");
+  ASSERT_EQ(kill(tool.pid(), SIGKILL), 0);
+  // Every process of the sandbox held the pipe.
+  EXPECT_EQ(tool.ReadToEnd(), "");
+  EXPECT_TRUE(WIFSIGNALED(tool.Wait()));
+}
+
+}  // namespace
+}  // namespace encapsulate::tool
