@@ -122,7 +122,10 @@ std::string CurrentTrace() {
   const std::string& message = caught.message();
   const size_t heading = message.find(kTraceHeading);
   if (heading == std::string::npos) return "";
-  return message.substr(heading + sizeof(kTraceHeading) - 1);
+  std::string trace = message.substr(heading + sizeof(kTraceHeading) - 1);
+  // Newer versions end it with one more line break.
+  while (!trace.empty() && trace.back() == '\n') trace.pop_back();
+  return trace;
 }
 
 bool IsDeathTestChild() {
