@@ -311,7 +311,7 @@ absl::Status Runner::PrepareView() {
                                                          : program_options_);
   inputs_ = CurrentViewInputs();
   if (settings_.keep_scratch == KeepScratch::kFailed) {
-    const absl::Status status = MakeKeptScratch();
+    absl::Status status = MakeKeptScratch();
     if (!status.ok()) return status;
   }
   absl::StatusOr<View> view = MakeView(options_, inputs_);

@@ -1,11 +1,13 @@
 #include "gtest_plugin/sanitizers.h"
 
 // Weak, because they are there in instrumented programs only.
+// NOLINTBEGIN(bugprone-reserved-identifier): the runtimes' own names.
 extern "C" {
 __attribute__((weak)) void __sanitizer_set_death_callback(void (*)());
 __attribute__((weak)) int __lsan_do_recoverable_leak_check();
 __attribute__((weak)) void __tsan_acquire(void*);
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace encapsulate {
 namespace sanitizers {

@@ -115,7 +115,7 @@ absl::Status ReadEnvironment(const std::vector<std::string>& environment,
         !absl::ConsumePrefix(&name, kVariablePrefix)) {
       continue;
     }
-    const absl::Status status =
+    absl::Status status =
         Set(absl::AsciiStrToLower(name), entry.substr(variable.size() + 1),
             variable, settings);
     if (!status.ok()) return status;

@@ -45,6 +45,7 @@ void Write(const char* text) {
 void* ProgramCounter(void* context) {
   const auto* const user = static_cast<ucontext_t*>(context);
 #if defined(__x86_64__)
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it is how the kernel has it.
   return reinterpret_cast<void*>(user->uc_mcontext.gregs[REG_RIP]);
 #elif defined(__aarch64__)
   return reinterpret_cast<void*>(user->uc_mcontext.pc);
@@ -84,6 +85,7 @@ void Unwind(void* counter, Frames* frames) {
       [](_Unwind_Context* context, void* argument) {
         const auto* const state = static_cast<State*>(argument);
         Frames& frames = *state->frames;
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): the unwinder's type.
         void* const address = reinterpret_cast<void*>(_Unwind_GetIP(context));
         frames.found |= address == state->counter;
         if (frames.found && address != nullptr && frames.depth < kMaxFrames) {

@@ -77,8 +77,10 @@ class ViewMaker {
 
   void AddTemporary(const std::string& path) {
     const std::string real = Real(path);
-    if (real.empty() || std::count(temporary_.begin(), temporary_.end(), real))
+    if (real.empty() ||
+        std::count(temporary_.begin(), temporary_.end(), real) != 0) {
       return;
+    }
     temporary_.push_back(real);
     if (IsNeeded(real)) {
       view_.options.overlay.push_back(real);

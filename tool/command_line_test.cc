@@ -21,7 +21,6 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
@@ -203,7 +202,7 @@ TEST_F(CommandLineTest, LimitsNothingUnlessAsked) {
 class RunUnderTest : public CommandLineTest {
  protected:
   RunUnderTest()
-      : scratch_(std::string(getenv("TEST_TMPDIR")) + "/run_under"),
+      : scratch_(::testing::TempDir() + "run_under"),
         program_(scratch_ + "/program"),
         outputs_(scratch_ + "/outputs"),
         target_("TEST_TARGET", "//a:b"),

@@ -98,9 +98,11 @@ Output RunProgram(const Invocation& invocation) {
                      invocation.environment.end());
 
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(&argument[0]);
   argv.push_back(nullptr);
   std::vector<char*> envp;
+  envp.reserve(environment.size() + 1);
   for (std::string& entry : environment) envp.push_back(&entry[0]);
   envp.push_back(nullptr);
 
