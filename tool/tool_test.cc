@@ -26,7 +26,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
-using ::testing::Not;
 using ::testing::StartsWith;
 
 std::string ReadAll(const std::string& path) {
@@ -118,8 +117,9 @@ TEST_F(ToolTest, ShowsAHermeticView) {
   const Finished finished = RunTool(
       {"--hermetic", "--chdir=/", "", "/bin/sh", "-c",
        "echo $HOME $TMPDIR $TEST_TMPDIR $TZ $LC_ALL [$http_proxy] [$KEPT]; "
-       "umask; touch $HOME/a $TMPDIR/b $TEST_TMPDIR/c /var/tmp/d && echo "
-       "wrote"},
+       "umask; touch $HOME/a $TMPDIR/b $TEST_TMPDIR/c /var/tmp/d && "
+       // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one script
+       "echo wrote"},
       [] {
         setenv("http_proxy", "x", 1);
         setenv("KEPT", "kept", 1);
@@ -334,6 +334,7 @@ class Running {
     if (pid_ == 0) {
       dup2(ends[1], 1);
       std::vector<char*> argv;
+      argv.reserve(command.size() + 1);
       for (std::string& argument : command) argv.push_back(argument.data());
       argv.push_back(nullptr);
       execv(argv[0], argv.data());
