@@ -116,9 +116,9 @@ TEST_F(ToolTest, ShowsFreshTemporaryDirectories) {
 TEST_F(ToolTest, ShowsAHermeticView) {
   const Finished finished = RunTool(
       {"--hermetic", "--chdir=/", "", "/bin/sh", "-c",
+       // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one script
        "echo $HOME $TMPDIR $TEST_TMPDIR $TZ $LC_ALL [$http_proxy] [$KEPT]; "
        "umask; touch $HOME/a $TMPDIR/b $TEST_TMPDIR/c /var/tmp/d && "
-       // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one script
        "echo wrote"},
       [] {
         setenv("http_proxy", "x", 1);
