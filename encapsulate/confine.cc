@@ -6,6 +6,7 @@
 #include <linux/securebits.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,19 +31,21 @@ struct Convention {
   int add_key;
   int request_key;
   int keyctl;
+  int setrlimit;
+  int prlimit;
 };
 
 #if defined(__x86_64__)
 constexpr Convention kConventions[] = {
     {AUDIT_ARCH_X86_64, SYS_socket, SYS_socketpair, -1, SYS_ioctl, SYS_add_key,
-     SYS_request_key, SYS_keyctl},
-    {AUDIT_ARCH_I386, 359, 360, 102, 54, 286, 287, 288},
+     SYS_request_key, SYS_keyctl, SYS_setrlimit, SYS_prlimit64},
+    {AUDIT_ARCH_I386, 359, 360, 102, 54, 286, 287, 288, 75, 340},
 };
 #elif defined(__aarch64__)
 constexpr Convention kConventions[] = {
     {AUDIT_ARCH_AARCH64, SYS_socket, SYS_socketpair, -1, SYS_ioctl, SYS_add_key,
-     SYS_request_key, SYS_keyctl},
-    {AUDIT_ARCH_ARM, 281, 288, -1, 54, 309, 310, 311},
+     SYS_request_key, SYS_keyctl, SYS_setrlimit, SYS_prlimit64},
+    {AUDIT_ARCH_ARM, 281, 288, -1, 54, 309, 310, 311, 75, 369},
 };
 #else
 #error "the system call numbers of this architecture are not known"
@@ -55,6 +58,14 @@ constexpr uint32_t kX32Bit = 0x40000000;
 
 constexpr uint32_t Errno(int error) {
   return SECCOMP_RET_ERRNO | static_cast<uint32_t>(error);
+}
+
+// Where the low half of an argument is: both supported machines are little
+// endian. The kernel itself looks at no more of a socket family, an ioctl
+// request or a socketcall number.
+constexpr size_t Argument(int number) {
+  return offsetof(seccomp_data, args) +
+         static_cast<size_t>(number) * sizeof(uint64_t);
 }
 
 // A filter program put together in place. Jumps only ever go to the end of the
@@ -76,6 +87,14 @@ class Filter {
     Add(BPF_JMP | BPF_JGE | BPF_K, first, 0, 2);
     Add(BPF_JMP | BPF_JGT | BPF_K, last, 1, 0);
     Return(action);
+  }
+  // if (all 64 bits of the argument are 0) return action;
+  void ReturnIfNull(int number, uint32_t action) {
+    Load(Argument(number));
+    const size_t low = If(0);
+    Load(Argument(number) + sizeof(uint32_t));
+    ReturnIf(0, action);
+    End(low);
   }
   // if (accumulator == value) { ... } up to the matching End().
   size_t If(uint32_t value) {
@@ -102,16 +121,8 @@ class Filter {
 
   size_t size_ = 0;
   bool overflowed_ = false;
-  sock_filter program_[160];
+  sock_filter program_[224];
 };
-
-// Loads the low half of an argument: both supported machines are little
-// endian. The kernel itself looks at no more of a socket family, an ioctl
-// request or a socketcall number.
-constexpr size_t Argument(int number) {
-  return offsetof(seccomp_data, args) +
-         static_cast<size_t>(number) * sizeof(uint64_t);
-}
 
 // Families that a network namespace isolates; the others reach the host's
 // hypervisor, kernel or radio.
@@ -125,7 +136,28 @@ void FilterFamilies(Filter& filter, int call) {
   filter.End(begin);
 }
 
-void FilterConvention(Filter& filter, const Convention& convention) {
+// Keeps RLIMIT_CORE at kNoCore: setting it does nothing, and says that all is
+// well, because programs that handle secrets insist on it.
+void FilterCoreLimit(Filter& filter, const Convention& convention) {
+  constexpr uint32_t kPretend = SECCOMP_RET_ERRNO;  // errno 0: returns 0
+  const size_t set = filter.If(static_cast<uint32_t>(convention.setrlimit));
+  filter.Load(Argument(0));
+  filter.ReturnIf(RLIMIT_CORE, kPretend);
+  filter.Return(SECCOMP_RET_ALLOW);
+  filter.End(set);
+  const size_t both = filter.If(static_cast<uint32_t>(convention.prlimit));
+  filter.Load(Argument(1));
+  const size_t core = filter.If(RLIMIT_CORE);
+  filter.ReturnIfNull(2, SECCOMP_RET_ALLOW);  // it only asks
+  filter.ReturnIfNull(3, kPretend);
+  filter.Return(Errno(EPERM));
+  filter.End(core);
+  filter.Return(SECCOMP_RET_ALLOW);
+  filter.End(both);
+}
+
+void FilterConvention(Filter& filter, const Convention& convention,
+                      bool no_core) {
   const size_t begin = filter.If(convention.arch);
   filter.Load(offsetof(seccomp_data, nr));
 #if defined(__x86_64__)
@@ -153,6 +185,7 @@ void FilterConvention(Filter& filter, const Convention& convention) {
     filter.Return(SECCOMP_RET_ALLOW);
     filter.End(call);
   }
+  if (no_core) FilterCoreLimit(filter, convention);
   // Both type into the caller's terminal (ioctl_tty(2), ioctl_console(2)).
   const size_t ioctl_call = filter.If(static_cast<uint32_t>(convention.ioctl));
   filter.Load(Argument(1));
@@ -167,7 +200,7 @@ void FilterCalls(Setup& setup) {
   static Filter filter;
   filter.Load(offsetof(seccomp_data, arch));
   for (const Convention& convention : kConventions) {
-    FilterConvention(filter, convention);
+    FilterConvention(filter, convention, setup.plan().core_limit == kNoCore);
   }
   filter.Return(Errno(ENOSYS));  // another convention: nothing is known of it
   if (filter.overflowed()) setup.Fail(Step::kFilterCalls, -1, E2BIG);
@@ -193,6 +226,17 @@ void LeaveKeyring(Setup& setup) {
     if (errno != EPERM && errno != EACCES) setup.Fail(Step::kLeaveKeyring);
   }
   setup.Done(Step::kLeaveKeyring);
+}
+
+void LimitCore(Setup& setup) {
+  struct rlimit limit = {};
+  setup.Check(getrlimit(RLIMIT_CORE, &limit), Step::kSetLimit, RLIMIT_CORE);
+  // The caller's own hard limit binds anyway, and can't be raised.
+  if (limit.rlim_max > setup.plan().core_limit) {
+    limit.rlim_max = setup.plan().core_limit;
+  }
+  limit.rlim_cur = limit.rlim_max;
+  setup.Check(setrlimit(RLIMIT_CORE, &limit), Step::kSetLimit, RLIMIT_CORE);
 }
 
 // For good: no capability now, none from a set-uid program or from being uid 0
@@ -242,6 +286,7 @@ void Verify(Setup& setup) {
 }  // namespace
 
 void Confine(Setup& setup) {
+  LimitCore(setup);
   LeaveKeyring(setup);
   DropCapabilities(setup);
   FilterCalls(setup);

@@ -90,7 +90,8 @@ struct Limits {
   absl::optional<uint64_t> file_size;
   // Descriptors of each process (RLIMIT_NOFILE).
   absl::optional<uint64_t> open_files;
-  // Bytes of a core file. 0 because core_pattern may start a program outside.
+  // Bytes of a core file. With 0, which is kept whatever the command asks for,
+  // the program that core_pattern may name isn't started outside either.
   uint64_t core_size = 0;
 };
 

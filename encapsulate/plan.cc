@@ -605,7 +605,7 @@ class Planner {
     }
     plan_.grace_nanoseconds =
         absl::ToInt64Nanoseconds(std::min(limits.grace, kLongest));
-    plan_.limits.push_back({RLIMIT_CORE, limits.core_size, limits.core_size});
+    if (limits.core_size != 0) plan_.core_limit = limits.core_size;
     if (limits.cpu_time.has_value()) {
       if (*limits.cpu_time <= absl::ZeroDuration()) {
         return too_small("CPU time");

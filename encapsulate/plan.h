@@ -69,6 +69,11 @@ struct ResourceLimit {
   uint64_t hard;
 };
 
+// The RLIMIT_CORE that no core file comes from. With 0, the kernel would still
+// start the program that core_pattern may name, outside of any sandbox; with 1,
+// which that program's own crashes are marked by, it doesn't (core(5)).
+inline constexpr uint64_t kNoCore = 1;
+
 struct Plan {
   uint64_t namespaces = 0;  // CLONE_NEW... of all
 
@@ -99,6 +104,9 @@ struct Plan {
   std::string directory_given;  // empty if it is the caller's
 
   std::vector<ResourceLimit> limits;
+  // Not among `limits`, because it has to be set before system calls are
+  // filtered.
+  uint64_t core_limit = kNoCore;
   absl::optional<mode_t> umask;
   int64_t timeout_nanoseconds = 0;  // 0: none
   int64_t grace_nanoseconds = 0;
