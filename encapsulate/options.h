@@ -104,7 +104,7 @@ struct Options {
   // or lie in another fresh or hidden directory.
   std::vector<Tmpfs> tmpfs;
   // Trees in which writing succeeds and is thrown away (overlayfs, Linux 5.11
-  // for ordinary users). Submounts get an overlay each.
+  // for ordinary users). Trees with other mounts in them are refused.
   std::vector<std::string> overlay;
   // Directories that look empty and files that look empty.
   std::vector<std::string> hidden;

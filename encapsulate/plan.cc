@@ -290,43 +290,38 @@ class Planner {
     return absl::OkStatus();
   }
 
-  // Mounts below an overlaid directory aren't part of the overlay, so each
-  // gets one of its own.
-  absl::Status AddOverlaySubmounts() {
-    if (options_.overlay.empty()) return absl::OkStatus();
-    const UniqueFd table(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
-    if (!table.valid()) {
-      return MakeFailure(
-          FailureKind::kHostRefused,
-          absl::StrCat("cannot read '/proc/self/mountinfo': ", Reason(errno)));
-    }
-    std::vector<Place> given;
+  // An overlay's lower layer is one mount. What others cover in it must not
+  // come to light, so the kernel takes none that has mounts of a more
+  // privileged namespace in it.
+  absl::Status CheckOverlays() {
+    std::vector<Place> overlays;
     for (const Place& place : plan_.places) {
-      if (place.kind == PlaceKind::kOverlay) given.push_back(place);
+      if (place.kind == PlaceKind::kOverlay) overlays.push_back(place);
     }
+    if (overlays.empty()) return absl::OkStatus();
+    const UniqueFd table(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+    int error = table.valid() ? 0 : errno;
     const auto reader = std::make_unique<MountInfoReader>();
-    reader->Start(table.get());
-    MountInfo mount;
-    while (reader->Next(&mount)) {
-      const std::string point = mount.point;
-      const Place* around = Around(given, point);
-      if (around == nullptr || absl::c_any_of(plan_.places, [&](const auto& p) {
-            return p.target == point;
-          })) {
-        continue;
+    if (table.valid()) {
+      reader->Start(table.get());
+      MountInfo mount;
+      while (reader->Next(&mount)) {
+        const Place* around = Around(overlays, mount.point);
+        if (around == nullptr) continue;
+        return MakeFailure(
+            FailureKind::kHostRefused,
+            absl::StrCat("cannot overlay ", Quote(around->given), ": ",
+                         Quote(mount.point),
+                         " is mounted in it, and the kernel overlays no tree "
+                         "with other mounts in it (EINVAL); hint: overlay the "
+                         "directories beside that mount"));
       }
-      struct stat info;
-      if (stat(point.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) continue;
-      Place place;
-      place.kind = PlaceKind::kOverlay;
-      place.target = point;
-      place.given = point;
-      plan_.places.push_back(std::move(place));
+      error = reader->error();
     }
-    if (reader->error() == 0) return absl::OkStatus();
-    return MakeFailure(FailureKind::kHostRefused,
-                       absl::StrCat("cannot read '/proc/self/mountinfo': ",
-                                    Reason(reader->error())));
+    if (error == 0) return absl::OkStatus();
+    return MakeFailure(
+        FailureKind::kHostRefused,
+        absl::StrCat("cannot read '/proc/self/mountinfo': ", Reason(error)));
   }
 
   bool IsGiven(const std::string& target) const {
@@ -434,7 +429,7 @@ class Planner {
     for (const std::string& path : options_.hidden) {
       status.Update(AddGiven(PlaceKind::kHidden, path, 0));
     }
-    status.Update(AddOverlaySubmounts());
+    status.Update(CheckOverlays());
     if (!status.ok()) return status;
 
     AddDev();
