@@ -578,8 +578,10 @@ class ViewBuilder {
   // Filesystems that show the host's kernel wherever they are mounted: a
   // second procfs in a chroot has doors to the host's root in it.
   static bool ShowsKernel(const char* type) {
-    for (const char* name : {"proc", "sysfs", "cgroup", "cgroup2", "devtmpfs",
-                             "devpts", "mqueue"}) {
+    for (const char* name :
+         {"proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "mqueue",
+          "bpf", "binfmt_misc", "configfs", "debugfs", "efivarfs", "nfsd",
+          "pstore", "resctrl", "rpc_pipefs", "securityfs", "tracefs"}) {
       if (strcmp(type, name) == 0) return true;
     }
     return false;
@@ -598,7 +600,12 @@ class ViewBuilder {
       }
       if (around->devices) return false;
     }
-    if (plan_.host_sys && IsBelow(mount.point, "/sys")) return false;
+    // Objects pinned in a bpf filesystem can be changed through a read-only
+    // mount.
+    if (plan_.host_sys && IsBelow(mount.point, "/sys") &&
+        strcmp(mount.type, "bpf") != 0) {
+      return false;
+    }
     struct stat info;
     if (!IsVisible(mount) || lstat(mount.point, &info) != 0) return false;
     if (Cover(mount.point, S_ISDIR(info.st_mode)) != 0) {
