@@ -46,7 +46,9 @@ class Init {
     // Until the loop watches the caller; the kernel checks the thread that
     // called clone(2), which is in that call's function all the while.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    ExitIfCallerIsGone();
     prctl(PR_SET_NAME, "encapsulate", 0, 0, 0);
+    HearOfChildren();
     CloseOthers();
     MapUser();
     MakeNetwork();
@@ -62,6 +64,20 @@ class Init {
 
  private:
   // --- Setting up ---------------------------------------------------------
+
+  // It may have died before the prctl(2) above.
+  void ExitIfCallerIsGone() const {
+    struct pollfd event = {caller_, POLLIN, 0};
+    if (poll(&event, 1, 0) != 0) _exit(1);
+  }
+
+  // A caller that ignores SIGCHLD hands that down, and then the kernel reaps
+  // children without a word. The command gets it back.
+  void HearOfChildren() {
+    struct sigaction action = {};
+    action.sa_handler = SIG_DFL;
+    sigaction(SIGCHLD, &action, &child_action_);
+  }
 
   // Closes whatever the caller had open, but for what the command is to get
   // and the two descriptors that init needs. The list is sorted in place.
@@ -270,6 +286,9 @@ class Init {
       action = {};
       action.sa_handler = SIG_DFL;
       sigaction(signal, &action, nullptr);
+    }
+    if (child_action_.sa_handler == SIG_IGN) {
+      sigaction(SIGCHLD, &child_action_, nullptr);
     }
     sigprocmask(SIG_SETMASK, &plan_.signal_mask, nullptr);
   }
@@ -573,6 +592,7 @@ class Init {
   const int caller_;
   int stage_ = -1;
   int signals_ = -1;
+  struct sigaction child_action_ = {};
   int terminal_ = -1;
 
   pid_t command_ = -1;

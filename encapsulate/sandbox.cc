@@ -481,14 +481,19 @@ class Launcher {
     for (int signal = 1; signal < NSIG; ++signal) {
       if (signal != SIGCHLD) std::signal(signal, SIG_IGN);
     }
-    std::signal(SIGCHLD, SIG_DFL);
     if (socket > 0) sys::CloseRange(0, static_cast<unsigned>(socket) - 1, 0);
     sys::CloseRange(static_cast<unsigned>(socket) + 1, ~0U, 0);
     Message message;
     message.kind = MessageKind::kEnded;
     while (wait4(child, &message.number, 0, &message.usage) < 0 &&
+    // While SIGCHLD is ignored, the kernel keeps how a child ended to itself.
+    struct sigaction saved;
+    struct sigaction action = {};
+    action.sa_handler = SIG_DFL;
+    sigaction(SIGCHLD, &action, &saved);
            errno == EINTR) {
     }
+      sigaction(SIGCHLD, &saved, nullptr);
     SendMessage(socket, message);
     _exit(0);
   }
