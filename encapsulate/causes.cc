@@ -153,6 +153,10 @@ Cause WhyForbidden(int error) {
   return {"", ""};
 }
 
+bool CgroupNamespacesAreOff() {
+  return ReadNumber("/proc/sys/user/max_cgroup_namespaces") == 0;
+}
+
 Cause WhyNotMapped(int error) {
   if (error == ENOENT) {
     return {"/proc is not mounted", "mount -t proc proc /proc"};

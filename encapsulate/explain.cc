@@ -153,6 +153,8 @@ class Explainer {
             Quote(plan_.make_directories[static_cast<size_t>(failure_.index)]));
       case Step::kMaskSocket:
         return absl::StrCat("mask ", Quote(failure_.text));
+      case Step::kForbidCgroups:
+        return "turn off cgroup namespaces inside";
       case Step::kProtectProc:
         return "make '/proc' read-only but for processes";
       case Step::kReadMountTable:
@@ -317,6 +319,8 @@ absl::string_view StepName(Step step) {
       return "make directories";
     case Step::kMaskSocket:
       return "mask sockets";
+    case Step::kForbidCgroups:
+      return "forbid cgroups";
     case Step::kProtectProc:
       return "protect /proc";
     case Step::kReadMountTable:

@@ -283,11 +283,12 @@ std::vector<HostFeature> CheckHost() {
         Judge("own network", HostSupport::kRefused,
               TryInChild(CLONE_NEWUSER | CLONE_NEWNET, BringLoopbackUp),
               WhyForbidden));
-    features.push_back(Judge("other namespaces", HostSupport::kRefused,
-                             TryInChild(CLONE_NEWUSER | CLONE_NEWIPC |
-                                            CLONE_NEWUTS | CLONE_NEWCGROUP,
-                                        nullptr),
-                             unknown));
+    const int cgroup = CgroupNamespacesAreOff() ? 0 : CLONE_NEWCGROUP;
+    features.push_back(
+        Judge("other namespaces", HostSupport::kRefused,
+              TryInChild(CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWUTS | cgroup,
+                         nullptr),
+              unknown));
     features.push_back(
         Judge("overlays", HostSupport::kUnavailable,
               TryInChild(kMounts, MountOverlay), [](int) {

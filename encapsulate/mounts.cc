@@ -161,6 +161,7 @@ class ViewBuilder {
     MakeDirectories();
     SealPlaces();
     MaskSockets();
+    ForbidCgroupNamespaces();
     if (plan_.protect_proc) ProtectProc();
     return stage_;
   }
@@ -474,6 +475,19 @@ class ViewBuilder {
     // Gone since, or in a directory that nobody in here can search.
     if (errno == ENOENT || errno == ENOTDIR || errno == EACCES) return;
     setup_.Fail(Step::kMaskSocket, -1, errno, path);
+  }
+
+  // In a user and a cgroup namespace of its own, the command could mount the
+  // cgroup filesystem, and change the caller's cgroup as far as file modes let
+  // it: as root, all of it.
+  void ForbidCgroupNamespaces() {
+    const int file =
+        open("/proc/sys/user/max_cgroup_namespaces", O_WRONLY | O_CLOEXEC);
+    if (file < 0 && errno == ENOENT) return;  // a kernel without cgroups
+    setup_.Check(file, Step::kForbidCgroups);
+    setup_.Check(static_cast<int>(write(file, "0", 1)), Step::kForbidCgroups);
+    close(file);
+    setup_.Done(Step::kForbidCgroups);
   }
 
   // Everything in /proc but the processes becomes read-only. Each entry is a

@@ -319,6 +319,11 @@ class Launcher {
                              ? state->foreground->before()
                              : blocked.before();
       pid = CloneInit(plan.namespaces & ~uint64_t{CLONE_NEWNET}, &pidfd);
+      if (pid < 0 && errno == ENOSPC && CgroupNamespacesAreOff()) {
+        // Inside another sandbox, most likely, whose cgroup namespace does.
+        plan.namespaces &= ~uint64_t{CLONE_NEWCGROUP};
+        pid = CloneInit(plan.namespaces & ~uint64_t{CLONE_NEWNET}, &pidfd);
+      }
       if (pid == 0) {
         // Numbers that a closed standard descriptor left free are the
         // command's, not init's.

@@ -28,6 +28,7 @@ enum class Step : uint8_t {
   kSealPlace,       // index: place
   kMakeDirectory,   // index: plan.make_directories
   kMaskSocket,      // text: the path
+  kForbidCgroups,
   kProtectProc,
   kReadMountTable,
   kCoverMount,    // text: the mount point
