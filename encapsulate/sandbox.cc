@@ -394,21 +394,30 @@ class Launcher {
     if (!sockets.ok()) return sockets.status();
     Message message;
     message.kind = MessageKind::kMasks;
-    // A child that is gone has left a record of why, which is read next.
     for (const std::string& path : *sockets) {
       const size_t size = path.size() + 1;
       if (size > kMaxMessageText) continue;  // no path is that long
       if (message.text_size + size > kMaxMessageText) {
-        SendMessage(state.control.get(), message);
+        const absl::Status status = SendMask(state, message);
+        if (!status.ok()) return status;
         message.text_size = 0;
       }
       memcpy(message.text + message.text_size, path.c_str(), size);
       message.text_size += static_cast<uint32_t>(size);
     }
-    if (message.text_size > 0) SendMessage(state.control.get(), message);
+    if (message.text_size > 0) {
+      const absl::Status status = SendMask(state, message);
+      if (!status.ok()) return status;
+    }
     message.text_size = 0;
-    SendMessage(state.control.get(), message);
-    return absl::OkStatus();
+    return SendMask(state, message);
+  }
+
+  static absl::Status SendMask(const State& state, const Message& message) {
+    if (SendMessage(state.control.get(), message)) return absl::OkStatus();
+    // A child that is gone has left a record of why, which is read next.
+    if (errno == EPIPE || errno == ECONNRESET) return absl::OkStatus();
+    return HostError("send to the sandbox");
   }
 
   static absl::Status Await(State& state, MessageKind wanted,
@@ -478,8 +487,14 @@ class Launcher {
         setns(state.init_pidfd.get(), static_cast<int>(state.plan->namespaces)),
         Step::kJoinNamespaces);
     setup.Done(Step::kJoinNamespaces);
+    // While SIGCHLD is ignored, the kernel keeps how a child ended to itself.
+    struct sigaction saved;
+    struct sigaction action = {};
+    action.sa_handler = SIG_DFL;
+    sigaction(SIGCHLD, &action, &saved);
     const pid_t child = setup.Check(fork(), Step::kFork);
     if (child == 0) {
+      sigaction(SIGCHLD, &saved, nullptr);
       BecomeInside(*state.plan, setup);
       return;
     }
@@ -491,14 +506,8 @@ class Launcher {
     Message message;
     message.kind = MessageKind::kEnded;
     while (wait4(child, &message.number, 0, &message.usage) < 0 &&
-    // While SIGCHLD is ignored, the kernel keeps how a child ended to itself.
-    struct sigaction saved;
-    struct sigaction action = {};
-    action.sa_handler = SIG_DFL;
-    sigaction(SIGCHLD, &action, &saved);
            errno == EINTR) {
     }
-      sigaction(SIGCHLD, &saved, nullptr);
     SendMessage(socket, message);
     _exit(0);
   }
