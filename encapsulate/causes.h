@@ -17,8 +17,8 @@ struct Cause {
 // Why clone(2) or unshare(2) refuses namespaces with `error`.
 Cause WhyNoNamespaces(int error);
 
-// Whether user.max_cgroup_namespaces is 0 here. It is inside a sandbox, and
-// then nobody can mount a cgroup filesystem of his own.
+// Whether user.max_cgroup_namespaces is 0 here. It may be inside a
+// sandbox, and then nobody can mount a cgroup filesystem of his own.
 bool CgroupNamespacesAreOff();
 
 // Why the maps of a new user namespace can't be written.

@@ -161,7 +161,7 @@ class ViewBuilder {
     MakeDirectories();
     SealPlaces();
     MaskSockets();
-    ForbidCgroupNamespaces();
+    if (plan_.forbid_cgroups) ForbidCgroupNamespaces();
     if (plan_.protect_proc) ProtectProc();
     return stage_;
   }
@@ -479,7 +479,8 @@ class ViewBuilder {
 
   // In a user and a cgroup namespace of its own, the command could mount the
   // cgroup filesystem, and change the caller's cgroup as far as file modes let
-  // it: as root, all of it.
+  // it: as root, all of it. Other callers keep these namespaces, because other
+  // sandboxes insist on them.
   void ForbidCgroupNamespaces() {
     const int file =
         open("/proc/sys/user/max_cgroup_namespaces", O_WRONLY | O_CLOEXEC);

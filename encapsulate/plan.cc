@@ -27,6 +27,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "encapsulate/error.h"
 #include "encapsulate/mountinfo.h"
 #include "encapsulate/paths.h"
@@ -182,6 +183,33 @@ class Planner {
     return map;
   }
 
+  // Whether file modes let this process change a cgroup that it is in. Yes, if
+  // in doubt: where no cgroup can be seen at its usual place (cgroups(7)).
+  static bool MayChangeOwnCgroup() {
+    std::ifstream file("/proc/self/cgroup");
+    bool writable = false;
+    // ID:CONTROLLERS:PATH; version 2 names no controllers.
+    for (std::string line; std::getline(file, line);) {
+      const std::vector<absl::string_view> parts =
+          absl::StrSplit(line, absl::MaxSplits(':', 2));
+      if (parts.size() != 3) return true;
+      std::vector<absl::string_view> hierarchies = {"", "unified"};
+      if (!parts[1].empty())
+        hierarchies = {absl::StripPrefix(parts[1], "name=")};
+      bool seen = false;
+      for (absl::string_view hierarchy : hierarchies) {
+        const std::string directory =
+            absl::StrCat("/sys/fs/cgroup/", hierarchy, parts[2]);
+        seen |= access(directory.c_str(), F_OK) == 0;
+        writable |=
+            access(directory.c_str(), W_OK) == 0 ||
+            access(absl::StrCat(directory, "/cgroup.procs").c_str(), W_OK) == 0;
+      }
+      if (!seen) return true;
+    }
+    return writable;
+  }
+
   absl::Status PlanUser() {
     const bool as_root = options_.identity == Identity::kRoot && geteuid() != 0;
     if (!as_root && MayMapEveryId()) {
@@ -196,6 +224,7 @@ class Planner {
       plan_.gid_map =
           absl::StrCat(as_root ? 0 : getegid(), " ", getegid(), " 1\n");
     }
+    plan_.forbid_cgroups = geteuid() == 0 || MayChangeOwnCgroup();
     // The kernel lets the owner of /proc/sys write settings without any
     // capability, so for root /proc needs protection.
     struct stat info;

@@ -93,8 +93,9 @@ struct Plan {
   bool mask_sockets = false;
   std::vector<std::string> unmasked;
   std::vector<std::string> make_directories;
-  bool protect_proc = false;  // its owner could write kernel settings
-  bool host_sys = false;      // /sys stays the host's, read-only
+  bool forbid_cgroups = false;  // the caller's cgroup could be changed
+  bool protect_proc = false;    // its owner could write kernel settings
+  bool host_sys = false;        // /sys stays the host's, read-only
 
   Network network = Network::kLoopback;
 

@@ -89,11 +89,6 @@ const Case kCases[] = {
      "cannot make namespaces: this host has set "
      "user.max_uts_namespaces to 0: no space left on device (ENOSPC); "
      "hint: as root, sysctl -w user.max_uts_namespaces=10000"},
-    {"NoCgroupNamespaces", [] { LimitNamespaces("cgroup"); },
-     "cannot make namespaces: this host has set "
-     "user.max_cgroup_namespaces to 0: no space left on device "
-     "(ENOSPC); hint: as root, sysctl -w "
-     "user.max_cgroup_namespaces=10000"},
     {"NamespacesUsedUp", [] { FailCall(SYS_clone3, ENOSPC); },
      "cannot make namespaces: the limit on namespaces is reached, or "
      "they are nested 32 deep: no space left on device (ENOSPC); "

@@ -1,0 +1,41 @@
+"""The end-to-end tests' own rule."""
+
+load("@rules_cc//cc:cc_test.bzl", "cc_test")
+
+def sandbox_test(name, size = "medium", tags = [], local = True, **kwargs):
+    """A test of the sandbox, built into two targets.
+
+    NAME runs in Bazel's own sandbox, where root has no second user to become,
+    and NAME_on_host without it.
+
+    Args:
+      name: of the target and of the .cc file.
+      size: as for every test.
+      tags: for both targets.
+      local: whether to make NAME_on_host.
+      **kwargs: for both targets.
+    """
+    common = dict(
+        size = size,
+        srcs = [name + ".cc"],
+        data = [":probe"],
+        linkstatic = True,
+        deps = [
+            ":support",
+            "//encapsulate",
+            "@com_google_absl//absl/status",
+            "@com_google_absl//absl/status:statusor",
+            "@com_google_absl//absl/strings",
+            "@com_google_absl//absl/time",
+            "@com_google_absl//absl/types:optional",
+            "@com_google_googletest//:gtest",
+        ],
+    )
+    common.update(kwargs)
+    cc_test(name = name, tags = tags, **common)
+    if local:
+        cc_test(
+            name = name + "_on_host",
+            tags = tags + ["no-sandbox"],
+            **common
+        )

@@ -1,0 +1,245 @@
+// Overlays, fresh trees and hidden trees, and one inside another.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "encapsulate/sandbox.h"
+#include "gtest/gtest.h"
+#include "tests/support.h"
+
+namespace encapsulate {
+namespace {
+
+Options Overlay(const std::string& tree) {
+  Options options;
+  options.overlay = {tree};
+  options.list_overlay_changes = true;
+  return options;
+}
+
+// "written /a, deleted /b", sorted, with `tree` cut off.
+std::string Changes(const Result& result, const std::string& tree) {
+  std::vector<std::string> changes;
+  for (const OverlayChange& change : result.overlay_changes) {
+    const char* kind = "written";
+    if (change.kind == OverlayChange::Kind::kDeleted) kind = "deleted";
+    if (change.kind == OverlayChange::Kind::kMadeDirectory) kind = "made";
+    changes.push_back(absl::StrCat(kind, " ", change.path.substr(tree.size())));
+  }
+  std::sort(changes.begin(), changes.end());
+  return absl::StrJoin(changes, ", ");
+}
+
+Result Shell(const Options& options, const std::string& script) {
+  const Ran ran = RunIn(options, {"/bin/sh", "-ec", script});
+  EXPECT_TRUE(ran.status.ok()) << ran.status;
+  EXPECT_TRUE(ran.result.ok()) << script;
+  return ran.result;
+}
+
+TEST(OverlayTest, ChangesAreThrownAwayAndListed) {
+  const Scratch scratch;
+  const std::string tree = scratch.Directory("tree");
+  scratch.Directory("tree/directory");
+  scratch.File("tree/changed", "old");
+  scratch.File("tree/deleted", "old");
+  scratch.File("tree/moved", "old");
+  scratch.File("tree/directory/inner", "old");
+  const Result result = Shell(
+      Overlay(tree),
+      absl::StrCat("cd ", tree,
+                   "; echo new > changed; rm deleted; mv moved to; mkdir new; "
+                   "echo x > new/file; echo x > directory/inner; "
+                   "test $(cat changed) = new; test ! -e deleted"));
+  EXPECT_EQ(Changes(result, tree),
+            "deleted /deleted, deleted /moved, made /new, written /changed, "
+            "written /directory/inner, written /new/file, written /to");
+  EXPECT_EQ(ReadAll(scratch / "tree/changed"), "old");
+  EXPECT_EQ(ReadAll(scratch / "tree/deleted"), "old");
+  EXPECT_EQ(ReadAll(scratch / "tree/to"), "<none>");
+  EXPECT_EQ(Changes(Shell(Overlay(tree), "true"), tree), "");
+}
+
+TEST(OverlayTest, NamesMayHoldAnything) {
+  const Scratch scratch;
+  for (const char* name : {"comma,comma", "colon:colon", "back\\slash", "a b",
+                           "line\nbreak", "upperdir=x", "\\,\\:", "quote'\""}) {
+    const std::string tree = scratch.Directory(name);
+    WriteAll(absl::StrCat(tree, "/file"), "old");
+    Options options = Overlay(tree);
+    options.directory = tree;
+    const Result result =
+        Shell(options, "test $(cat file) = old; echo new > file; echo > more");
+    EXPECT_EQ(Changes(result, tree), "written /file, written /more") << name;
+    EXPECT_EQ(ReadAll(absl::StrCat(tree, "/file")), "old");
+  }
+}
+
+TEST(OverlayTest, SeveralOverlaysAreKeptApart) {
+  const Scratch scratch;
+  const std::string one = scratch.Directory("one");
+  const std::string two = scratch.Directory("two");
+  Options options;
+  options.overlay = {two, one, two};
+  options.list_overlay_changes = true;
+  const Result result = Shell(
+      options, absl::StrCat("echo 1 > ", one, "/a; echo 2 > ", two, "/b"));
+  EXPECT_EQ(Changes(result, scratch.path()), "written /one/a, written /two/b");
+}
+
+TEST(OverlayTest, ATreeWithAMountInItIsRefused) {
+  const Scratch scratch;
+  const std::string tree = scratch.Directory("tree");
+  const std::string inner = scratch.Directory("tree/mount");
+  const std::string beside = scratch.Directory("tree/beside");
+  OnHostWith([&] { Mount("tmpfs", inner); },
+             [&] {
+               const Ran ran = RunIn(Overlay(tree), {"/bin/true"});
+               EXPECT_EQ(
+                   std::string(ran.status.message()),
+                   absl::StrCat("cannot overlay '", tree, "': '", inner,
+                                "' is mounted in it, and the kernel overlays "
+                                "no tree with other mounts in it (EINVAL); "
+                                "hint: overlay the directories beside that "
+                                "mount"));
+               Shell(Overlay(beside), absl::StrCat("echo > ", beside, "/x"));
+               Shell(Overlay(inner), absl::StrCat("echo > ", inner, "/x"));
+             });
+  EXPECT_EQ(ReadAll(absl::StrCat(beside, "/x")), "<none>");
+}
+
+TEST(TmpfsTest, IsEmptyWritableAndLimited) {
+  const Scratch scratch;
+  scratch.File("file", "host's");
+  Options options;
+  options.tmpfs = {{scratch.path(), 64 << 10}};
+  EXPECT_EQ(Inside(options, {"list", scratch.path()}), "");
+  EXPECT_EQ(Inside(options, {"write", scratch / "new"}), "ok");
+  EXPECT_EQ(Inside(Options(), {"write", scratch / "new"}), "EROFS");
+  EXPECT_EQ(ShellInside(options, absl::StrCat("cd ", scratch.path(),
+                                              "; head -c 60000 /dev/zero > a "
+                                              "&& ! head -c 60000 /dev/zero "
+                                              "> b 2>/dev/null")),
+            "");
+  EXPECT_EQ(ReadAll(scratch / "file"), "host's");
+  EXPECT_EQ(ReadAll(scratch / "new"), "<none>");
+}
+
+TEST(HiddenTest, DirectoriesAndFilesLookEmpty) {
+  const Scratch scratch;
+  const std::string tree = scratch.Directory("tree");
+  const std::string file = scratch.File("tree/file", "secret");
+  const std::string single = scratch.File("single", "secret");
+  Options options;
+  options.hidden = {tree, single};
+  EXPECT_EQ(Inside(options, {"list", tree}), "");
+  EXPECT_EQ(Inside(options, {"show", file}), "ENOENT");
+  EXPECT_EQ(Inside(options, {"show", single}), "");
+  EXPECT_EQ(Inside(options, {"write", file}), "EROFS");
+  EXPECT_EQ(Inside(Options(), {"show", file}), "secret");
+}
+
+TEST(NestingTest, EveryKindMayLieInsideAnother) {
+  const Scratch scratch;
+  const std::string outer = scratch.Directory("outer");
+  const std::string inner = scratch.Directory("outer/inner");
+  const std::string file = scratch.File("outer/inner/file", "host's");
+  const std::string beside = scratch.File("outer/beside", "host's");
+
+  struct Case {
+    const char* name;
+    Options options;
+    const char* write_outer;
+    const char* write_inner;
+    const char* show_beside;
+    const char* show_file;
+  };
+  const auto make = [&](const char* out, const char* in) {
+    Options options;
+    for (const auto& part : {std::make_pair(out, outer), {in, inner}}) {
+      const std::string kind = part.first;
+      if (kind == "writable") options.writable.push_back(part.second);
+      if (kind == "tmpfs") options.tmpfs.push_back({part.second, 0});
+      if (kind == "hidden") options.hidden.push_back(part.second);
+      if (kind == "overlay") options.overlay.push_back(part.second);
+    }
+    return options;
+  };
+  const std::vector<Case> cases = {
+      {"hidden in writable", make("writable", "hidden"), "ok", "EROFS",
+       "host's", "ENOENT"},
+      {"tmpfs in writable", make("writable", "tmpfs"), "ok", "ok", "host's",
+       "ENOENT"},
+      {"overlay in writable", make("writable", "overlay"), "ok", "ok", "host's",
+       "host's"},
+      {"writable in hidden", make("hidden", "writable"), "EROFS", "ok",
+       "ENOENT", "host's"},
+      {"tmpfs in hidden", make("hidden", "tmpfs"), "EROFS", "ok", "ENOENT",
+       "ENOENT"},
+      {"hidden in hidden", make("hidden", "hidden"), "EROFS", "EROFS", "ENOENT",
+       "ENOENT"},
+      {"writable in tmpfs", make("tmpfs", "writable"), "ok", "ok", "ENOENT",
+       "host's"},
+      {"hidden in tmpfs", make("tmpfs", "hidden"), "ok", "EROFS", "ENOENT",
+       "ENOENT"},
+      {"writable in overlay", make("overlay", "writable"), "ok", "ok", "host's",
+       "host's"},
+      {"hidden in overlay", make("overlay", "hidden"), "ok", "EROFS", "host's",
+       "ENOENT"},
+      {"overlay in overlay", make("overlay", "overlay"), "ok", "ok", "host's",
+       "host's"},
+      {"tmpfs in tmpfs", make("tmpfs", "tmpfs"), "ok", "ok", "ENOENT",
+       "ENOENT"},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.name);
+    EXPECT_EQ(Inside(one.options, {"show", beside}), one.show_beside);
+    EXPECT_EQ(Inside(one.options, {"show", file}), one.show_file);
+    EXPECT_EQ(Inside(one.options, {"write", absl::StrCat(outer, "/new")}),
+              one.write_outer);
+    EXPECT_EQ(Inside(one.options, {"write", absl::StrCat(inner, "/new")}),
+              one.write_inner);
+    // What was written reached the host only through writable trees.
+    const bool outer_is_host =
+        !one.options.writable.empty() && one.options.writable[0] == outer;
+    const bool inner_is_host =
+        !one.options.writable.empty() && one.options.writable[0] == inner;
+    EXPECT_EQ(unlink(absl::StrCat(outer, "/new").c_str()) == 0, outer_is_host);
+    EXPECT_EQ(unlink(absl::StrCat(inner, "/new").c_str()) == 0, inner_is_host);
+    EXPECT_EQ(ReadAll(file), "host's");
+  }
+}
+
+TEST(NestingTest, ContradictionsAreRefused) {
+  const Scratch scratch;
+  Options options;
+  options.writable = {scratch.path()};
+  options.hidden = {absl::StrCat(scratch.path(), "/.")};
+  const Ran ran = RunIn(options, {"/bin/true"});
+  EXPECT_EQ(FailureKindOf(ran.status), FailureKind::kInvalidOptions);
+  EXPECT_EQ(std::string(ran.status.message()),
+            absl::StrCat("cannot hide '", scratch.path(),
+                         "/.': it is also asked to make writable '",
+                         scratch.path(), "'"));
+}
+
+TEST(NestingTest, DirectoriesAreMadeInFreshTrees) {
+  const Scratch scratch;
+  Options options;
+  options.tmpfs = {{scratch.path(), 0}, {scratch / "a/b", 0}};
+  options.make_directories = {scratch / "home", scratch / "a/b/c/d"};
+  options.umask = 077;
+  EXPECT_EQ(Inside(options, {"write", scratch / "home/file"}), "ok");
+  EXPECT_EQ(Inside(options, {"write", scratch / "a/b/c/d/file"}), "ok");
+  options.make_directories = {"/usr/no"};
+  EXPECT_EQ(FailureKindOf(RunIn(options, {"/bin/true"}).status),
+            FailureKind::kInvalidOptions);
+}
+
+}  // namespace
+}  // namespace encapsulate

@@ -1,0 +1,201 @@
+// What the command holds: descriptors, capabilities, keys, terminal, identity.
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "encapsulate/sandbox.h"
+#include "encapsulate/unique_fd.h"
+#include "gtest/gtest.h"
+#include "tests/support.h"
+
+namespace encapsulate {
+namespace {
+
+Options As(Identity identity) {
+  Options options;
+  options.identity = identity;
+  return options;
+}
+
+// Puts a file in place of descriptor 0 while it lives.
+class InputFrom {
+ public:
+  explicit InputFrom(int fd) : saved_(fcntl(0, F_DUPFD_CLOEXEC, 3)) {
+    dup2(fd, 0);
+  }
+  ~InputFrom() { dup2(saved_.get(), 0); }
+  InputFrom(const InputFrom&) = delete;
+  InputFrom& operator=(const InputFrom&) = delete;
+
+ private:
+  UniqueFd saved_;
+};
+
+// Number 3.
+TEST(PrivilegesTest, NoCapabilityIsLeft) {
+  const std::string none =
+      "CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\n"
+      "CapEff:\t0000000000000000\nCapBnd:\t0000000000000000\n"
+      "CapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2";
+  EXPECT_EQ(Inside(As(Identity::kCaller), {"caps"}), none);
+  EXPECT_EQ(Inside(As(Identity::kRoot), {"caps"}), none);
+  if (IsHostRoot()) {
+    EXPECT_NE(Outside({"caps"}), none);
+    EXPECT_EQ(Outside({"setuid", "1"}), "ok");
+    EXPECT_EQ(Inside(As(Identity::kCaller), {"setuid", "1"}), "EPERM");
+  }
+}
+
+TEST(PrivilegesTest, IdentityIsTheCallersOrRoot) {
+  EXPECT_EQ(Inside(As(Identity::kCaller), {"ids"}), Outside({"ids"}));
+  EXPECT_EQ(Inside(As(Identity::kRoot), {"ids"}), "0 0");
+}
+
+TEST(PrivilegesTest, SetUserIdProgramsGiveNothing) {
+  ONLY_FOR_ROOT();
+  const Scratch scratch;
+  // An ordinary user's sandbox, as root sees it: uid 1 can't come back.
+  const std::string copy = scratch.File("probe", ReadAll(ProbePath()));
+  ASSERT_EQ(chown(copy.c_str(), 1, 1), 0);
+  ASSERT_EQ(chmod(copy.c_str(), 06755), 0);
+  const Ran ran = RunIn(Options(), {copy, "ids"});
+  EXPECT_EQ(ran.output, "0 0\n");
+}
+
+// Number 18.
+TEST(PrivilegesTest, DescriptorsAreClosedUnlessKept) {
+  const Scratch scratch;
+  const std::string path = scratch.File("file", "content");
+  const int leak = open(path.c_str(), O_RDONLY);
+  const int high = fcntl(leak, F_DUPFD, 900);
+  const int directory = open("/", O_RDONLY | O_DIRECTORY);
+  EXPECT_EQ(Inside(Options(), {"fds"}), "0 1 2");
+  EXPECT_TRUE(absl::StrContains(Outside({"fds"}), absl::StrCat(high)));
+
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  Options keep;
+  keep.keep_descriptors = {ends[0]};
+  EXPECT_EQ(Inside(keep, {"fds"}), absl::StrCat("0 1 2 ", ends[0]));
+
+  keep.keep_descriptors = {directory};
+  const Ran ran = RunIn(keep, {"/bin/true"});
+  EXPECT_EQ(std::string(ran.status.message()),
+            absl::StrCat("cannot pass descriptor ", directory,
+                         ": it is a directory, a way around the read-only "
+                         "view"));
+  for (int fd : {leak, high, directory, ends[0], ends[1]}) close(fd);
+}
+
+TEST(PrivilegesTest, AnInputFileCannotBeChangedThroughItsDescriptor) {
+  const Scratch scratch;
+  const std::string path = scratch.File("file", "content");
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const InputFrom input(file.get());
+  const std::string denied =
+      "reopen EROFS\ntruncate EROFS\nfchmod EROFS\nfutimens EROFS\n"
+      "fsetxattr EROFS";
+  EXPECT_EQ(Inside(Options(), {"setattr-by-fd", "0"}), denied);
+  EXPECT_EQ(ReadAll(path), "content");
+  Options keep;
+  keep.keep_descriptors = {file.get()};
+  EXPECT_EQ(Inside(keep, {"setattr-by-fd", absl::StrCat(file.get())}), denied);
+
+  const std::string allowed = Outside({"setattr-by-fd", "0"});
+  EXPECT_TRUE(absl::StartsWith(allowed, "reopen ok\ntruncate ok\nfchmod ok"))
+      << allowed;
+  EXPECT_EQ(ReadAll(path), "");
+}
+
+TEST(PrivilegesTest, InputFilesKeepTheirOffset) {
+  const Scratch scratch;
+  const std::string path = scratch.File("file", "onetwothree");
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const InputFrom input(file.get());
+  EXPECT_EQ(ShellInside(Options(), "dd bs=3 count=1 2>/dev/null"), "one");
+  EXPECT_EQ(lseek(file.get(), 0, SEEK_CUR), 3) << "where the command stopped";
+  EXPECT_EQ(ShellInside(Options(), "dd bs=3 count=1 2>/dev/null"), "two");
+  EXPECT_EQ(ShellInside(Options(), "cat"), "three");
+}
+
+TEST(PrivilegesTest, AnInputFileIsFoundAgainWhereverItIs) {
+  const Scratch scratch;
+  const std::string path = scratch.File("file", "content");
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const InputFrom input(file.get());
+  ASSERT_EQ(rename(path.c_str(), (scratch / "moved").c_str()), 0);
+  EXPECT_EQ(ShellInside(Options(), "cat"), "content");
+  lseek(0, 0, SEEK_SET);
+  Options covered;
+  covered.tmpfs = {{scratch.path(), 0}};
+  EXPECT_EQ(ShellInside(covered, "cat"), "content");
+  lseek(0, 0, SEEK_SET);
+  // Without any name, there is nothing left to change.
+  ASSERT_EQ(unlink((scratch / "moved").c_str()), 0);
+  EXPECT_EQ(ShellInside(Options(), "cat"), "content");
+}
+
+TEST(PrivilegesTest, AnInputFileThatCannotBeFoundAgainIsRefused) {
+  const Scratch scratch;
+  const std::string path = scratch.File("file", "content");
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const InputFrom input(file.get());
+  ASSERT_EQ(link(path.c_str(), (scratch / "other name").c_str()), 0);
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  const Ran ran = RunIn(Options(), {"/bin/cat"});
+  EXPECT_EQ(std::string(ran.status.message()),
+            "cannot pass descriptor 0 without a way to change its file: its "
+            "file can't be found under its name in the sandbox: stale file "
+            "handle (ESTALE); hint: pass its content by a pipe: cat FILE | "
+            "encapsulate ...");
+}
+
+// Number 19.
+TEST(PrivilegesTest, KeyringsAreOutOfReach) {
+  for (const char* call : {"keyctl", "add_key", "request_key"}) {
+    EXPECT_EQ(Inside(Options(), {"call", call}), "ENOSYS") << call;
+    EXPECT_NE(Outside({"call", call}), "ENOSYS") << call;
+  }
+}
+
+// Number 20.
+TEST(PrivilegesTest, NothingIsTypedIntoTheTerminal) {
+  for (const char* request : {"tiocsti", "tioclinux"}) {
+    EXPECT_EQ(Inside(Options(), {request}), "low EPERM\nhigh EPERM");
+    EXPECT_FALSE(absl::StrContains(Outside({request}), "EPERM")) << request;
+  }
+}
+
+// Number 27.
+TEST(PrivilegesTest, CrashesStartNothingOutside) {
+  rlimit before = {};
+  getrlimit(RLIMIT_CORE, &before);
+  REQUIRE_HOST(before.rlim_max > 1, "core files are off here for good");
+  // The probe first tries to set 0, with which core_pattern's program runs.
+  EXPECT_EQ(Inside(Options(), {"core-limit"}), "1 1");
+  EXPECT_EQ(ShellInside(Options(), "ulimit -c"), "0") << "in blocks";
+  EXPECT_EQ(Outside({"core-limit"}), "0 0");
+  Options asked;
+  asked.limits.core_size = 1 << 20;
+  EXPECT_EQ(ShellInside(asked, "ulimit -c"),
+            ShellInside(asked, "ulimit -H -c"));
+  EXPECT_NE(ShellInside(asked, "ulimit -c"), "0");
+  EXPECT_EQ(Inside(asked, {"core-limit"}), "0 0");
+}
+
+TEST(PrivilegesTest, ALimitOfTheHostsIsNotRaised) {
+  InFork([] {
+    const rlimit low = {0, 0};
+    ASSERT_EQ(setrlimit(RLIMIT_CORE, &low), 0);
+    EXPECT_EQ(ShellInside(Options(), "ulimit -c; ulimit -H -c"), "0\n0");
+  });
+}
+
+}  // namespace
+}  // namespace encapsulate

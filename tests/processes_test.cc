@@ -1,0 +1,240 @@
+// Processes, signals and inter-process communication; how a command ends.
+#include <fcntl.h>
+#include <mqueue.h>
+#include <signal.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "encapsulate/sandbox.h"
+#include "encapsulate/unique_fd.h"
+#include "gtest/gtest.h"
+#include "tests/support.h"
+
+namespace encapsulate {
+namespace {
+
+std::vector<std::string> Probe(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), ProbePath());
+  return arguments;
+}
+
+// A command whose output is read while it runs.
+class Running {
+ public:
+  Running(const Options& options, const std::vector<std::string>& arguments) {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    reader_ = UniqueFd(ends[0]);
+    UniqueFd writer(ends[1]);
+    const UniqueFd saved(fcntl(1, F_DUPFD_CLOEXEC, 3));
+    fflush(stdout);
+    dup2(writer.get(), 1);
+    process_ = Spawn(options, Probe(arguments));
+    dup2(saved.get(), 1);
+    EXPECT_TRUE(process_.ok()) << process_.status();
+  }
+
+  // Up to the next line's end, or all there is.
+  std::string ReadLine() {
+    std::string line;
+    for (char byte; read(reader_.get(), &byte, 1) == 1 && byte != '\n';) {
+      line += byte;
+    }
+    return line;
+  }
+
+  Process& process() { return *process_; }
+
+ private:
+  UniqueFd reader_;
+  absl::StatusOr<Process> process_ = absl::UnknownError("");
+};
+
+// Number 7.
+TEST(ProcessesTest, ProcessesOutsideCannotBeSignalled) {
+  const std::string self = absl::StrCat(getpid());
+  EXPECT_EQ(Inside(Options(), {"kill", self}), "ESRCH");
+  EXPECT_EQ(Outside({"kill", self}), "ok");
+  EXPECT_EQ(Inside(Options(), {"kill", "1"}), "ok") << "its own init";
+  // Nobody else but init is there, and init is out of -1's reach.
+  EXPECT_EQ(Inside(Options(), {"kill", "-1", "9"}), "ESRCH");
+  EXPECT_EQ(Inside(Options(), {"kill", "0", "9"}), "<SIGKILL>")
+      << "the group is the command's own";
+}
+
+TEST(ProcessesTest, InitCannotBeKilledFromInside) {
+  const Result result =
+      RunIn(Options(), {"/bin/sh", "-c",
+                        "for s in KILL STOP TERM SEGV ABRT HUP CHLD; do "
+                        "kill -$s 1; done; exit 5"})
+          .result;
+  EXPECT_EQ(result.exit_code, 5);
+}
+
+// Number 21.
+TEST(ProcessesTest, WhatTheCommandLeavesBehindIsKilledAndNamed) {
+  const Ran ran = RunIn(Options(), Probe({"daemon"}));
+  ASSERT_TRUE(ran.status.ok()) << ran.status;
+  EXPECT_TRUE(ran.result.ok());
+  ASSERT_EQ(ran.result.leftovers.size(), 1U);
+  EXPECT_EQ(ran.result.leftover_count, 1);
+  EXPECT_EQ(ran.result.leftovers[0].name, "probe");
+  EXPECT_EQ(ran.result.leftovers[0].command,
+            absl::StrCat(ProbePath(), " daemon"));
+  EXPECT_EQ(CountChildren(), 0);
+  EXPECT_TRUE(RunIn(Options(), {"/bin/true"}).result.leftovers.empty());
+}
+
+TEST(ProcessesTest, RunReturnsWhenEveryoneIsGone) {
+  // The daemon holds the pipe's other end for as long as it lives.
+  Running running(Options(), {"daemon"});
+  EXPECT_EQ(running.ReadLine(), "ok");
+  ASSERT_TRUE(running.process().Wait().ok());
+  EXPECT_EQ(running.ReadLine(), "") << "end of file";
+}
+
+TEST(ProcessesTest, ForgettingAProcessKillsIt) {
+  UniqueFd reader;
+  {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    reader = UniqueFd(ends[0]);
+    const UniqueFd writer(ends[1]);
+    Options options;
+    options.keep_descriptors = {writer.get()};
+    const absl::StatusOr<Process> process =
+        Spawn(options, Probe({"await-signal", "10"}));
+    ASSERT_TRUE(process.ok()) << process.status();
+  }
+  char byte;
+  EXPECT_EQ(read(reader.get(), &byte, 1), 0) << "nobody holds it any more";
+  EXPECT_EQ(CountChildren(), 0);
+}
+
+// Number 23.
+TEST(ProcessesTest, TheCommandIsAnOrdinaryProcess) {
+  EXPECT_EQ(Inside(Options(), {"die", absl::StrCat(SIGABRT)}), "<SIGABRT>");
+  EXPECT_EQ(Inside(Options(), {"die", absl::StrCat(SIGTERM)}), "<SIGTERM>");
+  EXPECT_EQ(Inside(Options(), {"die", absl::StrCat(SIGINT)}), "<SIGINT>");
+  EXPECT_EQ(Outside({"die", absl::StrCat(SIGABRT)}), "<SIGABRT>");
+  EXPECT_EQ(Inside(Options(), {"orphans", "50"}), "ok") << "no zombies pile up";
+}
+
+// Number 24.
+TEST(ProcessesTest, EveryEndIsToldTruthfully) {
+  for (int code : {0, 1, 77, 255}) {
+    const Ran ran = RunIn(Options(), Probe({"exit", absl::StrCat(code)}));
+    ASSERT_TRUE(ran.status.ok());
+    EXPECT_EQ(ran.result.outcome, Outcome::kExited);
+    EXPECT_EQ(ran.result.exit_code, code);
+    EXPECT_EQ(ran.result.ok(), code == 0);
+  }
+  const Result killed =
+      RunIn(Options(), Probe({"die", absl::StrCat(SIGKILL)})).result;
+  EXPECT_EQ(killed.outcome, Outcome::kSignaled);
+  EXPECT_EQ(killed.signal, SIGKILL);
+  EXPECT_FALSE(killed.ok());
+
+  const Scratch scratch;
+  const std::string plain = scratch.File("plain", "#!/bin/true\n");
+  const std::string orphan = scratch.File("orphan", "#!/no/interpreter\n");
+  chmod(orphan.c_str(), 0755);
+  // A directory in PATH that can't be searched would change the answer.
+  Options options;
+  options.environment = {{"PATH=/usr/bin:/bin"}};
+  const auto kind = [&options](const std::string& command) {
+    return FailureKindOf(RunIn(options, {command}).status);
+  };
+  EXPECT_EQ(kind("no-such-command"), FailureKind::kCommandNotFound);
+  EXPECT_EQ(kind("/no/such/command"), FailureKind::kCommandNotFound);
+  EXPECT_EQ(kind(plain), FailureKind::kCommandNotUsable);
+  EXPECT_EQ(kind(orphan), FailureKind::kCommandNotUsable);
+  EXPECT_EQ(kind(scratch.path()), FailureKind::kCommandNotUsable);
+  EXPECT_EQ(kind(""), FailureKind::kCommandNotFound);
+  chmod(plain.c_str(), 0755);
+  EXPECT_EQ(kind(plain), FailureKind::kNone);
+}
+
+// Number 25.
+TEST(ProcessesTest, SignalsReachTheCommand) {
+  for (int signal :
+       {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH}) {
+    Running running(Options(), {"await-signal", absl::StrCat(signal)});
+    ASSERT_EQ(running.ReadLine(), "ready");
+    ASSERT_TRUE(running.process().Signal(signal).ok());
+    EXPECT_EQ(running.ReadLine(), absl::StrCat(signal));
+    const absl::StatusOr<Result> result = running.process().Wait();
+    ASSERT_TRUE(result.ok());
+    EXPECT_TRUE(result->ok());
+    EXPECT_FALSE(running.process().Signal(signal).ok()) << "it has ended";
+  }
+}
+
+TEST(ProcessesTest, AForegroundCommandGetsTheCallersSignals) {
+  InFork([] {
+    Options options;
+    options.attachment = Attachment::kForeground;
+    Running running(options, {"await-signal", absl::StrCat(SIGTERM)});
+    ASSERT_EQ(running.ReadLine(), "ready");
+    kill(getpid(), SIGTERM);
+    const absl::StatusOr<Result> result = running.process().Wait();
+    ASSERT_TRUE(result.ok());
+    EXPECT_TRUE(result->ok());
+    EXPECT_EQ(running.ReadLine(), absl::StrCat(SIGTERM));
+  });
+}
+
+TEST(ProcessesTest, TimeoutsEndEverything) {
+  Options options;
+  options.limits.timeout = absl::Milliseconds(20);
+  options.limits.grace = absl::ZeroDuration();
+  const Result polite = RunIn(options, Probe({"wait"})).result;
+  EXPECT_EQ(polite.outcome, Outcome::kTimedOut);
+  EXPECT_EQ(polite.signal, SIGTERM);
+  const Result stubborn =
+      RunIn(options, {"/bin/sh", "-c", "trap '' TERM; while :; do :; done"})
+          .result;
+  EXPECT_EQ(stubborn.outcome, Outcome::kTimedOut);
+  EXPECT_EQ(stubborn.signal, SIGKILL);
+  EXPECT_EQ(RunIn(options, {"/bin/true"}).result.outcome, Outcome::kExited);
+  EXPECT_EQ(CountChildren(), 0);
+}
+
+TEST(ProcessesTest, AnIgnoredSigchldOfTheCallersChangesNothing) {
+  InFork([] {
+    signal(SIGCHLD, SIG_IGN);
+    const Ran ran = RunIn(Options(), Probe({"exit", "3"}));
+    EXPECT_TRUE(ran.status.ok()) << ran.status;
+    EXPECT_EQ(ran.result.exit_code, 3);
+    EXPECT_EQ(Inside(Options(), {"daemon"}), "ok");
+  });
+}
+
+// Number 26.
+TEST(ProcessesTest, InterProcessCommunicationIsItsOwn) {
+  const auto key = static_cast<key_t>(0x45000000 + getpid());
+  const int segment = shmget(key, 4096, IPC_CREAT | 0666);
+  ASSERT_GE(segment, 0);
+  EXPECT_EQ(Inside(Options(), {"shm", absl::StrCat(key)}), "ENOENT");
+  EXPECT_EQ(Outside({"shm", absl::StrCat(key)}), "ok");
+  shmctl(segment, IPC_RMID, nullptr);
+
+  const std::string name =
+      absl::StrCat("/encapsulate-test-", getpid(), "-", geteuid());
+  const mqd_t queue = mq_open(name.c_str(), O_CREAT | O_RDWR, 0666, nullptr);
+  REQUIRE_HOST(queue >= 0, "no POSIX message queues here");
+  EXPECT_EQ(Inside(Options(), {"mq", name}), "ENOENT");
+  EXPECT_EQ(Outside({"mq", name}), "ok");
+  mq_close(queue);
+  mq_unlink(name.c_str());
+}
+
+}  // namespace
+}  // namespace encapsulate

@@ -1,0 +1,127 @@
+// What the end-to-end tests have in common.
+//
+// support_main.cc runs every suite as whoever starts it and, if that is root,
+// once more as an ordinary user, in a forked process that has given root away.
+#ifndef ENCAPSULATE_TESTS_SUPPORT_H_
+#define ENCAPSULATE_TESTS_SUPPORT_H_
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "encapsulate/options.h"
+#include "encapsulate/result.h"
+#include "gtest/gtest.h"
+
+// Ends a test that this host can't run. Where ENCAPSULATE_TEST_REQUIRE_ALL is
+// 1, the host is known to be able, and the test fails.
+#define REQUIRE_HOST(condition, reason)                  \
+  if (!(condition)) {                                    \
+    if (::encapsulate::MustRunAll()) FAIL() << (reason); \
+    GTEST_SKIP() << (reason);                            \
+  }                                                      \
+  static_assert(true, "")
+
+// Ends a test that has a meaning for the host's own root only.
+#define ONLY_FOR_ROOT() \
+  if (!::encapsulate::IsHostRoot()) GTEST_SKIP() << "only root can do this"
+
+namespace encapsulate {
+
+bool MustRunAll();
+
+// Whether this process has every capability on the host, not only in some user
+// namespace.
+bool IsHostRoot();
+
+// The probe program (probe.cc), where everybody can execute it.
+std::string ProbePath();
+
+// A directory of the test's own, removed with all that is in it at the end.
+class Scratch {
+ public:
+  Scratch();
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string operator/(absl::string_view name) const;
+  // Make what they name and return its path.
+  std::string Directory(absl::string_view name) const;
+  std::string File(absl::string_view name, absl::string_view content) const;
+
+ private:
+  std::string path_;
+};
+
+// The file's content, "<none>" if it can't be read.
+std::string ReadAll(const std::string& path);
+void WriteAll(const std::string& path, absl::string_view content);
+
+// A command that was run in a sandbox, with what it wrote to descriptor 1.
+struct Ran {
+  absl::Status status;  // of the sandbox
+  Result result;
+  std::string output;
+};
+
+Ran RunIn(const Options& options, const std::vector<std::string>& command);
+
+// What the probe says inside a sandbox, without the last newline. If it didn't
+// exit with 0: how it ended.
+std::string Inside(const Options& options,
+                   const std::vector<std::string>& arguments);
+// The same outside.
+std::string Outside(const std::vector<std::string>& arguments);
+
+// Runs the shell script inside.
+std::string ShellInside(const Options& options, const std::string& script);
+
+// Options with these trees writable.
+Options Writable(const std::vector<std::string>& trees);
+
+// Runs `body`, with its expectations, in a forked process.
+void InFork(const std::function<void()>& body);
+
+// Runs `body` in a forked process that has a mount namespace of its own, so
+// that `build` can mount whatever a host may have. An ordinary user gets a user
+// namespace for it, and no capability is left of that when `body` runs.
+void OnHostWith(const std::function<void()>& build,
+                const std::function<void()>& body);
+
+// Mounts, or fails the test.
+void Mount(const char* type, const std::string& target, unsigned long flags = 0,
+           const std::string& data = "");
+void BindMount(const std::string& source, const std::string& target);
+
+// Makes system calls fail with ENOSYS from now on in this process, as on a
+// kernel without them.
+void ForgetSystemCalls(const std::vector<int>& numbers);
+
+// Of this process: open descriptors; lines of mountinfo; children that are
+// alive or zombies.
+int CountDescriptors();
+int CountMounts();
+int CountChildren();
+
+// Listens on a new socket while it lives.
+class UnixServer {
+ public:
+  // A leading '@' stands for an abstract name.
+  explicit UnixServer(const std::string& path);
+  ~UnixServer();
+  UnixServer(const UnixServer&) = delete;
+  UnixServer& operator=(const UnixServer&) = delete;
+
+ private:
+  int fd_;
+};
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_TESTS_SUPPORT_H_
