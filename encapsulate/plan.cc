@@ -194,8 +194,9 @@ class Planner {
           absl::StrSplit(line, absl::MaxSplits(':', 2));
       if (parts.size() != 3) return true;
       std::vector<absl::string_view> hierarchies = {"", "unified"};
-      if (!parts[1].empty())
+      if (!parts[1].empty()) {
         hierarchies = {absl::StripPrefix(parts[1], "name=")};
+      }
       bool seen = false;
       for (absl::string_view hierarchy : hierarchies) {
         const std::string directory =

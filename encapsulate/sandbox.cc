@@ -398,7 +398,7 @@ class Launcher {
       const size_t size = path.size() + 1;
       if (size > kMaxMessageText) continue;  // no path is that long
       if (message.text_size + size > kMaxMessageText) {
-        const absl::Status status = SendMask(state, message);
+        absl::Status status = SendMask(state, message);
         if (!status.ok()) return status;
         message.text_size = 0;
       }
@@ -406,7 +406,7 @@ class Launcher {
       message.text_size += static_cast<uint32_t>(size);
     }
     if (message.text_size > 0) {
-      const absl::Status status = SendMask(state, message);
+      absl::Status status = SendMask(state, message);
       if (!status.ok()) return status;
     }
     message.text_size = 0;

@@ -78,6 +78,7 @@ TEST_P(ViewTest, SubmountsAreReadOnlyWhateverTheirNames) {
       "back\\slash", "hash#tag",    "\\040octal",  "deleted (deleted)",
       "-",           "comma,colon:"};
   std::vector<std::string> points;
+  points.reserve(names.size());
   for (const std::string& name : names) {
     points.push_back(scratch_.Directory(absl::StrCat("host/", name)));
   }

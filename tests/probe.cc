@@ -235,7 +235,10 @@ int Loopback(const Arguments& args) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICHOST;
   addrinfo* found = nullptr;
-  getaddrinfo(args[0] == "6" ? "::1" : "127.0.0.1", "0", &hints, &found);
+  if (getaddrinfo(args[0] == "6" ? "::1" : "127.0.0.1", "0", &hints, &found) !=
+      0) {
+    return 2;
+  }
   const int server = socket(hints.ai_family, SOCK_STREAM, 0);
   sockaddr_storage address = {};
   socklen_t size = sizeof(address);

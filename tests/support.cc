@@ -136,6 +136,8 @@ bool IsHostRoot() {
 
 std::string ProbePath() { return Environment("ENCAPSULATE_TEST_PROBE"); }
 
+std::string ToolPath() { return Environment("ENCAPSULATE_TEST_TOOL"); }
+
 Scratch::Scratch() {
   path_ = absl::StrCat(Environment("ENCAPSULATE_TEST_SCRATCH"), "/XXXXXX");
   EXPECT_NE(mkdtemp(path_.data()), nullptr) << path_ << strerror(errno);

@@ -17,15 +17,25 @@ namespace {
 // Belongs to nobody on any host that we know of.
 constexpr uid_t kOrdinaryUser = 64321;
 
-std::string ProbeInRunfiles() {
+std::filesystem::path InRunfiles(const std::string& name) {
   const char* directory = getenv("TEST_SRCDIR");
   const char* workspace = getenv("TEST_WORKSPACE");
   if (directory != nullptr && workspace != nullptr) {
-    return std::string(directory) + "/" + workspace + "/tests/probe";
+    return std::filesystem::path(directory) / workspace / name;
   }
-  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() /
-          "probe")
-      .string();
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / ".." /
+         name;
+}
+
+// Copies a program, if the test has it, to where everybody can execute it.
+void Publish(const std::string& name, const std::string& directory,
+             const char* variable) {
+  const std::filesystem::path source = InRunfiles(name);
+  if (!std::filesystem::exists(source)) return;
+  const std::filesystem::path copy = directory / source.filename();
+  std::filesystem::copy_file(source, copy);
+  chmod(copy.c_str(), 0755);
+  setenv(variable, copy.c_str(), 1);
 }
 
 // Runs every test in a child that uses `base`, as `user` if that isn't 0.
@@ -82,10 +92,8 @@ int main(int argc, char** argv) {
     perror("a directory in /tmp");
     return 2;
   }
-  const std::string probe = base + "/probe";
-  std::filesystem::copy_file(ProbeInRunfiles(), probe);
-  chmod(probe.c_str(), 0755);
-  setenv("ENCAPSULATE_TEST_PROBE", probe.c_str(), 1);
+  Publish("tests/probe", base, "ENCAPSULATE_TEST_PROBE");
+  Publish("tool/encapsulate", base, "ENCAPSULATE_TEST_TOOL");
   umask(022);
 
   int result = RunAll(argc, argv, base, 0);
