@@ -1,0 +1,52 @@
+"""A cc_test whose every test runs in a process and a sandbox of its own."""
+
+load("@rules_cc//cc:cc_test.bzl", "cc_test")
+
+def encapsulated_cc_test(
+        name,
+        deps = [],
+        args = [],
+        per_test_timeout = None,
+        working_directory = None,
+        network = None,
+        leftovers = None,
+        keep_scratch = None,
+        writable = [],
+        **kwargs):
+    """Defines a cc_test that //gtest_plugin:main is linked into.
+
+    The sources have no main(); use it in place of a cc_test that depends on
+    gtest_main.
+
+    Args:
+      name: as of cc_test.
+      deps: as of cc_test, without a library that has a main().
+      args: as of cc_test.
+      per_test_timeout: wall time of one test, like "30s".
+      working_directory: "read-only" (the default), "overlay" or "copy".
+      network: "loopback" (the default), "none" or "host".
+      leftovers: "fail" (the default) or "note".
+      keep_scratch: "never" (the default) or "failed".
+      writable: trees of the host that the tests may change.
+      **kwargs: as of cc_test.
+    """
+    flags = {
+        "keep_scratch": keep_scratch,
+        "leftovers": leftovers,
+        "network": network,
+        "timeout": per_test_timeout,
+        "working_directory": working_directory,
+    }
+    own_args = [
+        "--encapsulate_%s=%s" % (flag, value)
+        for flag, value in flags.items()
+        if value
+    ]
+    if writable:
+        own_args.append("'--encapsulate_writable=%s'" % "|".join(writable))
+    cc_test(
+        name = name,
+        args = own_args + args,
+        deps = deps + [str(Label("//gtest_plugin:main"))],
+        **kwargs
+    )
