@@ -144,6 +144,25 @@ TEST(ViewFailureTest, NothingRunsIfAMountStaysWritable) {
              });
 }
 
+// A kernel that says yes and does nothing: only the mount table tells.
+TEST(ViewFailureTest, TheMountTableHasTheLastWord) {
+  const Scratch scratch;
+  const std::string mark = scratch / "mark";
+  const std::vector<std::string> touch = {ProbePath(), "write", mark};
+  InFork([&] {
+    constexpr int kMountSetattr = 442;
+    RefuseSystemCalls({kMountSetattr}, 0);
+    const Ran ran = RunIn(Options(), touch);
+    EXPECT_EQ(FailureKindOf(ran.status), FailureKind::kHostRefused);
+    EXPECT_TRUE(absl::EndsWith(std::string(ran.status.message()),
+                               "read-only: it stayed writable: read-only file "
+                               "system (EROFS)"))
+        << ran.status;
+  });
+  EXPECT_EQ(ReadAll(mark), "<none>");
+  EXPECT_TRUE(RunIn(Options(), touch).status.ok());
+}
+
 // Numbers 3 and 4.
 TEST_P(ViewTest, NoRemountBringsWritingBack) {
   const std::string tree = scratch_.Directory("tree");

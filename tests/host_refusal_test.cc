@@ -1,19 +1,14 @@
 // Hosts that say no: each refusal is named, nothing runs, nothing is left, and
 // nothing weaker is used in its place.
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -27,19 +22,6 @@
 
 namespace encapsulate {
 namespace {
-
-// Makes `number` fail with `error` from now on, as a container's profile does.
-void RefuseCall(int number, int error) {
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(number), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K,
-               SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-  const sock_fprog filter = {4, program};
-  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-  ASSERT_EQ(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter), 0);
-}
 
 // In a user namespace of its own, where sysctls of user.max_... can be set.
 void EnterOwnUserNamespace() {
@@ -117,7 +99,7 @@ TEST_F(RefusalTest, CgroupNamespacesTurnedOffAreNotMissed) {
 
 TEST_F(RefusalTest, ASeccompProfileRefusesNamespaces) {
   InFork([&] {
-    RefuseCall(SYS_clone3, EPERM);
+    RefuseSystemCalls({SYS_clone3}, EPERM);
     EXPECT_EQ(Refusal(),
               "cannot make namespaces: something on this host forbids it, "
               "probably a container's seccomp profile: operation not permitted "
@@ -126,14 +108,14 @@ TEST_F(RefusalTest, ASeccompProfileRefusesNamespaces) {
   });
   // An old profile only doesn't know the new call.
   InFork([&] {
-    RefuseCall(SYS_clone3, ENOSYS);
+    RefuseSystemCalls({SYS_clone3}, ENOSYS);
     ExpectWorks();
   });
 }
 
 TEST_F(RefusalTest, ASeccompProfileRefusesMounts) {
   InFork([&] {
-    RefuseCall(SYS_mount, EPERM);
+    RefuseSystemCalls({SYS_mount}, EPERM);
     EXPECT_TRUE(absl::StartsWith(Refusal(), "cannot ")) << Refusal();
     EXPECT_TRUE(absl::StrContains(Refusal(), "(EPERM)")) << Refusal();
   });
@@ -184,7 +166,7 @@ TEST_F(RefusalTest, TooManyMounts) {
   // The limit, fs.mount-max, is the host's. A tree of that many mounts would
   // take seconds, so the call that says so is made to.
   InFork([&] {
-    RefuseCall(SYS_mount, ENOSPC);
+    RefuseSystemCalls({SYS_mount}, ENOSPC);
     const std::string refusal = Refusal();
     EXPECT_TRUE(absl::StrContains(
         refusal,
@@ -261,7 +243,7 @@ TEST_F(RefusalTest, NoRefusedCallMakesAWeakerSandbox) {
     }
     SCOPED_TRACE(number);
     InFork([&] {
-      RefuseCall(number, EPERM);
+      RefuseSystemCalls({number}, EPERM);
       alarm(20);  // instead of waiting for ever
       const absl::StatusOr<Result> result =
           encapsulate::Run(Options(), command);

@@ -278,20 +278,24 @@ void BindMount(const std::string& source, const std::string& target) {
       << source << " at " << target << ": " << strerror(errno);
 }
 
-void ForgetSystemCalls(const std::vector<int>& numbers) {
+void RefuseSystemCalls(const std::vector<int>& numbers, int error) {
   std::vector<sock_filter> program = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
   for (int number : numbers) {
     program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
                                static_cast<uint32_t>(number), 0, 1));
-    program.push_back(
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | uint32_t{ENOSYS}));
+    program.push_back(BPF_STMT(
+        BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)));
   }
   program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
   const sock_fprog filter = {static_cast<unsigned short>(program.size()),
                              program.data()};
   ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
   ASSERT_EQ(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter), 0);
+}
+
+void ForgetSystemCalls(const std::vector<int>& numbers) {
+  RefuseSystemCalls(numbers, ENOSYS);
   for (int number : numbers) {
     ASSERT_EQ(syscall(number, -1, 0, 0, 0, 0), -1);
     ASSERT_EQ(errno, ENOSYS);

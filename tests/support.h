@@ -102,8 +102,11 @@ void Mount(const char* type, const std::string& target, unsigned long flags = 0,
            const std::string& data = "");
 void BindMount(const std::string& source, const std::string& target);
 
-// Makes system calls fail with ENOSYS from now on in this process, as on a
-// kernel without them.
+// Makes system calls fail with `error` from now on in this process, as a
+// container's profile does. With 0 they say that all is well and do nothing.
+void RefuseSystemCalls(const std::vector<int>& numbers, int error);
+
+// As on a kernel without them: ENOSYS.
 void ForgetSystemCalls(const std::vector<int>& numbers);
 
 // Of this process: open descriptors; lines of mountinfo; children that are
