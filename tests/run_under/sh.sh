@@ -1,0 +1,5 @@
+#!/bin/sh
+# Writes where Bazel lets tests write.
+set -eu
+echo by sh >"$TEST_UNDECLARED_OUTPUTS_DIR/made"
+echo by sh >"$TEST_TMPDIR/kept"

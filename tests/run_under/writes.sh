@@ -1,0 +1,3 @@
+#!/bin/sh
+# Writes to a directory of the host that no test should touch.
+touch "$RUN_UNDER_DIRECTORY/file"
