@@ -122,7 +122,7 @@ void EnterPrivateMounts() {
 
 }  // namespace
 
-bool MustRunAll() { return Environment("ENCAPSULATE_TEST_REQUIRE_ALL") == "1"; }
+bool MustRunAll() { return Environment("REQUIRE_ALL_TESTS") == "1"; }
 
 bool IsHostRoot() {
   if (geteuid() != 0) return false;

@@ -17,7 +17,7 @@
 #include "encapsulate/result.h"
 #include "gtest/gtest.h"
 
-// Ends a test that this host can't run. Where ENCAPSULATE_TEST_REQUIRE_ALL is
+// Ends a test that this host can't run. Where REQUIRE_ALL_TESTS is
 // 1, the host is known to be able, and the test fails.
 #define REQUIRE_HOST(condition, reason)                  \
   if (!(condition)) {                                    \
