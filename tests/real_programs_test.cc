@@ -100,6 +100,7 @@ class Terminal {
   explicit Terminal(const std::vector<std::string>& command,
                     const std::string& directory) {
     std::vector<char*> argv;
+    argv.reserve(command.size() + 1);
     for (const std::string& argument : command) {
       argv.push_back(const_cast<char*>(argument.c_str()));
     }
@@ -144,7 +145,7 @@ class Terminal {
         return "";
       }
     }
-    const std::string before = screen_.substr(0, found);
+    std::string before = screen_.substr(0, found);
     screen_.erase(0, found + text.size());
     return before;
   }

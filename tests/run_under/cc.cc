@@ -4,10 +4,11 @@
 #include <string>
 
 int main() {
-  const std::string outputs = getenv("TEST_UNDECLARED_OUTPUTS_DIR");
-  const std::string scratch = getenv("TEST_TMPDIR");
-  std::ofstream made(outputs + "/made");
+  const char* outputs = getenv("TEST_UNDECLARED_OUTPUTS_DIR");
+  const char* scratch = getenv("TEST_TMPDIR");
+  if (outputs == nullptr || scratch == nullptr) return 1;
+  std::ofstream made(std::string(outputs) + "/made");
   made << "by cc\n";
-  std::ofstream kept(scratch + "/kept");
+  std::ofstream kept(std::string(scratch) + "/kept");
   return made.flush() && kept.flush() ? 0 : 1;
 }
