@@ -491,13 +491,23 @@ class Init {
     return length;
   }
 
-  // Neither a zombie nor on its way there by itself.
+  // Neither a zombie nor on its way there by itself (proc_pid_stat(5)).
   static bool IsAlive(int proc, int pid) {
+    constexpr unsigned long kExiting = 0x4;  // PF_EXITING (sched.h)
     char stat[512];
     if (ReadProcFile(proc, pid, "stat", stat, sizeof(stat)) == 0) return false;
     // "pid (name) state ...", and the name may hold anything.
-    const char* end = strrchr(stat, ')');
-    return end != nullptr && end[1] == ' ' && end[2] != 'Z' && end[2] != 'X';
+    const char* field = strrchr(stat, ')');
+    if (field == nullptr || field[1] != ' ') return false;
+    const char state = field[2];
+    // Counted from the name's end.
+    constexpr int kFlagsField = 7;
+    for (int i = 0; i < kFlagsField && field != nullptr; ++i) {
+      field = strchr(field + 1, ' ');
+    }
+    const unsigned long flags =
+        field != nullptr ? strtoul(field, nullptr, 10) : kExiting;
+    return state != 'Z' && state != 'X' && (flags & kExiting) == 0;
   }
 
   void ReportLeftover(int proc, int pid) {

@@ -456,7 +456,8 @@ int Pids(const Arguments&) {
 int Daemon(const Arguments&) {
   int ready[2];
   if (pipe(ready) != 0) return Say(-1);
-  if (fork() == 0) {
+  const pid_t between = fork();
+  if (between == 0) {
     setsid();
     if (fork() != 0) _exit(0);
     for (int signal = 1; signal < NSIG; ++signal) {
@@ -467,6 +468,8 @@ int Daemon(const Arguments&) {
     write(ready[1], "x", 1);
     for (;;) pause();
   }
+  // The one in between is gone before the daemon is all that is left.
+  waitpid(between, nullptr, 0);
   char byte;
   return Say(read(ready[0], &byte, 1));
 }
