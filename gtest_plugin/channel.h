@@ -24,7 +24,7 @@ namespace encapsulate {
 enum class RecordKind : uint32_t {
   kResult,    // numbers: type, line; texts: file, message
   kProperty,  // texts: key, value
-  kDone,      // numbers: elapsed time in ms
+  kDone,      // numbers: elapsed time in us
   kSignal,    // a signal that ends the process; numbers: signal, code, address
   kExit,      // exit() was called; numbers: status
   kStray,     // a process that the test had forked came back; numbers: pid

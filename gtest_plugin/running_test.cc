@@ -1,0 +1,456 @@
+#include "gtest_plugin/running_test.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "gtest_plugin/gtest_internals.h"
+#include "gtest_plugin/output.h"
+#include "gtest_plugin/signals.h"
+#include "gtest_plugin/test_process.h"
+
+namespace encapsulate {
+namespace {
+
+using testing::TestPartResult;
+
+constexpr absl::Duration kDefaultTimeout = absl::Minutes(15);
+// For the report of a test that hangs.
+constexpr absl::Duration kReportPatience = absl::Seconds(10);
+
+std::string SignalText(int signal) {
+  const char* const meaning = strsignal(signal);
+  return meaning != nullptr
+             ? absl::StrCat(SignalName(signal), " (", meaning, ")")
+             : SignalName(signal);
+}
+
+bool HasAddress(int signal, int64_t code) {
+  return code > 0 && (signal == SIGSEGV || signal == SIGBUS ||
+                      signal == SIGFPE || signal == SIGILL);
+}
+
+// What a child of ours is asked to show, with the trace ahead of the stack.
+// The heading keeps the stack out of the summary of the failure.
+std::string FormatReport(const std::string& report) {
+  const size_t trace = report.find("Google Test trace:\n");
+  const std::string stack = report.substr(0, trace);
+  std::string text;
+  if (trace != std::string::npos) {
+    absl::StrAppend(&text, "\n", absl::StripSuffix(report.substr(trace), "\n"));
+  }
+  if (!stack.empty()) {
+    absl::StrAppend(&text, "\nStack trace:\n", absl::StripSuffix(stack, "\n"));
+  }
+  return text;
+}
+
+// A test may have left directories that it may not enter itself.
+std::error_code RemoveTree(const std::string& path) {
+  std::error_code error;
+  for (auto entry = std::filesystem::recursive_directory_iterator(path, error);
+       entry != std::filesystem::recursive_directory_iterator();
+       entry.increment(error)) {
+    if (!entry->is_symlink(error) && entry->is_directory(error)) {
+      std::filesystem::permissions(entry->path(),
+                                   std::filesystem::perms::owner_all,
+                                   std::filesystem::perm_options::add, error);
+    }
+  }
+  std::filesystem::remove_all(path, error);
+  return error;
+}
+
+}  // namespace
+
+std::string FullName(const testing::TestInfo& test) {
+  return absl::StrCat(test.test_suite_name(), ".", test.name());
+}
+
+RunningTest::RunningTest(const testing::TestInfo& test, Asked asked,
+                         const Settings& settings, absl::Time started)
+    : test_(test),
+      asked_(std::move(asked)),
+      settings_(settings),
+      program_started_(started) {}
+
+// --- Starting ---------------------------------------------------------------
+
+absl::StatusOr<RunningTest::Side> RunningTest::Start() {
+  absl::Status status = PrepareView();
+  if (status.ok()) status = channel_.Open();
+  if (!status.ok()) return status;
+
+  FlushOutput();
+  absl::StatusOr<absl::optional<Process>> entered = absl::optional<Process>();
+  {
+    const gtest_internals::ResultsLock lock;
+    entered = Enter(view_.options);
+  }
+  if (!entered.ok()) return entered.status();
+  if (!entered->has_value()) {
+    TestProcess::Become(test_, asked_.options, view_, &channel_);
+    return Side::kTest;
+  }
+  process_ = *std::move(entered);
+  channel_.EnterParent();
+  started_ = Clock::now();
+  timeout_ = Timeout();
+  limit_ = timeout_;
+  slow_ = settings_.slow.value_or(timeout_ / 4);
+  if (settings_.verbose.value_or(false)) NoteSteps();
+  return Side::kProgram;
+}
+
+absl::Status RunningTest::PrepareView() {
+  inputs_ = CurrentViewInputs();
+  if (settings_.keep_scratch == KeepScratch::kFailed) {
+    absl::Status status = MakeKeptScratch();
+    if (!status.ok()) return status;
+  }
+  absl::StatusOr<View> view = MakeView(asked_.options, inputs_);
+  if (!view.ok()) return view.status();
+  view_ = *std::move(view);
+  return absl::OkStatus();
+}
+
+absl::Status RunningTest::MakeKeptScratch() {
+  std::string base;
+  for (const char* name :
+       {"TEST_UNDECLARED_OUTPUTS_DIR", "TEST_TMPDIR", "TMPDIR"}) {
+    if (base.empty()) base = Variable(inputs_.environment, name);
+  }
+  if (base.empty()) base = "/tmp";
+  std::string path = absl::StrCat(
+      base, "/scratch-", absl::StrReplaceAll(FullName(test_), {{"/", "_"}}),
+      "-XXXXXX");
+  if (mkdtemp(&path[0]) == nullptr) {
+    return absl::ErrnoToStatus(
+        errno, absl::StrCat("cannot make a scratch directory in '", base, "'"));
+  }
+  inputs_.kept_scratch = path;
+  return absl::OkStatus();
+}
+
+absl::Duration RunningTest::Timeout() const {
+  if (asked_.options.timeout.has_value()) return *asked_.options.timeout;
+  int seconds;
+  if (!absl::SimpleAtoi(Variable(inputs_.environment, "TEST_TIMEOUT"),
+                        &seconds) ||
+      seconds <= 0) {
+    return kDefaultTimeout;
+  }
+  const absl::Duration left =
+      0.9 * absl::Seconds(seconds) - (absl::Now() - program_started_);
+  return std::max(absl::Trunc(left, absl::Seconds(1)), absl::Seconds(1));
+}
+
+void RunningTest::NoteSteps() {
+  std::vector<std::string> steps;
+  absl::Duration sum;
+  for (const StepTime& step : process_->steps()) {
+    steps.push_back(
+        absl::StrCat(step.step, " ", absl::FormatDuration(step.time)));
+    sum += step.time;
+  }
+  Note(absl::StrCat("sandbox of ", FullName(test_), " made in ",
+                    absl::FormatDuration(sum), ": ",
+                    absl::StrJoin(steps, ", ")));
+}
+
+void RunningTest::Refuse(const absl::Status& status) {
+  ended_ = true;
+  const std::string message(status.message());
+  if (status.code() == absl::StatusCode::kInvalidArgument ||
+      FailureKindOf(status) == FailureKind::kInvalidOptions) {
+    Fail(absl::StrCat("cannot encapsulate ", FullName(test_),
+                      ": in the options of ", asked_.by, ": ", message));
+    return;
+  }
+  // The test didn't run and so says nothing about the code.
+  const std::string file =
+      Variable(inputs_.environment, "TEST_INFRASTRUCTURE_FAILURE_FILE");
+  if (!file.empty()) {
+    std::ofstream(file) << "encapsulate\n" << message << "\n";
+  }
+  Fail(absl::StrCat("cannot encapsulate ", FullName(test_), ": ", message));
+}
+
+void RunningTest::Note(std::string line) {
+  events_.emplace_back(Notice{std::move(line)});
+}
+
+// --- Watching ---------------------------------------------------------------
+
+RunningTest::PollSet RunningTest::Polls() const {
+  return {
+      {{channel_.bell(), POLLIN, 0}, {process_->end_descriptor(), POLLIN, 0}}};
+}
+
+absl::Duration RunningTest::Passed() const {
+  return absl::FromChrono(Clock::now() - started_);
+}
+
+absl::Duration RunningTest::UntilTimer() const {
+  return std::max(std::min(limit_, slow_) - Passed(), absl::ZeroDuration());
+}
+
+void RunningTest::Handle(const PollSet& polls) {
+  const struct pollfd& bell = polls[0];
+  const struct pollfd& end = polls[1];
+  if (bell.revents != 0) {
+    switch (channel_.Hear()) {
+      case Channel::Heard::kRing:
+        TakeRecords();
+        waits_ = true;
+        break;
+      case Channel::Heard::kReport:
+        process_->Kill();
+        limit_ = absl::InfiniteDuration();
+        break;
+      case Channel::Heard::kNothing:
+        break;
+    }
+  } else if (end.revents != 0) {
+    End();
+  } else {
+    HandleTimer();
+  }
+}
+
+void RunningTest::HandleTimer() {
+  const absl::Duration passed = Passed();
+  if (passed >= limit_) {
+    if (!timed_out_) {
+      timed_out_ = true;
+      limit_ += kReportPatience;
+      slow_ = absl::InfiniteDuration();
+      process_->Signal(HangSignal()).IgnoreError();
+    } else {
+      process_->Kill();
+      limit_ = absl::InfiniteDuration();
+    }
+  } else if (passed >= slow_) {
+    Note(absl::StrCat(FullName(test_), " still runs after ",
+                      absl::FormatDuration(slow_), "; it is stopped after ",
+                      absl::FormatDuration(timeout_)));
+    slow_ = absl::InfiniteDuration();
+  }
+}
+
+absl::optional<RunningTest::Event> RunningTest::Next() {
+  if (events_.empty()) return absl::nullopt;
+  Event event = std::move(events_.front());
+  events_.pop_front();
+  return event;
+}
+
+void RunningTest::GoOn(Answer answer) {
+  waits_ = false;
+  channel_.Reply(answer);
+}
+
+void RunningTest::TakeRecords() {
+  while (absl::optional<Record> record = channel_.Next()) {
+    Take(*std::move(record));
+  }
+}
+
+void RunningTest::Take(Record record) {
+  switch (record.kind) {
+    case RecordKind::kResult: {
+      if (record.has_text[0]) {
+        last_result_ = absl::StrCat(record.texts[0], ":", record.numbers[1]);
+      }
+      const auto type = static_cast<TestPartResult::Type>(record.numbers[0]);
+      failed_ |= type == TestPartResult::kNonFatalFailure ||
+                 type == TestPartResult::kFatalFailure;
+      tells_read_only_ |= absl::StrContains(record.texts[1], strerror(EROFS));
+      events_.emplace_back(std::move(record));
+      break;
+    }
+    case RecordKind::kProperty:
+      events_.emplace_back(std::move(record));
+      break;
+    case RecordKind::kDone:
+      done_ = true;
+      elapsed_ = absl::Microseconds(record.numbers[0]);
+      break;
+    case RecordKind::kSignal:
+    case RecordKind::kExit:
+    case RecordKind::kDeath:
+      if (!end_.has_value()) end_ = std::move(record);
+      break;
+    case RecordKind::kStray:
+      strays_.push_back(std::move(record));
+      break;
+  }
+}
+
+// --- The end ----------------------------------------------------------------
+
+void RunningTest::End() {
+  const absl::StatusOr<Result> result = process_->Wait();
+  TakeRecords();
+  if (!done_) elapsed_ = Passed();
+  Judge(result);
+  process_.reset();
+  ended_ = true;
+}
+
+void RunningTest::Add(TestPartResult::Type type, const std::string& text) {
+  Record record;
+  record.kind = RecordKind::kResult;
+  record.numbers[0] = type;
+  record.numbers[1] = test_.line();
+  record.has_text[0] = test_.file() != nullptr;
+  if (record.has_text[0]) record.texts[0] = test_.file();
+  record.has_text[1] = true;
+  record.texts[1] = text;
+  Take(std::move(record));
+}
+
+void RunningTest::Fail(const std::string& text) {
+  Add(TestPartResult::kFatalFailure, text);
+}
+
+std::string RunningTest::LastResult() const {
+  return last_result_.empty() ? ""
+                              : absl::StrCat("\nThe last result was recorded ",
+                                             "at ", last_result_, ".");
+}
+
+std::string RunningTest::ExplainEnd(const Result& result) const {
+  std::string text;
+  if (end_.has_value() && end_->kind == RecordKind::kSignal) {
+    const int signal = static_cast<int>(end_->numbers[0]);
+    absl::StrAppend(&text, "The test's process was ended by ",
+                    SignalText(signal));
+    if (HasAddress(signal, end_->numbers[1])) {
+      absl::StrAppend(&text, " at address 0x",
+                      absl::Hex(static_cast<uint64_t>(end_->numbers[2])));
+    }
+  } else if (result.signal != 0) {
+    absl::StrAppend(&text, "The test's process was ended by ",
+                    SignalText(result.signal));
+  } else if (end_.has_value() && end_->kind == RecordKind::kExit) {
+    absl::StrAppend(&text, "The test called exit(", end_->numbers[0], ")");
+  } else if (end_.has_value() && end_->kind == RecordKind::kDeath) {
+    absl::StrAppend(&text, "A sanitizer ended the test's process");
+  } else {
+    absl::StrAppend(&text, "The test's process ended itself by _exit(",
+                    result.exit_code, ")");
+  }
+  absl::StrAppend(&text, " before the test was done.");
+  if (!result.limits_hit.empty()) {
+    std::vector<std::string> limits;
+    for (LimitHit limit : result.limits_hit) {
+      limits.emplace_back(LimitName(limit));
+    }
+    absl::StrAppend(
+        &text, "\nIt ran into its limit: ", absl::StrJoin(limits, ", "), ".");
+  }
+  return absl::StrCat(text, LastResult(), FormatReport(channel_.Report()));
+}
+
+void RunningTest::Judge(const absl::StatusOr<Result>& result) {
+  if (!result.ok()) {
+    Fail(std::string(result.status().message()));
+    return;
+  }
+  if (timed_out_ && !done_) {
+    Fail(absl::StrCat("The test still ran after ",
+                      absl::FormatDuration(timeout_), " and was stopped.",
+                      LastResult(), FormatReport(channel_.Report())));
+  } else if (!done_) {
+    Fail(ExplainEnd(*result));
+  } else if (result->signal != 0) {
+    Fail(absl::StrCat("The test was done, but then its process was ended by ",
+                      SignalText(result->signal), "."));
+  } else if (result->exit_code != 0) {
+    Fail(
+        absl::StrCat("The test was done, but then its process ended with the "
+                     "exit code ",
+                     result->exit_code, "."));
+  }
+  for (const Record& stray : strays_) {
+    Fail(absl::StrCat("Process ", stray.numbers[0],
+                      ", forked by the test, returned from ", stray.texts[0],
+                      "; it has to end by _exit() or exec()."));
+  }
+  if (channel_.overflowed()) {
+    Fail(absl::StrCat("The test's results are larger than ",
+                      Channel::kRecordsSize >> 20, " MiB; the rest is lost."));
+  }
+  JudgeLeftovers(*result);
+  OfferWorkingDirectory();
+}
+
+void RunningTest::JudgeLeftovers(const Result& result) {
+  // A test that was stopped or crashed had no chance to put things right.
+  if (result.leftover_count == 0 || !done_) return;
+  std::string text = absl::StrCat(
+      "The test left ", result.leftover_count,
+      result.leftover_count == 1 ? " process" : " processes", " behind:");
+  for (const Leftover& leftover : result.leftovers) {
+    absl::StrAppend(&text, "\n  ", leftover.pid, " ", leftover.name);
+    if (!leftover.command.empty()) {
+      absl::StrAppend(&text, ": ", leftover.command);
+    }
+  }
+  if (asked_.options.leftovers == Leftovers::kFail) {
+    Add(TestPartResult::kNonFatalFailure, text);
+  } else {
+    Note(absl::StrCat(FullName(test_), ": ", text));
+  }
+}
+
+// Nothing tells for sure that a write was refused there, but its error text
+// in a failure does.
+void RunningTest::OfferWorkingDirectory() {
+  if (!failed_ || !tells_read_only_ ||
+      asked_.options.working_directory != WorkingDirectory::kReadOnly) {
+    return;
+  }
+  Note(absl::StrCat(
+      FullName(test_),
+      " wrote to something that is read-only for a test; hint: ",
+      "--encapsulate_working_directory=overlay (or ",
+      "TestOptions::working_directory) lets it write to its working ",
+      "directory, and throws that away"));
+}
+
+void RunningTest::KeepOrRemoveScratch() {
+  if (inputs_.kept_scratch.empty()) return;
+  const std::string path = std::exchange(inputs_.kept_scratch, "");
+  if (test_.result()->Failed()) {
+    Say(absl::StrCat("scratch directory of ", FullName(test_), ": ", path));
+    return;
+  }
+  const std::error_code error = RemoveTree(path);
+  if (error) {
+    Say(absl::StrCat("cannot remove '", path, "': ", error.message()));
+  }
+}
+
+}  // namespace encapsulate

@@ -1,0 +1,154 @@
+// One test in a process and a sandbox of its own, seen from the test program:
+// started, watched to its end, and judged.
+//
+//   RunningTest test(info, options, settings);
+//   if (*test.Start() == RunningTest::Side::kTest) return;  // inside
+//   while (!test.ended()) {
+//     auto polls = test.Polls();
+//     poll(polls.data(), polls.size(), Milliseconds(test.UntilTimer()));
+//     test.Handle(polls);
+//     while (auto event = test.Next()) Show(*event);
+//     if (test.waits()) test.GoOn(Answer::kGoOn);
+//   }
+//
+// It knows nothing of other tests, and records nothing in GoogleTest itself:
+// what comes of the test are Events, in the order in which they are to be
+// shown.
+#ifndef GTEST_PLUGIN_RUNNING_TEST_H_
+#define GTEST_PLUGIN_RUNNING_TEST_H_
+
+#include <poll.h>
+
+#include <array>
+#include <chrono>
+#include <deque>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "encapsulate/result.h"
+#include "encapsulate/sandbox.h"
+#include "gtest/gtest.h"
+#include "gtest_plugin/channel.h"
+#include "gtest_plugin/encapsulation.h"
+#include "gtest_plugin/settings.h"
+#include "gtest_plugin/view.h"
+
+namespace encapsulate {
+
+// "Suite.Test".
+std::string FullName(const testing::TestInfo& test);
+
+class RunningTest {
+ public:
+  // A line that the plugin prints.
+  struct Notice {
+    std::string text;
+  };
+  // A Record is a result or a property.
+  using Event = std::variant<Record, Notice>;
+
+  struct Asked {
+    TestOptions options;
+    // Who set them, for people: "the program".
+    std::string by;
+  };
+
+  // `started` is when the program was.
+  RunningTest(const testing::TestInfo& test, Asked asked,
+              const Settings& settings, absl::Time started);
+  RunningTest(const RunningTest&) = delete;
+  RunningTest& operator=(const RunningTest&) = delete;
+
+  const testing::TestInfo& info() const { return test_; }
+
+  enum class Side { kProgram, kTest };
+  // Forks. An error is returned in the program only, and the test then hasn't
+  // run.
+  absl::StatusOr<Side> Start();
+
+  // Ends a test that couldn't be started.
+  void Refuse(const absl::Status& status);
+
+  // Adds a line of the program's own.
+  void Note(std::string line);
+
+  // --- Watching -------------------------------------------------------------
+
+  using PollSet = std::array<struct pollfd, 2>;
+  // What to wait for, at most as long as UntilTimer() says; then call Handle()
+  // with what poll(2) said.
+  PollSet Polls() const;
+  absl::Duration UntilTimer() const;
+  void Handle(const PollSet& polls);
+
+  absl::optional<Event> Next();
+
+  // Whether the test waits until its program has dealt with the events so far.
+  bool waits() const { return waits_; }
+  void GoOn(Answer answer);
+
+  bool ended() const { return ended_; }
+
+  // --- At the end -----------------------------------------------------------
+
+  absl::Duration elapsed() const { return elapsed_; }
+
+  // When GoogleTest knows the result: says where the scratch directory is, or
+  // removes it.
+  void KeepOrRemoveScratch();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  absl::Status PrepareView();
+  absl::Status MakeKeptScratch();
+  absl::Duration Timeout() const;
+  void NoteSteps();
+  absl::Duration Passed() const;
+  void HandleTimer();
+  void TakeRecords();
+  void Take(Record record);
+  void End();
+  void Judge(const absl::StatusOr<Result>& result);
+  std::string ExplainEnd(const Result& result) const;
+  std::string LastResult() const;
+  void JudgeLeftovers(const Result& result);
+  void OfferWorkingDirectory();
+  void Add(testing::TestPartResult::Type type, const std::string& text);
+  void Fail(const std::string& text);
+
+  const testing::TestInfo& test_;
+  const Asked asked_;
+  const Settings& settings_;
+  const absl::Time program_started_;
+  View view_;
+  ViewInputs inputs_;
+  Channel channel_;
+  absl::optional<Process> process_;
+  std::deque<Event> events_;
+  bool waits_ = false;
+  bool ended_ = false;
+
+  Clock::time_point started_;
+  absl::Duration timeout_;
+  absl::Duration slow_;   // when to name the test
+  absl::Duration limit_;  // when to do something about it
+  bool timed_out_ = false;
+
+  absl::optional<Record> end_;  // kSignal, kExit or kDeath
+  bool done_ = false;
+  absl::Duration elapsed_;
+  std::vector<Record> strays_;
+  std::string last_result_;  // "file:line" of the last one
+  bool failed_ = false;
+  bool tells_read_only_ = false;
+};
+
+}  // namespace encapsulate
+
+#endif  // GTEST_PLUGIN_RUNNING_TEST_H_

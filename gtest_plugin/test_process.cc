@@ -1,0 +1,164 @@
+#include "gtest_plugin/test_process.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "gtest_plugin/coverage.h"
+#include "gtest_plugin/descriptors.h"
+#include "gtest_plugin/gtest_internals.h"
+#include "gtest_plugin/mocks.h"
+#include "gtest_plugin/output.h"
+#include "gtest_plugin/sanitizers.h"
+#include "gtest_plugin/signals.h"
+
+namespace encapsulate {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using testing::TestPartResult;
+
+TestProcess* this_process = nullptr;
+
+}  // namespace
+
+// The only one in a test's process. GoogleTest's loops go on with the
+// listeners that they know, and so come to Runner's.
+class TestProcess::Listener : public testing::EmptyTestEventListener {
+  void OnTestPartResult(const TestPartResult& result) override {
+    this_process->StreamResult(result);
+  }
+};
+
+TestProcess* TestProcess::Get() { return this_process; }
+
+TestProcess::TestProcess(const testing::TestInfo& test,
+                         const TestOptions& options, const View& view,
+                         Channel* channel)
+    : test_(test),
+      options_(options),
+      view_(view),
+      channel_(channel),
+      pid_(getpid()) {}
+
+TestProcess& TestProcess::Become(const testing::TestInfo& test,
+                                 const TestOptions& options, const View& view,
+                                 Channel* channel) {
+  this_process = new TestProcess(test, options, view, channel);
+  channel->EnterChild();
+  coverage::Reset();
+  mocks::Watch();
+  ShowDescriptorsThroughView();
+  gtest_internals::ReplaceListeners(new Listener);
+  ReportSignals(channel, [] { this_process->AppendProperties(); });
+  sanitizers::OnDeath([] { this_process->AppendDeath(); });
+  on_exit(&TestProcess::OnExit, this_process);
+  return *this_process;
+}
+
+void TestProcess::Begin() {
+  started_ = Clock::now();
+  if (!view_.copy.empty()) CopyWorkingDirectory();
+}
+
+void TestProcess::CopyWorkingDirectory() {
+  std::error_code error;
+  std::filesystem::copy(".", view_.copy,
+                        std::filesystem::copy_options::recursive, error);
+  if (!error) std::filesystem::current_path(view_.copy, error);
+  if (!error) return;
+  GTEST_MESSAGE_AT_(
+      test_.file(), test_.line(),
+      absl::StrCat("cannot copy the working directory: ", error.message())
+          .c_str(),
+      TestPartResult::kFatalFailure);
+}
+
+bool TestProcess::IsStray() const { return getpid() != pid_; }
+
+void TestProcess::StreamResult(const TestPartResult& result) {
+  if (IsStray()) {
+    // As in an ordinary run: shown, and otherwise known to that process only.
+    auto* const printer =
+        testing::UnitTest::GetInstance()->listeners().default_result_printer();
+    if (printer != nullptr) printer->OnTestPartResult(result);
+    return;
+  }
+  FlushOutput();
+  channel_->Append(RecordKind::kResult, {result.type(), result.line_number()},
+                   result.file_name(), result.message());
+  if (channel_->Ring() == Answer::kThrow) {
+#if GTEST_HAS_EXCEPTIONS
+    throw testing::AssertionException(result);
+#endif
+  }
+}
+
+// Also called in signal handlers: no heap, no lock.
+void TestProcess::AppendProperties() {
+  const testing::TestResult& result = *test_.result();
+  for (int i = 0; i < result.test_property_count(); ++i) {
+    const testing::TestProperty& property = result.GetTestProperty(i);
+    channel_->Append(RecordKind::kProperty, {}, property.key(),
+                     property.value());
+  }
+}
+
+void TestProcess::AppendDeath() {
+  if (IsStray()) return;
+  AppendProperties();
+  channel_->Append(RecordKind::kDeath, {});
+}
+
+void TestProcess::EndStray(const char* where) {
+  channel_->Append(RecordKind::kStray, {getpid()}, where);
+  FlushOutput();
+  _exit(1);
+}
+
+void TestProcess::End() {
+  if (IsStray()) EndStray("the test");
+  const absl::Duration elapsed = absl::FromChrono(Clock::now() - started_);
+  for (void* mock : mocks::Leaked()) {
+    mocks::Verify(mock);
+    GTEST_MESSAGE_AT_(
+        test_.file(), test_.line(),
+        absl::StrFormat("The test never deletes the mock object at %p; hint: "
+                        "testing::Mock::AllowLeak() if it means to",
+                        mock)
+            .c_str(),
+        TestPartResult::kNonFatalFailure);
+  }
+  if (sanitizers::FindsLeaks()) {
+    GTEST_MESSAGE_AT_(
+        test_.file(), test_.line(),
+        "LeakSanitizer found memory that the test leaked; its report is on "
+        "stderr",
+        TestPartResult::kNonFatalFailure);
+  }
+  FlushOutput();
+  AppendProperties();
+  coverage::Save();
+  channel_->Append(RecordKind::kDone, {absl::ToInt64Microseconds(elapsed)});
+  _exit(0);
+}
+
+// After the handlers that the test itself registered, in place of those of the
+// program, which are the parent's to run.
+void TestProcess::OnExit(int status, void* process) {
+  auto* const self = static_cast<TestProcess*>(process);
+  if (self->IsStray()) return;
+  FlushOutput();
+  self->AppendProperties();
+  self->channel_->Append(RecordKind::kExit, {status});
+  coverage::Save();
+  _exit(status);
+}
+
+}  // namespace encapsulate

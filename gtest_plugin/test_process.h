@@ -1,0 +1,65 @@
+// The process of a test, inside its sandbox, from the fork to its end.
+//
+// It detaches the program's listeners, streams the test's results to the
+// program, and leaves when the test has ended, never through RUN_ALL_TESTS().
+#ifndef GTEST_PLUGIN_TEST_PROCESS_H_
+#define GTEST_PLUGIN_TEST_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <chrono>
+
+#include "gtest/gtest.h"
+#include "gtest_plugin/channel.h"
+#include "gtest_plugin/encapsulation.h"
+#include "gtest_plugin/view.h"
+
+namespace encapsulate {
+
+class TestProcess {
+ public:
+  // The calling process; null if it is that of the program.
+  static TestProcess* Get();
+
+  // Makes the calling process, just forked, that of `test`. What is given has
+  // to live as long as the process.
+  static TestProcess& Become(const testing::TestInfo& test,
+                             const TestOptions& options, const View& view,
+                             Channel* channel);
+
+  // To be called where the test's object is about to be created.
+  void Begin();
+
+  const TestOptions& options() const { return options_; }
+  const View& view() const { return view_; }
+
+  // Where GoogleTest says that the test has ended.
+  [[noreturn]] void End();
+  // Where only a process comes that should have ended before.
+  [[noreturn]] void EndStray(const char* where);
+
+ private:
+  class Listener;
+
+  TestProcess(const testing::TestInfo& test, const TestOptions& options,
+              const View& view, Channel* channel);
+
+  void CopyWorkingDirectory();
+  void StreamResult(const testing::TestPartResult& result);
+  void AppendProperties();
+  void AppendDeath();
+  // Whether this is a process that the test has forked.
+  bool IsStray() const;
+  static void OnExit(int status, void* process);
+
+  const testing::TestInfo& test_;
+  const TestOptions& options_;
+  const View& view_;
+  Channel* const channel_;
+  const pid_t pid_;
+  std::chrono::steady_clock::time_point started_;
+};
+
+}  // namespace encapsulate
+
+#endif  // GTEST_PLUGIN_TEST_PROCESS_H_
