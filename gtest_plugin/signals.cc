@@ -1,6 +1,7 @@
 #include "gtest_plugin/signals.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -27,6 +29,7 @@ namespace {
 constexpr int kFatal[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
                           SIGABRT, SIGTRAP, SIGSYS};
 constexpr int kMaxFrames = 48;
+constexpr uintptr_t kAroundStackTop = 64 << 10;
 constexpr unsigned kReportSeconds = 5;
 constexpr struct timespec kThreadPatience = {1, 0};
 
@@ -55,22 +58,75 @@ void* ProgramCounter(void* context) {
 #endif
 }
 
-void WriteFrame(void* frame, bool is_return_address) {
+// Whether a fault was an access around the end of the stack. Had the stack
+// reached further, it would have succeeded.
+bool IsStackOverflow(int signal, const siginfo_t& info, void* context) {
+  if (signal != SIGSEGV || info.si_code <= 0) return false;
+  const auto* const user = static_cast<ucontext_t*>(context);
+#if defined(__x86_64__)
+  const auto top = static_cast<uintptr_t>(user->uc_mcontext.gregs[REG_RSP]);
+#elif defined(__aarch64__)
+  const auto top = static_cast<uintptr_t>(user->uc_mcontext.sp);
+#else
+  const uintptr_t top = 0;
+  static_cast<void>(user);
+#endif
+  const auto address = reinterpret_cast<uintptr_t>(info.si_addr);
+  return (address < top ? top - address : address - top) < kAroundStackTop;
+}
+
+// Calls that a test is run by, GoogleTest's and ours, say nothing about it.
+bool RunsTests(const char* name) {
+  for (const char* caller :
+       {"testing::internal::Handle", "testing::Test::Run()",
+        "testing::TestInfo::Run()", "encapsulate::Runner::Create()"}) {
+    if (strncmp(name, caller, strlen(caller)) == 0) return true;
+  }
+  return false;
+}
+
+// False at the end of what concerns the test.
+bool WriteFrame(void* frame, bool is_return_address) {
   char name[1024];
   // A call may be the last instruction of its function.
   char* const address = static_cast<char*>(frame) - (is_return_address ? 1 : 0);
-  if (!absl::Symbolize(address, name, sizeof(name))) strcpy(name, "(unknown)");
+  if (!absl::Symbolize(address, name, sizeof(name))) {
+    Dl_info object;
+    if (dladdr(address, &object) != 0 && object.dli_fname != nullptr) {
+      const char* const slash = strrchr(object.dli_fname, '/');
+      snprintf(name, sizeof(name), "(%s+0x%tx)",
+               slash != nullptr ? slash + 1 : object.dli_fname,
+               address - static_cast<char*>(object.dli_fbase));
+    } else {
+      strcpy(name, "(unknown)");
+    }
+  } else if (is_return_address && RunsTests(name)) {
+    return false;
+  }
   char line[1100];
   snprintf(line, sizeof(line), "    @ %p  %s\n", frame, name);
   Write(line);
+  return true;
 }
 
 struct Frames {
   void* counters[kMaxFrames];
+  // How often each one comes in a row.
+  unsigned repetitions[kMaxFrames];
   int depth = 0;
   // Whether the interrupted instruction has been found; frames before it are
   // the handler's.
   bool found = false;
+
+  // A function that calls itself takes one place.
+  void Add(void* address) {
+    if (depth > 0 && counters[depth - 1] == address) {
+      ++repetitions[depth - 1];
+    } else if (depth < kMaxFrames) {
+      counters[depth] = address;
+      repetitions[depth++] = 1;
+    }
+  }
 };
 
 // The unwinder's tables lead through functions without frame pointers, those
@@ -88,9 +144,7 @@ void Unwind(void* counter, Frames* frames) {
         // NOLINTNEXTLINE(performance-no-int-to-ptr): the unwinder's type.
         void* const address = reinterpret_cast<void*>(_Unwind_GetIP(context));
         frames.found |= address == state->counter;
-        if (frames.found && address != nullptr && frames.depth < kMaxFrames) {
-          frames.counters[frames.depth++] = address;
-        }
+        if (frames.found && address != nullptr) frames.Add(address);
         return frames.depth < kMaxFrames ? _URC_NO_REASON : _URC_END_OF_STACK;
       },
       &state);
@@ -102,13 +156,21 @@ void WriteStack(void* context) {
   if (counter != nullptr) Unwind(counter, &frames);
   if (!frames.found) {
     // A jump into nowhere: what the frame pointers tell.
-    frames.counters[0] = counter;
-    frames.depth =
-        1 + absl::GetStackTraceWithContext(frames.counters + 1, kMaxFrames - 1,
-                                           /*skip_count=*/1, context, nullptr);
+    void* counters[kMaxFrames];
+    const int depth = absl::GetStackTraceWithContext(
+        counters, kMaxFrames, /*skip_count=*/1, context, nullptr);
+    frames.depth = 0;
+    frames.Add(counter);
+    for (int i = 0; i < depth; ++i) frames.Add(counters[i]);
   }
   for (int i = 0; i < frames.depth; ++i) {
-    WriteFrame(frames.counters[i], i > 0);
+    if (!WriteFrame(frames.counters[i], i > 0)) return;
+    if (frames.repetitions[i] > 1) {
+      char line[96];
+      snprintf(line, sizeof(line), "    ... %u times in a row\n",
+               frames.repetitions[i]);
+      Write(line);
+    }
   }
   if (frames.depth == kMaxFrames) Write("    ...\n");
 }
@@ -156,6 +218,9 @@ void OnFatalSignal(int signal, siginfo_t* info, void* context) {
     SaveOutput();
     before_end_of_test();
     SetAlarm();
+    if (IsStackOverflow(signal, *info, context)) {
+      Write("    (the stack overflowed)\n");
+    }
     WriteStack(context);
     WriteTrace();
     alarm(0);

@@ -154,6 +154,8 @@ TEST_P(Behaviours, B04CrashKeepsWhatCameBeforeIt) {
             HasSubstr("on the way\nStack trace:\n    @ 0x"),
             HasSubstr("EndsTest_BySegmentationFault_Test::TestBody()")));
   EXPECT_EQ(Count(output.console, "on the way"), 2);
+  // The stack ends with the test.
+  EXPECT_THAT(output.console, Not(HasSubstr("testing::")));
   EXPECT_THAT(output.xml, HasSubstr("name=\"before\" value=\"the end\""));
 }
 
@@ -165,8 +167,12 @@ TEST_P(Behaviours, B04StackGoesThroughTheCLibrary) {
 TEST_P(Behaviours, B04OverflowOfTheStackIsReported) {
   SKIP_WITH_ADDRESS_SANITIZER();
   const Output output = Run("EndsTest.ByOverflowOfTheStack");
-  EXPECT_THAT(output.console, AllOf(HasSubstr("ended by SIGSEGV"),
-                                    HasSubstr("Recursion::Down")));
+  EXPECT_THAT(output.console,
+              AllOf(HasSubstr("ended by SIGSEGV"),
+                    HasSubstr("    (the stack overflowed)\n"),
+                    HasSubstr("Recursion::Down"), HasSubstr(" in a row\n"),
+                    // What began it.
+                    MatchesRegex("(.|\n)*Test::TestBody\\(\\)\n(.|\n)*")));
 }
 
 TEST_P(Behaviours, B04ResultsOutliveTheDescriptors) {
