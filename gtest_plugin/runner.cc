@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -37,6 +38,15 @@ std::string FirstLine(const std::string& path) {
   std::string line;
   std::getline(file, line);
   return line;
+}
+
+std::vector<std::string> CommandLine() {
+  std::ifstream file("/proc/self/cmdline");
+  std::vector<std::string> arguments;
+  for (std::string argument; std::getline(file, argument, '\0');) {
+    arguments.push_back(argument);
+  }
+  return arguments;
 }
 
 class InertTest : public testing::Test {
@@ -340,14 +350,27 @@ const TestOptions& OptionsInForce() {
 void InitEncapsulate(int* argc, char** argv) {
   Settings settings;
   absl::Status status = ReadEnvironment(CurrentEnvironment(), &settings);
+  // A mistake in a variable doesn't hide one on the command line.
   if (argc != nullptr) {
-    // A mistake in a variable doesn't hide one on the command line.
     status.Update(TakeFlags(argc, argv, &settings));
+  } else {
+    std::vector<std::string> arguments = CommandLine();
+    std::vector<char*> pointers;
+    pointers.reserve(arguments.size() + 1);
+    for (std::string& argument : arguments) pointers.push_back(&argument[0]);
+    int count = static_cast<int>(pointers.size());
+    pointers.push_back(nullptr);
+    status.Update(TakeFlags(&count, pointers.data(), &settings));
   }
   if (!status.ok()) {
     Say(std::string(status.message()));
     exit(2);
   }
+  if (settings.help || settings.only_help) {
+    fputs(HelpText(), stdout);
+    FlushOutput();
+  }
+  if (settings.only_help) exit(0);
   Runner::Get().set_settings(std::move(settings));
 }
 

@@ -10,13 +10,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
 namespace encapsulate {
 namespace {
 
-constexpr absl::string_view kFlagPrefix = "--encapsulate_";
+constexpr absl::string_view kFlagPrefix = "encapsulate_";
 constexpr absl::string_view kVariablePrefix = "ENCAPSULATE_";
 
 absl::Status BadValue(absl::string_view value, absl::string_view shown,
@@ -63,7 +64,39 @@ absl::Status AddTrees(absl::string_view value, absl::string_view shown,
   return absl::OkStatus();
 }
 
+constexpr char kHelp[] = R"(Encapsulated tests:
+  Each has a process and a sandbox of its own. Every flag has a variable,
+  ENCAPSULATE_MODE for the first; the command line wins.
+
+  --encapsulate_mode=require|off
+      `off` runs every test in this process. Default: `require`.
+  --encapsulate_timeout=DURATION
+      Wall time of one test, like 90s or 1h30m; `inf` is no limit. Default:
+      what is left of Bazel's TEST_TIMEOUT; 15m without Bazel.
+  --encapsulate_slow=DURATION
+      A test that still runs after this time is named on stderr. Default: a
+      quarter of its wall time.
+  --encapsulate_keep_scratch=never|failed
+      `failed` keeps the scratch directory of a failed test, and prints where.
+  --encapsulate_working_directory=read-only|overlay|copy
+      Whether a test may write to the working directory: no; yes, and what it
+      writes is thrown away; or to a copy. Default: `read-only`.
+  --encapsulate_network=loopback|none|host
+      Default: `loopback`, an own one.
+  --encapsulate_leftovers=fail|note
+      What a process that outlives its test means. Default: `fail`.
+  --encapsulate_writable=TREE|TREE...
+      Trees that tests may change for good.
+  --encapsulate_verbose=0|1
+      Shows on stderr what the sandbox of each test took to make.
+  --encapsulate_help
+      This text.
+
+)";
+
 }  // namespace
+
+const char* HelpText() { return kHelp; }
 
 absl::Status Set(absl::string_view name, absl::string_view value,
                  absl::string_view shown, Settings* settings) {
@@ -103,7 +136,7 @@ absl::Status Set(absl::string_view name, absl::string_view value,
   }
   return absl::InvalidArgumentError(absl::StrCat(
       "cannot set '", shown,
-      "': there is no such setting; hint: gtest_plugin/settings.h lists them"));
+      "': there is no such setting; hint: --encapsulate_help lists them"));
 }
 
 absl::Status ReadEnvironment(const std::vector<std::string>& environment,
@@ -128,20 +161,31 @@ absl::Status TakeFlags(int* argc, char** argv, Settings* settings) {
   absl::Status status;
   bool flags_end = false;
   for (int i = 0; i < *argc; ++i) {
-    absl::string_view argument = argv[i];
+    const absl::string_view argument = argv[i];
     flags_end |= argument == "--";
-    if (flags_end || !absl::StartsWith(argument, kFlagPrefix)) {
+    const absl::string_view flag = argument.substr(0, argument.find('='));
+    // As other flags of a test program: one dash does, and so does a dash
+    // between words.
+    absl::string_view bare = flag;
+    if (absl::ConsumePrefix(&bare, "-")) absl::ConsumePrefix(&bare, "-");
+    const std::string spelled = absl::StrReplaceAll(bare, {{"-", "_"}});
+    absl::string_view name = spelled;
+    if (flags_end || bare.size() == flag.size() ||
+        !absl::ConsumePrefix(&name, kFlagPrefix)) {
+      settings->help |= i > 0 && !flags_end &&
+                        (flag == "--help" || flag == "-h" || flag == "-?");
       argv[kept++] = argv[i];
       continue;
     }
-    const absl::string_view flag = argument.substr(0, argument.find('='));
-    if (flag.size() == argument.size()) {
+    if (flag.size() < argument.size()) {
+      status.Update(
+          Set(name, argument.substr(flag.size() + 1), flag, settings));
+    } else if (name == "help") {
+      settings->only_help = true;
+    } else {
       status.Update(absl::InvalidArgumentError(absl::StrCat(
           "cannot set '", flag, "': it has no value; hint: ", flag, "=VALUE")));
-      continue;
     }
-    status.Update(Set(absl::StripPrefix(flag, kFlagPrefix),
-                      argument.substr(flag.size() + 1), flag, settings));
   }
   argv[kept] = nullptr;
   *argc = kept;

@@ -23,9 +23,11 @@
 //       See encapsulation.h. Trees add to those of the program.
 //   --encapsulate_verbose=0|1                   ENCAPSULATE_VERBOSE
 //       What the sandbox of each test took to make, on stderr.
+//   --encapsulate_help
+//       Prints them, as --help does besides GoogleTest's.
 //
-// //gtest_plugin:main takes the flags itself. A program with a main() of its
-// own calls InitEncapsulate(), or leaves it to the variables.
+// Every program with encapsulated tests takes them. If its main() refuses flags
+// that it doesn't know, it has to call InitEncapsulate() first.
 #ifndef GTEST_PLUGIN_SETTINGS_H_
 #define GTEST_PLUGIN_SETTINGS_H_
 
@@ -55,6 +57,8 @@ struct Settings {
   absl::optional<Leftovers> leftovers;
   std::vector<std::string> writable;
   absl::optional<bool> verbose;
+  bool help = false;       // besides GoogleTest's
+  bool only_help = false;  // and nothing else
 };
 
 // Sets what is called `name`, a flag's without "--encapsulate_". The error
@@ -73,8 +77,12 @@ absl::Status TakeFlags(int* argc, char** argv, Settings* settings);
 // `options` with what was asked for in their place.
 TestOptions Apply(const Settings& settings, TestOptions options);
 
-// Takes this program's flags, to be called first in main(). Prints what is
-// wrong with them and exits with 2.
+// What --encapsulate_help prints.
+const char* HelpText();
+
+// Takes this program's flags out of argv, to be called first in main(). Prints
+// what is wrong with them and exits with 2. Without arguments it reads the
+// command line of the process, and so does RUN_ALL_TESTS() if it wasn't called.
 void InitEncapsulate(int* argc, char** argv);
 
 }  // namespace encapsulate

@@ -79,6 +79,46 @@ TEST(OptionsTest, MistakenSettingsAreErrors) {
                         "is not one of loopback, none, host\n"));
 }
 
+TEST(OptionsTest, FlagsNeedNoMainOfOurs) {
+  const Output output =
+      RunOptions("PlainTest.Says*", {}, {"--encapsulate_mode=off"});
+  EXPECT_EQ(output.exit_code(), 0);
+  EXPECT_THAT(output.console, HasSubstr("the mode is off\n"));
+  const Output mistaken =
+      RunOptions("PlainTest.Says*", {}, {"--encapsulate_mode=maybe"});
+  EXPECT_EQ(mistaken.exit_code(), 2);
+}
+
+// A flag that is nearly right does something or is an error.
+TEST(OptionsTest, FlagsMayBeSpelledWithOtherDashes) {
+  for (const char* flag : {"-encapsulate_mode=off", "--encapsulate-mode=off"}) {
+    EXPECT_THAT(RunWithFlags("EndsTest.AfterAll", {flag}).console,
+                HasSubstr("the mode is off\n"));
+  }
+  EXPECT_EQ(RunWithFlags("EndsTest.AfterAll", {"--encapsulate-x"}).exit_code(),
+            2);
+  const Output ended =
+      RunWithFlags("EndsTest.AfterAll", {"--", "--encapsulate_mode=off"});
+  EXPECT_EQ(ended.exit_code(), 0);
+  EXPECT_THAT(ended.console, Not(HasSubstr("the mode is off")));
+}
+
+TEST(OptionsTest, HelpNamesEveryFlag) {
+  const Output help = RunWithFlags("*", {"--help"});
+  EXPECT_EQ(help.exit_code(), 0);
+  EXPECT_THAT(help.console, HasSubstr("--gtest_filter="));
+  const Output own = RunOptions("*", {}, {"--encapsulate_help"});
+  EXPECT_EQ(own.exit_code(), 0);
+  EXPECT_THAT(own.console, Not(HasSubstr("--gtest_filter=")));
+  for (const char* name :
+       {"mode", "timeout", "slow", "keep_scratch", "working_directory",
+        "network", "leftovers", "writable", "verbose"}) {
+    const std::string flag = absl::StrCat("\n  --encapsulate_", name, "=");
+    EXPECT_THAT(help.console, HasSubstr(flag));
+    EXPECT_THAT(own.console, HasSubstr(flag));
+  }
+}
+
 TEST(OptionsTest, MistakeOfAFixtureNamesIt) {
   const Output output = RunOptions("Mistaken*");
   EXPECT_EQ(output.exit_code(), 1);
