@@ -48,6 +48,10 @@ class RealProgramsTest : public ::testing::Test {
            absl::StrCat(Directory(ToolPath()), ":", kSystemPath).c_str(), 1);
     setenv("LC_ALL", "C.UTF-8", 1);
     setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
+    // Nothing that git leaves working in the background.
+    setenv("GIT_CONFIG_COUNT", "1", 1);
+    setenv("GIT_CONFIG_KEY_0", "maintenance.auto", 1);
+    setenv("GIT_CONFIG_VALUE_0", "false", 1);
     // Processes that lose their parent become children of this one, where
     // they are counted.
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -241,8 +245,8 @@ TEST_F(TerminalTest, JobsInsideGoToTheBackgroundAndComeBack) {
 
   EXPECT_TRUE(
       Matches(terminal.Answer("sleep 1000 &", "inner> "), "\\[1\\] \\d+\r\n"));
-  EXPECT_TRUE(absl::StrContains(terminal.Answer("jobs", "inner> "),
-                                "Running                 sleep 1000 &"));
+  EXPECT_TRUE(Matches(terminal.Answer("jobs", "inner> "),
+                      "\\[1\\]\\+ +Running +sleep 1000 &\r\n"));
   EXPECT_TRUE(absl::StrContains(terminal.Answer("kill %1; wait %1", "inner> "),
                                 "Terminated"));
 
@@ -522,8 +526,9 @@ TEST_F(RealProgramsTest, SqliteReadsADatabaseInAReadOnlyTreeAndSaysWhatItIs) {
             "42");
   const std::string refused =
       Shell("encapsulate '' sqlite3 db 'INSERT INTO t VALUES(1)'");
-  EXPECT_TRUE(absl::StrContains(
-      refused, "attempt to write a readonly database (8)<exit"))
+  EXPECT_TRUE(Matches(
+      refused,
+      "[^\n]*attempt to write a readonly database( \\(8\\))?<exit [18]>"))
       << refused;
   EXPECT_EQ(Shell("sqlite3 db 'SELECT x FROM t'"), "42");
 }
@@ -539,7 +544,7 @@ TEST_F(RealProgramsTest, MakeTellsOfTheRuleThatFailed) {
                 "open my $f, '>', 'started'; print $f qq(x\\n); close $f;"
                 " sleep");
   const std::string failed =
-      Shell("mkfifo started; encapsulate '.|started' make -j2");
+      Shell("mkfifo started; TMPDIR=. encapsulate '.|started' make -j2");
   EXPECT_TRUE(Matches(failed,
                       "make: \\*\\*\\* \\[Makefile:3: fails\\] Error 7\n"
                       // Said if the other rule's end isn't known yet.
@@ -547,7 +552,8 @@ TEST_F(RealProgramsTest, MakeTellsOfTheRuleThatFailed) {
                       "encapsulate: killed 'perl wait' \\(pid \\d+\\), still "
                       "running when the command ended<exit 2>"))
       << failed;
-  EXPECT_EQ(Shell("encapsulate . make -j2 good && cat one two"), "one\ntwo");
+  EXPECT_EQ(Shell("TMPDIR=. encapsulate . make -j2 good && cat one two"),
+            "one\ntwo");
 }
 
 TEST_F(RealProgramsTest, AptAndDpkgReadWhatTheyCannotWrite) {
@@ -557,12 +563,16 @@ TEST_F(RealProgramsTest, AptAndDpkgReadWhatTheyCannotWrite) {
   EXPECT_TRUE(absl::StartsWith(
       policy, absl::StrCat("dpkg:\n  Installed: ", version, "\n")))
       << policy;
-  EXPECT_EQ(Shell("encapsulate '' dpkg --configure -a"),
-            geteuid() == 0
-                ? "dpkg: error: unable to access the dpkg database directory "
-                  "/var/lib/dpkg: Read-only file system<exit 2>"
-                : "dpkg: error: requested operation requires superuser "
-                  "privilege<exit 2>");
+  // Version 1.21 looks at its user first, 1.23 no more.
+  const std::string refused = Shell("encapsulate '' dpkg --configure -a");
+  EXPECT_TRUE(
+      Matches(refused,
+              "dpkg: error: (unable to|cannot) access the dpkg database "
+              "directory /var/lib/dpkg: Read-only file system<exit 2>") ||
+      (geteuid() != 0 &&
+       refused == "dpkg: error: requested operation requires superuser "
+                  "privilege<exit 2>"))
+      << refused;
 }
 
 TEST_F(RealProgramsTest, FilesGrowPastTwoAndFourGigabytes) {
