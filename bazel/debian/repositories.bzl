@@ -4,6 +4,8 @@ For Bazel 4 to 6, without any download. A project that depends on Encapsulate
 calls debian_repositories() from its own WORKSPACE.
 """
 
+load("//bazel:static_libc.bzl", "static_libc_repository")
+
 # Package of Abseil -> target -> pkg-config module.
 _ABSL_TARGETS = {
     "algorithm": {
@@ -198,6 +200,8 @@ def debian_repositories():
         )
     if "remote_coverage_tools" not in existing:
         _coverage_tools(name = "remote_coverage_tools")
+    if "encapsulate_static_libc" not in existing:
+        static_libc_repository(name = "encapsulate_static_libc")
     if "com_google_absl" not in existing:
         _debian_absl(name = "com_google_absl")
     if "com_google_googletest" not in existing:
