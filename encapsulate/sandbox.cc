@@ -26,6 +26,7 @@
 #include "encapsulate/explain.h"
 #include "encapsulate/host_sockets.h"
 #include "encapsulate/plan.h"
+#include "encapsulate/relay.h"
 #include "encapsulate/setup.h"
 #include "encapsulate/syscalls.h"
 #include "encapsulate/unique_fd.h"
@@ -181,8 +182,8 @@ struct Process::State {
   std::unique_ptr<Foreground> foreground;
   bool killed = false;
   bool ended = false;
-  // Enter() only: the process that waits for the child and tells how it ended.
-  pid_t relay = -1;
+  // Enter() only: who waits for the child and tells how it ended.
+  Relay relay;
   UniqueFd relay_socket;
 
   ~State() {
@@ -194,7 +195,7 @@ struct Process::State {
 
   // The relay's child is in the sandbox, so the sandbox's end waits for it.
   void ReapAll() {
-    if (relay > 0) WaitFor(-1, std::exchange(relay, -1));
+    relay.Wait();
     if (init > 0) WaitFor(init_pidfd.get(), std::exchange(init, -1));
   }
 
@@ -432,9 +433,6 @@ class Launcher {
 
   // --- Enter() ------------------------------------------------------------
 
-  // Two forks: setns(2) puts only children into a PID namespace. The process
-  // in between, the relay, waits for the child, so that the caller's handlers
-  // and SIGCHLD disposition play no part in how its end is learned.
   static absl::StatusOr<absl::optional<Process>> Fork(
       std::unique_ptr<State> state) {
     int sockets[2];
@@ -443,23 +441,28 @@ class Launcher {
     }
     state->relay_socket = UniqueFd(sockets[0]);
     UniqueFd relay_end(sockets[1]);
-    const pid_t relay = fork();
-    if (relay < 0) return HostError("fork");
-    if (relay == 0) {
-      state->relay_socket.Reset();
-      RunRelay(*state, relay_end.get());
-      // Inside: let go of what belongs to the caller, without ending it.
-      state->init = -1;
-      state->relay = -1;
-      state->cgroup.Disown();
-      // The environment points into the plan.
-      if (state->plan->replace_environment) {
-        static Plan* const kept = state->plan.release();
-        static_cast<void>(kept);
+    {
+      const SignalsBlocked blocked;
+      Relay::Side side;
+      if (state->relay.Fork(state->init_pidfd.get(),
+                            static_cast<int>(state->plan->namespaces),
+                            relay_end.get(), &side) != 0) {
+        return HostError("fork");
       }
-      return absl::optional<Process>();
+      if (side == Relay::Side::kChild) {
+        state->relay_socket.Reset();
+        BecomeInside(*state->plan, relay_end.get());
+        // Let go of what belongs to the caller, without ending it.
+        state->init = -1;
+        state->cgroup.Disown();
+        // The environment points into the plan.
+        if (state->plan->replace_environment) {
+          static Plan* const kept = state->plan.release();
+          static_cast<void>(kept);
+        }
+        return absl::optional<Process>();
+      }
     }
-    state->relay = relay;
     relay_end.Reset();
     Message message;
     if (!ReceiveMessage(state->relay_socket.get(), &message)) return Lost();
@@ -480,39 +483,8 @@ class Launcher {
     return absl::optional<Process>(Process(std::move(state)));
   }
 
-  // Returns in the child inside the sandbox; the relay itself never does.
-  static void RunRelay(State& state, int socket) {
-    Setup setup(*state.plan, socket);
-    setup.Check(
-        setns(state.init_pidfd.get(), static_cast<int>(state.plan->namespaces)),
-        Step::kJoinNamespaces);
-    setup.Done(Step::kJoinNamespaces);
-    // While SIGCHLD is ignored, the kernel keeps how a child ended to itself.
-    struct sigaction saved;
-    struct sigaction action = {};
-    action.sa_handler = SIG_DFL;
-    sigaction(SIGCHLD, &action, &saved);
-    const pid_t child = setup.Check(fork(), Step::kFork);
-    if (child == 0) {
-      sigaction(SIGCHLD, &saved, nullptr);
-      BecomeInside(*state.plan, setup);
-      return;
-    }
-    for (int signal = 1; signal < NSIG; ++signal) {
-      if (signal != SIGCHLD) std::signal(signal, SIG_IGN);
-    }
-    if (socket > 0) sys::CloseRange(0, static_cast<unsigned>(socket) - 1, 0);
-    sys::CloseRange(static_cast<unsigned>(socket) + 1, ~0U, 0);
-    Message message;
-    message.kind = MessageKind::kEnded;
-    while (wait4(child, &message.number, 0, &message.usage) < 0 &&
-           errno == EINTR) {
-    }
-    SendMessage(socket, message);
-    _exit(0);
-  }
-
-  static void BecomeInside(Plan& plan, Setup& setup) {
+  static void BecomeInside(Plan& plan, int socket) {
+    Setup setup(plan, socket);
     setpgid(0, 0);
     if (chdir(plan.directory.c_str()) != 0) setup.Fail(Step::kEnterDirectory);
     for (const Input& input : plan.inputs) {
@@ -670,7 +642,7 @@ absl::StatusOr<Result> Process::Wait() {
     if (events[0].revents != 0) more = Listen(&result);
   }
   bool known = state_->ended;
-  if (known && state_->relay > 0) known = AskRelay(&result);
+  if (known && state_->relay_socket.valid()) known = AskRelay(&result);
   state_->ReapAll();
   for (LimitHit hit : state_->cgroup.LimitsHit()) {
     result.limits_hit.push_back(hit);

@@ -1,13 +1,22 @@
 // Enter(): the caller goes on in a forked child inside.
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#if __GLIBC_PREREQ(2, 35)
+#include <sys/rseq.h>
+#endif
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -178,8 +187,120 @@ TEST(EnterTest, TheCallersSigchldIsNotConcerned) {
   InFork([] {
     signal(SIGCHLD, [](int) { child_signals = child_signals + 1; });
     EXPECT_EQ(Inside(Options(), {"exit", "3"}), "<exit 3>");
+    absl::StatusOr<absl::optional<Process>> child = Enter(Options());
+    ASSERT_TRUE(child.ok()) << child.status();
+    if (!child->has_value()) _exit(4);
+    // Nor does a wait(2) for just any child find one.
+    EXPECT_EQ(waitpid(-1, nullptr, 0), -1);
+    EXPECT_EQ(errno, ECHILD);
+    absl::StatusOr<Result> result = (*child)->Wait();
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->exit_code, 4);
     EXPECT_EQ(child_signals, 0);
   });
+}
+
+// As fork(2) would run them.
+std::string forks;
+
+TEST(EnterTest, ForkHandlersRunOnceOnEachSide) {
+  InFork([] {
+    pthread_atfork([] { forks += "prepare "; }, [] { forks += "parent"; },
+                   [] { forks += "child"; });
+    const auto body = [] { return forks == "prepare child" ? 0 : 1; };
+    EXPECT_EQ(RunEntered(Options(), body).exit_code, 0);
+    EXPECT_EQ(forks, "prepare parent");
+  });
+}
+
+bool HasRseq() {
+#ifdef SYS_rseq
+  // A bad address is refused as such only if there is no area yet.
+  return syscall(SYS_rseq, -32L, 32, 0, 0) != 0 && errno == EINVAL;
+#else
+  return false;
+#endif
+}
+
+// What the kernel keeps for a thread that the C library has told it about.
+TEST(EnterTest, TheChildsThreadIsWhatTheCallersWas) {
+  const bool has_rseq = HasRseq();
+  std::vector<char> memory(65536);
+  stack_t stack = {};
+  stack.ss_sp = memory.data();
+  stack.ss_size = memory.size();
+  stack_t before = {};
+  ASSERT_EQ(sigaltstack(&stack, &before), 0);
+  sigset_t mask;
+  sigemptyset(&mask);
+  sigaddset(&mask, SIGUSR1);
+  pthread_sigmask(SIG_BLOCK, &mask, nullptr);
+  EXPECT_EQ(RunEntered(Options(),
+                       [&] {
+                         stack_t now = {};
+                         sigset_t blocked;
+                         sigaltstack(nullptr, &now);
+                         pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+                         return (HasRseq() == has_rseq ? 0 : 1) |
+                                (now.ss_sp == memory.data() ? 0 : 2) |
+                                (sigismember(&blocked, SIGUSR1) == 1 ? 0 : 4) |
+                                (sigismember(&blocked, SIGUSR2) == 0 ? 0 : 8) |
+                                (pthread_kill(pthread_self(), 0) == 0 ? 0 : 16);
+                       })
+                .exit_code,
+            0);
+  pthread_sigmask(SIG_UNBLOCK, &mask, nullptr);
+  sigaltstack(&before, nullptr);
+}
+
+// An allocator may have registered one of its own, which nobody else can find
+// again.
+TEST(EnterTest, AnUnknownRseqAreaIsInheritedAsWell) {
+#if defined(SYS_rseq) && __GLIBC_PREREQ(2, 35)
+  InFork([] {
+    alignas(32) static char area[32] = {};
+    char* const known =
+        static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;
+    constexpr int kUnregister = 1;
+    if (syscall(SYS_rseq, known, sizeof(area), kUnregister, RSEQ_SIG) != 0) {
+      return;  // there was none, as under some sanitizers
+    }
+    ASSERT_EQ(syscall(SYS_rseq, area, sizeof(area), 0, RSEQ_SIG), 0);
+    const auto body = [] {
+      return syscall(SYS_rseq, area, sizeof(area), 0, RSEQ_SIG) != 0 &&
+                     errno == EBUSY
+                 ? 0
+                 : 1;
+    };
+    EXPECT_EQ(RunEntered(Options(), body).exit_code, 0);
+  });
+#endif
+}
+
+TEST(EnterTest, AnyThreadMayEnterWhileOthersWork) {
+  std::atomic<bool> stop = false;
+  std::thread other([&] {
+    while (!stop) delete new std::string(1000, 'x');
+  });
+  std::thread([] {
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_EQ(RunEntered(Options(),
+                           [] {
+                             const std::string text(1000, 'y');
+                             return text.size() == 1000 ? 3 : 4;
+                           })
+                    .exit_code,
+                3);
+    }
+  }).join();
+  stop = true;
+  other.join();
+}
+
+// Not dumpable, nobody could debug the caller any more.
+TEST(EnterTest, TheCallerKeepsItsOwnProcFiles) {
+  EXPECT_EQ(RunEntered(Options(), [] { return 0; }).exit_code, 0);
+  EXPECT_EQ(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 1);
 }
 
 TEST(EnterTest, ALostCallerEndsTheChild) {
