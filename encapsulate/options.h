@@ -23,6 +23,7 @@
 
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/violations.h"
 
 namespace encapsulate {
 
@@ -129,6 +130,11 @@ struct Options {
   std::vector<std::string> make_directories;
 
   Limits limits;
+
+  // Whether attempts to reach out are recorded, and which of them aren't worth
+  // a word. Assigning `allowed` drops the defaults. See violations.h.
+  Violations violations = Violations::kOff;
+  std::vector<Allowed> allowed = DefaultAllowed();
 
   // Report in Result what overlays caught.
   bool list_overlay_changes = false;

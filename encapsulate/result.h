@@ -8,11 +8,13 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "encapsulate/violations.h"
 
 namespace encapsulate {
 
@@ -51,6 +53,13 @@ struct Result {
   // Beyond the first 64, leftovers are only counted.
   int leftover_count = 0;
   std::vector<OverlayChange> overlay_changes;
+  // Attempts to reach out, in the order in which they were first made, if
+  // Options::violations is on; not symbolized.
+  std::vector<Violation> violations;
+  // Beyond the first kMaxViolations distinct ones, attempts are only counted.
+  uint64_t violations_beyond = 0;
+  // The exceptions of Options::allowed that were used.
+  std::vector<AllowedUse> allowed;
 
   bool ok() const { return outcome == Outcome::kExited && exit_code == 0; }
 };

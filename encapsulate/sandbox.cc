@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -180,8 +181,11 @@ struct Process::State {
   pid_t init = -1;
   std::vector<StepTime> steps;
   std::unique_ptr<Foreground> foreground;
+  UniqueFd events;  // an epoll(7) instance over all that can happen
+  Result result;
   bool killed = false;
-  bool ended = false;
+  bool ended = false;  // init has said its last word
+  bool known = false;  // and it was how the command ended
   // Enter() only: who waits for the child and tells how it ended.
   Relay relay;
   UniqueFd relay_socket;
@@ -204,6 +208,13 @@ struct Process::State {
     message.kind = kind;
     message.number = number;
     return SendMessage(control.get(), message);
+  }
+
+  bool Watch(int fd) const {
+    struct epoll_event event = {};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    return epoll_ctl(events.get(), EPOLL_CTL_ADD, fd, &event) == 0;
   }
 
   void AddSteps(const Message& message) {
@@ -309,6 +320,12 @@ class Launcher {
     }
     state->control = UniqueFd(sockets[0]);
     UniqueFd child_control(sockets[1]);
+    state->events = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
+    if (!state->events.valid() || !state->Watch(sockets[0]) ||
+        (state->foreground != nullptr &&
+         !state->Watch(state->foreground->signals()))) {
+      return HostError("watch the sandbox");
+    }
     const UniqueFd caller(sys::PidfdOpen(getpid()));
     if (!caller.valid()) return HostError("open a pidfd");
 
@@ -516,7 +533,11 @@ Process::~Process() = default;
 
 pid_t Process::init_pid() const { return state_->init; }
 
-int Process::end_descriptor() const { return state_->control.get(); }
+int Process::event_descriptor() const { return state_->events.get(); }
+
+const std::vector<Violation>& Process::violations() const {
+  return state_->result.violations;
+}
 
 const std::vector<StepTime>& Process::steps() const { return state_->steps; }
 
@@ -582,7 +603,8 @@ void Process::Continue() {
 }
 
 // False when init has said its last word.
-bool Process::Listen(Result* result) {
+bool Process::Listen() {
+  Result* const result = &state_->result;
   Message message;
   if (!ReceiveMessage(state_->control.get(), &message)) return false;
   switch (message.kind) {
@@ -607,7 +629,7 @@ bool Process::Listen(Result* result) {
            std::string(message.text, message.text_size)});
       return true;
     case MessageKind::kEnded:
-      state_->ended = true;
+      state_->known = true;
       SetEnd(message.number, (message.flags & kEndedTimedOut) != 0, result);
       result->usage = message.usage;
       result->leftover_count = static_cast<int>(message.count);
@@ -619,7 +641,8 @@ bool Process::Listen(Result* result) {
 }
 
 // Enter(): the child's end is known to the relay only.
-bool Process::AskRelay(Result* result) {
+bool Process::AskRelay() {
+  Result* const result = &state_->result;
   Message message;
   if (!ReceiveMessage(state_->relay_socket.get(), &message) ||
       message.kind != MessageKind::kEnded) {
@@ -630,20 +653,29 @@ bool Process::AskRelay(Result* result) {
   return true;
 }
 
-absl::StatusOr<Result> Process::Wait() {
-  Result result;
-  const int signals =
-      state_->foreground != nullptr ? state_->foreground->signals() : -1;
-  for (bool more = true; more;) {
-    struct pollfd events[2] = {{state_->control.get(), POLLIN, 0},
-                               {signals, POLLIN, 0}};
-    if (poll(events, 2, -1) < 0) continue;  // EINTR
-    if (events[1].revents != 0) ForwardSignals();
-    if (events[0].revents != 0) more = Listen(&result);
+bool Process::Handle() {
+  if (state_->ended) return false;
+  struct epoll_event events[2];
+  const int count = epoll_wait(state_->events.get(), events, 2, 0);
+  for (int i = 0; i < count; ++i) {
+    if (events[i].data.fd != state_->control.get()) {
+      ForwardSignals();
+    } else if (!Listen()) {
+      state_->ended = true;
+    }
   }
-  bool known = state_->ended;
-  if (known && state_->relay_socket.valid()) known = AskRelay(&result);
+  return !state_->ended;
+}
+
+absl::StatusOr<Result> Process::Wait() {
+  while (Handle()) {
+    struct pollfd event = {event_descriptor(), POLLIN, 0};
+    poll(&event, 1, -1);
+  }
+  bool known = state_->known;
+  if (known && state_->relay_socket.valid()) known = AskRelay();
   state_->ReapAll();
+  Result result = std::move(state_->result);
   for (LimitHit hit : state_->cgroup.LimitsHit()) {
     result.limits_hit.push_back(hit);
   }
@@ -659,7 +691,6 @@ absl::StatusOr<Result> Process::Wait() {
     if (result.outcome != Outcome::kExited) state_->foreground->RestoreModes();
     state_->foreground = nullptr;
   }
-  state_->ended = true;
   if (known) return result;
   return MakeFailure(FailureKind::kLost,
                      "cannot tell how the command ended: the sandbox's init "

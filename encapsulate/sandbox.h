@@ -60,10 +60,23 @@ class Process {
   // (init killed), so that nobody knows how the command ended.
   absl::StatusOr<Result> Wait();
 
-  // A descriptor, the Process's own, that polls readable (POLLIN) once the
-  // command has ended: for callers that wait for other events as well, or for
-  // some time only. Wait() then returns without delay.
-  int end_descriptor() const;
+  // For callers that wait for other events as well, or for some time only: a
+  // descriptor, the Process's own, that polls readable (POLLIN) when there is
+  // something to do, and a function that does it without waiting. Handle() is
+  // false once the command has ended; Wait() then returns without delay.
+  //
+  //   while (process.Handle()) poll({process.event_descriptor(), ...});
+  //
+  // With Options::violations, calls that may reach out wait inside until the
+  // caller's thread is in Handle() or Wait(): don't be long. Always call both
+  // from the thread that made the Process, which may be a tracer (ptrace(2))
+  // for some microseconds in there.
+  int event_descriptor() const;
+  bool Handle();
+
+  // What has been recorded so far; grows during Handle() and Wait(), and moves
+  // to the Result at the end.
+  const std::vector<Violation>& violations() const;
 
   // Sends a signal to the command (not to its children).
   // FailedPrecondition once it has ended.
@@ -84,8 +97,8 @@ class Process {
   explicit Process(std::unique_ptr<State> state);
   void ForwardSignals();
   void Continue();
-  bool Listen(Result* result);
-  bool AskRelay(Result* result);
+  bool Listen();
+  bool AskRelay();
   std::unique_ptr<State> state_;
 };
 

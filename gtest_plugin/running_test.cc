@@ -203,8 +203,8 @@ void RunningTest::Note(std::string line) {
 // --- Watching ---------------------------------------------------------------
 
 RunningTest::PollSet RunningTest::Polls() const {
-  return {
-      {{channel_.bell(), POLLIN, 0}, {process_->end_descriptor(), POLLIN, 0}}};
+  return {{{channel_.bell(), POLLIN, 0},
+           {process_->event_descriptor(), POLLIN, 0}}};
 }
 
 absl::Duration RunningTest::Passed() const {
@@ -217,7 +217,7 @@ absl::Duration RunningTest::UntilTimer() const {
 
 void RunningTest::Handle(const PollSet& polls) {
   const struct pollfd& bell = polls[0];
-  const struct pollfd& end = polls[1];
+  const struct pollfd& sandbox = polls[1];
   if (bell.revents != 0) {
     switch (channel_.Hear()) {
       case Channel::Heard::kRing:
@@ -231,8 +231,8 @@ void RunningTest::Handle(const PollSet& polls) {
       case Channel::Heard::kNothing:
         break;
     }
-  } else if (end.revents != 0) {
-    End();
+  } else if (sandbox.revents != 0) {
+    if (!process_->Handle()) End();
   } else {
     HandleTimer();
   }

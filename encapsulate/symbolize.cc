@@ -1,0 +1,235 @@
+// Functions and lines of violations' stacks, in one run of a symbolizer for
+// each object.
+//
+// An object may be the work of whoever was in the sandbox, and programs that
+// read debug information have bugs: the symbolizer runs in a sandbox, too.
+#include "absl/debugging/symbolize.h"
+
+#include <fcntl.h>
+#include <link.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "encapsulate/sandbox.h"
+#include "encapsulate/unique_fd.h"
+#include "encapsulate/violations.h"
+
+namespace encapsulate {
+namespace {
+
+// Of one address: the function and those that it is inlined into.
+struct Place {
+  std::string function;
+  std::string file;
+  int line = 0;
+};
+using Places = std::vector<Place>;
+using Offsets = std::set<uint64_t>;
+using Known = std::map<std::pair<std::string, uint64_t>, Places>;
+
+constexpr size_t kMaxOffsetsOfOneRun = 1000;
+
+std::string ReadLink(const char* path) {
+  char target[4096];
+  const ssize_t size = readlink(path, target, sizeof(target));
+  return size > 0 ? std::string(target, static_cast<size_t>(size)) : "";
+}
+
+// How far this program's own image is from where it was linked to.
+uint64_t OwnBias() {
+  uint64_t bias = 0;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* result) {
+        *static_cast<uint64_t*>(result) = info->dlpi_addr;
+        return 1;  // the program comes first
+      },
+      &bias);
+  return bias;
+}
+
+// What `command` writes, run in a sandbox of its own.
+std::string Output(const std::vector<std::string>& command) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return "";
+  const UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
+  Options options;
+  options.keep_descriptors = {writer.get()};
+  options.limits.timeout = absl::Minutes(1);
+  std::vector<std::string> shell = {
+      "/bin/sh", "-c", "exec \"$@\" >\"$0\" 2>/dev/null </dev/null",
+      absl::StrCat("/proc/self/fd/", writer.get())};
+  shell.insert(shell.end(), command.begin(), command.end());
+  absl::StatusOr<Process> process = Spawn(options, shell);
+  writer.Reset();
+  if (!process.ok()) return "";
+  std::string output;
+  char buffer[65536];
+  for (;;) {
+    const ssize_t size = read(reader.get(), buffer, sizeof(buffer));
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) break;
+    output.append(buffer, static_cast<size_t>(size));
+  }
+  const absl::StatusOr<Result> result = process->Wait();
+  return result.ok() && result->ok() ? output : "";
+}
+
+// The output of `addr2line -a -f -i`: a line with the address, then for each
+// function a line with its name and one with file:line.
+void Parse(const std::string& object, const std::string& output, Known* known) {
+  Places* places = nullptr;
+  std::string function;
+  bool is_function = true;
+  for (absl::string_view line : absl::StrSplit(output, '\n')) {
+    uint64_t offset = 0;
+    if (line.substr(0, 2) == "0x" && absl::SimpleHexAtoi(line, &offset)) {
+      places = &(*known)[{object, offset}];
+      is_function = true;
+    } else if (places == nullptr || line.empty()) {
+      continue;
+    } else if (is_function) {
+      function = line == "??" ? "" : std::string(line);
+      is_function = false;
+    } else {
+      is_function = true;
+      Place place;
+      place.function = function;
+      // "file:12 (discriminator 3)"
+      line = line.substr(0, line.find(" (discriminator"));
+      const size_t colon = line.rfind(':');
+      if (colon != absl::string_view::npos && line.substr(0, 2) != "??" &&
+          absl::SimpleAtoi(line.substr(colon + 1), &place.line) &&
+          place.line > 0) {
+        place.file = std::string(line.substr(0, colon));
+      }
+      if (!place.function.empty() || !place.file.empty()) {
+        places->push_back(std::move(place));
+      }
+    }
+  }
+}
+
+// The first of the programs that is in PATH, or nothing.
+const std::vector<std::string>& Symbolizer() {
+  static const auto* const command = [] {
+    const char* const path = getenv("PATH");
+    const std::vector<std::string> directories =
+        absl::StrSplit(path != nullptr ? path : "/usr/bin:/bin", ':');
+    for (const auto& candidate :
+         {std::vector<std::string>{"llvm-symbolizer", "--output-style=GNU",
+                                   "--inlines"},
+          std::vector<std::string>{"addr2line", "-i"}}) {
+      for (const std::string& directory : directories) {
+        const std::string file = absl::StrCat(directory, "/", candidate[0]);
+        if (access(file.c_str(), X_OK) != 0) continue;
+        auto* found = new std::vector<std::string>(candidate);
+        (*found)[0] = file;
+        for (const char* option : {"-f", "-C", "-a", "-e"}) {
+          found->push_back(option);
+        }
+        return found;
+      }
+    }
+    return new std::vector<std::string>;
+  }();
+  return *command;
+}
+
+void AskSymbolizer(const std::string& object, const Offsets& offsets,
+                   Known* known) {
+  if (Symbolizer().empty() || access(object.c_str(), R_OK) != 0) return;
+  for (auto offset = offsets.begin(); offset != offsets.end();) {
+    std::vector<std::string> command = Symbolizer();
+    command.push_back(object);
+    for (size_t i = 0; i < kMaxOffsetsOfOneRun && offset != offsets.end();
+         ++i, ++offset) {
+      command.push_back(absl::StrCat("0x", absl::Hex(*offset)));
+    }
+    Parse(object, Output(command), known);
+  }
+}
+
+// This program's own functions, without lines.
+void AskAbseil(const std::string& object, const Offsets& offsets,
+               Known* known) {
+  const uint64_t bias = OwnBias();
+  for (uint64_t offset : offsets) {
+    Places& places = (*known)[{object, offset}];
+    char name[1024];
+    if (places.empty() &&
+        absl::Symbolize(reinterpret_cast<void*>(bias + offset), name,
+                        sizeof(name))) {
+      places.push_back({name, "", 0});
+    }
+  }
+}
+
+}  // namespace
+
+void Symbolize(std::vector<Violation>* violations) {
+  static auto* const mutex = new std::mutex;
+  static auto* const known = new Known;
+  const std::lock_guard<std::mutex> lock(*mutex);
+
+  std::map<std::string, Offsets> wanted;
+  for (const Violation& violation : *violations) {
+    for (const Frame& frame : violation.stack) {
+      if (frame.object.empty() || !frame.function.empty() ||
+          known->count({frame.object, frame.offset}) != 0) {
+        continue;
+      }
+      wanted[frame.object].insert(frame.offset);
+    }
+  }
+  const std::string own = ReadLink("/proc/self/exe");
+  for (const auto& object : wanted) {
+    AskSymbolizer(object.first, object.second, known);
+    if (object.first == own) AskAbseil(object.first, object.second, known);
+    for (uint64_t offset : object.second) (*known)[{object.first, offset}];
+  }
+  for (Violation& violation : *violations) {
+    std::vector<Frame> stack;
+    for (Frame& frame : violation.stack) {
+      const auto found = known->find({frame.object, frame.offset});
+      if (!frame.function.empty() || found == known->end() ||
+          found->second.empty()) {
+        stack.push_back(std::move(frame));
+        continue;
+      }
+      for (const Place& place : found->second) {
+        stack.push_back(frame);
+        stack.back().function = place.function;
+        stack.back().file = place.file;
+        stack.back().line = place.line;
+      }
+    }
+    violation.stack = std::move(stack);
+  }
+}
+
+void Symbolize(Violation* violation) {
+  std::vector<Violation> one;
+  one.push_back(std::move(*violation));
+  Symbolize(&one);
+  *violation = std::move(one.front());
+}
+
+}  // namespace encapsulate
