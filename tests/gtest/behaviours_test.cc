@@ -267,6 +267,7 @@ TEST_P(Behaviours, B16FailuresInEveryPhase) {
 
 TEST_P(Behaviours, B17Properties) { Compare("PropertiesTest.*"); }
 
+#if GTEST_HAS_EXCEPTIONS
 TEST_P(Behaviours, B18ExceptionsKeepTheirPlace) {
   Compare("*ThrowsTest.*");
   const Output output =
@@ -279,6 +280,7 @@ TEST_P(Behaviours, B18ListenersMayThrow) {
   Compare("ThrowListenerTest.*", {}, {"INNER_THROW_LISTENER=1"});
   Compare("ThrowListenerTest.*");
 }
+#endif  // GTEST_HAS_EXCEPTIONS
 
 TEST_P(Behaviours, B19BreakOnFailureRunsInTheProgram) {
   const Output output = Run("ResultsTest.Passes", {"--gtest_break_on_failure"});

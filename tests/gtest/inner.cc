@@ -102,6 +102,7 @@ class Events : public testing::TestEventListener {
 class SharedEnvironment : public testing::Environment {
   void SetUp() override {
     Append("INNER_CALLS", "environment set up");
+    testing::Test::RecordProperty("program", "of program");
     const char* const skip = getenv("INNER_ENVIRONMENT");
     if (skip != nullptr && std::string(skip) == "skip") {
       GTEST_SKIP() << "the environment skips";

@@ -4,8 +4,10 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "encapsulate/unique_fd.h"
 #include "gtest/gtest.h"
 
 namespace encapsulate {
@@ -45,6 +48,57 @@ void RefuseNamespaces() {
       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
     _exit(125);
   }
+}
+
+struct Ends {
+  UniqueFd ours;  // -1 for a file, which is read at the end
+  UniqueFd programs;
+};
+
+Ends OpenConsole(Console kind, const std::string& path) {
+  Ends ends;
+  switch (kind) {
+    case Console::kFile:
+      ends.programs = UniqueFd(
+          open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+      break;
+    case Console::kPipe: {
+      int pipe[2];
+      if (pipe2(pipe, O_CLOEXEC) != 0) break;
+      ends = {UniqueFd(pipe[0]), UniqueFd(pipe[1])};
+      break;
+    }
+    case Console::kTerminal:
+      ends.ours = UniqueFd(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+      if (grantpt(ends.ours.get()) != 0 || unlockpt(ends.ours.get()) != 0) {
+        break;
+      }
+      ends.programs = UniqueFd(
+          open(ptsname(ends.ours.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
+      break;
+  }
+  EXPECT_TRUE(ends.programs.valid()) << strerror(errno);
+  return ends;
+}
+
+// Until no process has the other end; that is EIO for a terminal.
+std::string ReadToEnd(int fd) {
+  std::string text;
+  char buffer[4096];
+  for (ssize_t size; (size = read(fd, buffer, sizeof(buffer))) > 0;) {
+    text.append(buffer, static_cast<size_t>(size));
+  }
+  return text;
+}
+
+// Lets a program that is traced go on at each of its stops.
+int Await(pid_t pid) {
+  int status = -1;
+  while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+    const int signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+    ptrace(PTRACE_CONT, pid, 0, signal);
+  }
+  return status;
 }
 
 }  // namespace
@@ -106,22 +160,23 @@ Output RunProgram(const Invocation& invocation) {
   for (std::string& entry : environment) envp.push_back(&entry[0]);
   envp.push_back(nullptr);
 
+  Ends console = OpenConsole(invocation.console, place + "/console");
   const pid_t pid = fork();
   if (pid == 0) {
-    const int console = open(absl::StrCat(place, "/console").c_str(),
-                             O_WRONLY | O_CREAT | O_APPEND, 0600);
-    dup2(console, STDOUT_FILENO);
-    dup2(console, STDERR_FILENO);
-    close(console);
+    dup2(console.programs.get(), STDOUT_FILENO);
+    dup2(console.programs.get(), STDERR_FILENO);
+    if (invocation.traced) ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
     if (invocation.without_namespaces) RefuseNamespaces();
     if (chdir(directory.c_str()) != 0) _exit(126);
     execve(argv[0], argv.data(), envp.data());
     _exit(127);
   }
+  console.programs.Reset();
   Output output;
-  EXPECT_EQ(waitpid(pid, &output.status, 0), pid);
+  if (console.ours.valid()) output.console = ReadToEnd(console.ours.get());
+  output.status = Await(pid);
   EXPECT_NE(output.exit_code(), 127) << "cannot run " << arguments[0];
-  output.console = ReadFile(place + "/console");
+  if (!console.ours.valid()) output.console = ReadFile(place + "/console");
   output.events = ReadFile(place + "/events");
   output.calls = ReadFile(place + "/calls");
   output.xml = ReadFile(directory + "/report.xml");
@@ -133,6 +188,7 @@ std::string Mask(const std::string& text) {
   static const auto* const times =
       new std::regex(R"(\([0-9]+ ms)"
                      R"(|(time|timestamp)(="|": ")[^"]*")"
+                     R"(|(elapsed_time=)[0-9]+)"
                      R"(|[0-9]+ ms total)");
   std::string masked;
   for (const std::string& line :

@@ -18,6 +18,8 @@ struct Output {
   int exit_code() const;
 };
 
+enum class Console { kFile, kPipe, kTerminal };
+
 struct Invocation {
   std::string program;  // "inner_every"
   std::vector<std::string> arguments;
@@ -25,6 +27,10 @@ struct Invocation {
   std::string directory;                 // "": an empty one
   // Refuse every new namespace, as many containers do.
   bool without_namespaces = false;
+  // What its stdout and stderr are.
+  Console console = Console::kFile;
+  // Be its debugger, one that lets it do as it likes.
+  bool traced = false;
 };
 
 // The path of a program that this test was built with.
