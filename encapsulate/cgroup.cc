@@ -2,13 +2,15 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -16,10 +18,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "absl/types/optional.h"
 #include "encapsulate/error.h"
 #include "encapsulate/mountinfo.h"
@@ -162,57 +166,76 @@ uint64_t ReadCount(const std::string& path, absl::string_view key) {
   return 0;
 }
 
+absl::Status Set(const std::string& path, uint64_t value) {
+  if (WriteFile(path, absl::StrCat(value))) return absl::OkStatus();
+  return MakeFailure(FailureKind::kHostRefused,
+                     absl::StrCat("cannot write ", value, " to ", Quote(path),
+                                  ": ", Reason(errno)));
+}
+
+// Names that a process uses twice must differ, and so must those of two
+// processes with one pid, in two PID namespaces.
+uint64_t RandomNumber() {
+  uint64_t number = 0;
+  if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0) {
+    number = static_cast<uint64_t>(absl::GetCurrentTimeNanos());
+  }
+  return number;
+}
+
 bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 }  // namespace
 
 absl::StatusOr<Cgroup> Cgroup::Make(const Limits& limits) {
   Cgroup cgroup;
-  const auto make =
-      [&cgroup](const char* controller) -> absl::StatusOr<std::string> {
-    absl::StatusOr<Place> place = FindPlace(controller);
+  const std::string name =
+      absl::StrCat("/encapsulate-", getpid(), "-", absl::Hex(RandomNumber()));
+  // Both controllers may live in one hierarchy.
+  const auto plan = [&](const char* controller) -> absl::StatusOr<std::string> {
+    const absl::StatusOr<Place> place = FindPlace(controller);
     if (!place.ok()) return place.status();
-    // Both controllers may live in one hierarchy.
-    for (const std::string& made : cgroup.directories_) {
-      if (ParentOf(made) == place->directory) return made;
+    std::string path = absl::StrCat(place->directory, name);
+    if (!absl::c_linear_search(cgroup.directories_, path)) {
+      cgroup.directories_.push_back(path);
     }
-    std::string path = absl::StrCat(place->directory, "/encapsulate-XXXXXX");
-    if (mkdtemp(path.data()) == nullptr) {
-      return MakeFailure(
-          FailureKind::kHostRefused,
-          absl::StrCat("cannot make a cgroup in ", Quote(place->directory),
-                       ": ", Reason(errno)));
-    }
-    cgroup.directories_.push_back(path);
     return path;
   };
-  const auto set = [](const std::string& path, uint64_t value) {
-    if (WriteFile(path, absl::StrCat(value))) return absl::OkStatus();
-    return MakeFailure(FailureKind::kHostRefused,
-                       absl::StrCat("cannot write ", value, " to ", Quote(path),
-                                    ": ", Reason(errno)));
-  };
   if (limits.memory.has_value()) {
-    absl::StatusOr<std::string> path = make(kMemory);
+    absl::StatusOr<std::string> path = plan(kMemory);
     if (!path.ok()) return path.status();
-    cgroup.memory_ = *path;
-    const bool v2 = Exists(absl::StrCat(*path, "/memory.max"));
-    const absl::Status status =
-        set(absl::StrCat(*path, v2 ? "/memory.max" : "/memory.limit_in_bytes"),
+    cgroup.memory_ = *std::move(path);
+  }
+  if (limits.processes.has_value()) {
+    absl::StatusOr<std::string> path = plan(kPids);
+    if (!path.ok()) return path.status();
+    cgroup.processes_ = *std::move(path);
+  }
+  absl::Status status = cgroup.WatchOver();
+  if (!status.ok()) return status;
+  for (const std::string& directory : cgroup.directories_) {
+    if (mkdir(directory.c_str(), 0755) == 0) continue;
+    return MakeFailure(
+        FailureKind::kHostRefused,
+        absl::StrCat("cannot make a cgroup in ", Quote(ParentOf(directory)),
+                     ": ", Reason(errno)));
+  }
+  if (limits.memory.has_value()) {
+    const std::string& path = cgroup.memory_;
+    const bool v2 = Exists(absl::StrCat(path, "/memory.max"));
+    status =
+        Set(absl::StrCat(path, v2 ? "/memory.max" : "/memory.limit_in_bytes"),
             *limits.memory);
     if (!status.ok()) return status;
     // Swap would only put the end off. Hosts without it lack these files.
-    WriteFile(absl::StrCat(*path, "/memory.swap.max"), "0");
-    WriteFile(absl::StrCat(*path, "/memory.memsw.limit_in_bytes"),
+    WriteFile(absl::StrCat(path, "/memory.swap.max"), "0");
+    WriteFile(absl::StrCat(path, "/memory.memsw.limit_in_bytes"),
               absl::StrCat(*limits.memory));
   }
   if (limits.processes.has_value()) {
-    absl::StatusOr<std::string> path = make(kPids);
-    if (!path.ok()) return path.status();
-    cgroup.processes_ = *path;
     // One more for init.
-    const absl::Status status =
-        set(absl::StrCat(*path, "/pids.max"), *limits.processes + 1);
+    status = Set(absl::StrCat(cgroup.processes_, "/pids.max"),
+                 *limits.processes + 1);
     if (!status.ok()) return status;
   }
   return cgroup;
@@ -250,28 +273,17 @@ absl::Status Cgroup::Add(pid_t pid) const {
   return absl::OkStatus();
 }
 
-absl::Status Cgroup::RemoveWhenDead(int pidfd) {
-  if (directories_.empty()) return absl::OkStatus();
+absl::Status Cgroup::WatchOver() {
+  const UniqueFd caller(sys::PidfdOpen(getpid()));
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, &before);
-  sys::CloneArgs args;
   // No exit signal: the caller's handler for SIGCHLD is not concerned.
-  const pid_t pid = sys::Clone3(args);
-  if (pid == 0) {
-    setsid();
-    struct pollfd event = {pidfd, POLLIN, 0};
-    // Nothing of the caller's may be held open meanwhile.
-    if (pidfd > 0) sys::CloseRange(0, static_cast<unsigned>(pidfd) - 1, 0);
-    sys::CloseRange(static_cast<unsigned>(pidfd) + 1, ~0U, 0);
-    while (poll(&event, 1, -1) < 0 && errno == EINTR) {
-    }
-    for (const std::string& directory : directories_) {
-      rmdir(directory.c_str());
-    }
-    _exit(0);
-  }
+  const auto pid = static_cast<pid_t>(
+      caller.valid() ? syscall(SYS_clone, 0, nullptr, nullptr, nullptr, 0)
+                     : -1);
+  if (pid == 0) RemoveWhenDead(caller.get());
   const int error = errno;
   sigprocmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) {
@@ -281,6 +293,24 @@ absl::Status Cgroup::RemoveWhenDead(int pidfd) {
   }
   remover_ = pid;
   return absl::OkStatus();
+}
+
+void Cgroup::RemoveWhenDead(int caller) const {
+  setsid();
+  struct pollfd event = {caller, POLLIN, 0};
+  // Nothing of the caller's may be held open meanwhile.
+  if (caller > 0) sys::CloseRange(0, static_cast<unsigned>(caller) - 1, 0);
+  sys::CloseRange(static_cast<unsigned>(caller) + 1, ~0U, 0);
+  while (poll(&event, 1, -1) < 0 && errno == EINTR) {
+  }
+  // Its init dies of the caller's death as well, but takes a moment.
+  for (const std::string& directory : directories_) {
+    while (rmdir(directory.c_str()) != 0 && errno == EBUSY) {
+      const struct timespec moment = {0, 10000000};
+      nanosleep(&moment, nullptr);
+    }
+  }
+  _exit(0);
 }
 
 std::vector<LimitHit> Cgroup::LimitsHit() const {

@@ -3,8 +3,8 @@
 // Works with cgroup v2 (a delegated subtree, as systemd gives to user services
 // with Delegate=yes) and with v1 (root, or a hierarchy that was handed over).
 // See cgroups(7). The directory is made below the caller's own cgroup and is
-// the only thing that Encapsulate ever makes on a host; RemoveWhenDead() takes
-// it away even if the caller is killed.
+// the only thing that Encapsulate ever makes on a host. A process that is
+// started first takes it away if the caller is killed.
 #ifndef ENCAPSULATE_CGROUP_H_
 #define ENCAPSULATE_CGROUP_H_
 
@@ -41,10 +41,6 @@ class Cgroup {
 
   absl::Status Add(pid_t pid) const;
 
-  // Starts a process that waits for the process behind `pidfd` to be gone and
-  // then removes the cgroup.
-  absl::Status RemoveWhenDead(int pidfd);
-
   // Which limits have been run into. Call before Remove().
   std::vector<LimitHit> LimitsHit() const;
 
@@ -56,6 +52,10 @@ class Cgroup {
   void Remove();
 
  private:
+  // Starts the process that removes `directories_` once this one is dead.
+  absl::Status WatchOver();
+  [[noreturn]] void RemoveWhenDead(int caller) const;
+
   std::vector<std::string> directories_;  // one per hierarchy
   std::string memory_;                    // the directory with that controller
   std::string processes_;

@@ -382,8 +382,6 @@ class Launcher {
   static absl::Status LetGo(State* state) {
     absl::Status status = state->cgroup.Add(state->init);
     if (!status.ok()) return status;
-    status = state->cgroup.RemoveWhenDead(state->init_pidfd.get());
-    if (!status.ok()) return status;
     if (state->plan->map_from_outside) {
       const std::string directory = absl::StrCat("/proc/", state->init);
       const struct {

@@ -95,6 +95,8 @@ class TracedCaller {
     }
   }
 
+  pid_t pid() const { return caller_; }
+
   // The caller's wait status.
   int status() const { return status_; }
 
@@ -145,6 +147,10 @@ class KillTest : public ::testing::Test {
   }
   void TearDown() override { alarm(0); }
 
+  // The caller looks for sockets in these unless they are writable, which would
+  // make for a number of calls that depends on what others left there.
+  static Options QuickOptions() { return Writable({"/tmp", "/var/tmp"}); }
+
   // For every n, until there is no n-th stop. Returns how many there were.
   static int KillEverywhere(const std::function<int()>& body, Who who,
                             Who victim) {
@@ -156,6 +162,7 @@ class KillTest : public ::testing::Test {
       more = caller.KillAt(who, n, victim);
       EXPECT_EQ(CountChildren(), 0) << n;
       EXPECT_EQ(CountMounts(), mounts) << n;
+      EXPECT_EQ(CountCgroups(caller.pid()), 0) << n;
       if (!more) {
         EXPECT_TRUE(WIFEXITED(caller.status()));
         EXPECT_EQ(WEXITSTATUS(caller.status()), kRan)
@@ -170,40 +177,51 @@ class KillTest : public ::testing::Test {
     }
     return n;
   }
-
-  Scratch scratch_;
 };
 
 TEST_F(KillTest, TheCallerDiesAtAnyOfItsCalls) {
-  const Options options = Writable({scratch_.path()});
+  const Options options = QuickOptions();
+  EXPECT_GT(KillEverywhere([&] { return RunCommand(options); }, Who::kCaller,
+                           Who::kCaller),
+            20);
+}
+
+TEST_F(KillTest, TheCallerDiesWhileItHasACgroup) {
+  Options options = QuickOptions();
+  options.limits.processes = 5;
+  const absl::Status status = RunIn(options, {"/bin/true"}).status;
+  if (!status.ok()) {
+    if (!IsHostRoot()) GTEST_SKIP() << "no cgroups for this root";
+    REQUIRE_HOST(false, "no cgroup with the pids controller here");
+  }
   EXPECT_GT(KillEverywhere([&] { return RunCommand(options); }, Who::kCaller,
                            Who::kCaller),
             20);
 }
 
 TEST_F(KillTest, TheCallerDiesAtAnyCallOfInit) {
-  const Options options = Writable({scratch_.path()});
+  const Options options = QuickOptions();
   EXPECT_GT(KillEverywhere([&] { return RunCommand(options); }, Who::kInit,
                            Who::kCaller),
             50);
 }
 
 TEST_F(KillTest, InitDiesAtAnyOfItsCalls) {
-  const Options options = Writable({scratch_.path()});
+  const Options options = QuickOptions();
   EXPECT_GT(KillEverywhere([&] { return RunCommand(options); }, Who::kInit,
                            Who::kInit),
             50);
 }
 
 TEST_F(KillTest, TheCallerOfEnterDiesAtAnyOfItsCalls) {
-  const Options options = Writable({scratch_.path()});
+  const Options options = QuickOptions();
   EXPECT_GT(KillEverywhere([&] { return EnterChild(options); }, Who::kCaller,
                            Who::kCaller),
             20);
 }
 
 TEST_F(KillTest, InitOfEnterDiesAtAnyOfItsCalls) {
-  const Options options = Writable({scratch_.path()});
+  const Options options = QuickOptions();
   EXPECT_GT(KillEverywhere([&] { return EnterChild(options); }, Who::kInit,
                            Who::kInit),
             50);
