@@ -56,7 +56,8 @@ std::string ProgramPath(const std::string& name) {
 // prints. `settings` are its environment.
 std::string RunProgram(const std::string& name, Strings settings,
                        const Strings& arguments = {}) {
-  Strings command = {ProgramPath(name), "--gtest_brief=1"};
+  Strings command = {ProgramPath(name), "--gtest_brief=1",
+                     "--encapsulate_jobs=1"};
   command.insert(command.end(), arguments.begin(), arguments.end());
   settings.emplace_back("PATH=/usr/bin:/bin");
   const auto pointers = [](Strings& strings) {

@@ -287,6 +287,11 @@ void Relay::Wait() {
   Unmap();
 }
 
+void Relay::Disown() {
+  pid_ = -1;
+  Unmap();
+}
+
 void Relay::Unmap() {
   if (region_ == nullptr) return;
   munmap(std::exchange(region_, nullptr), sizeof(Region));

@@ -41,6 +41,9 @@ class Relay {
   // Returns when relay and child are gone. Whoever ends the sandbox ends both.
   void Wait();
 
+  // For another child of the caller's, to which the relay means nothing.
+  void Disown();
+
  private:
   struct Job;
   struct Region;

@@ -197,6 +197,12 @@ struct Process::State {
     }
   }
 
+  void Disown() {
+    init = -1;
+    relay.Disown();
+    cgroup.Disown();
+  }
+
   // The relay's child is in the sandbox, so the sandbox's end waits for it.
   void ReapAll() {
     relay.Wait();
@@ -468,8 +474,7 @@ class Launcher {
         state->relay_socket.Reset();
         BecomeInside(*state->plan, relay_end.get());
         // Let go of what belongs to the caller, without ending it.
-        state->init = -1;
-        state->cgroup.Disown();
+        state->Disown();
         // The environment points into the plan.
         if (state->plan->replace_environment) {
           static Plan* const kept = state->plan.release();
@@ -528,6 +533,11 @@ Process::Process(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Process::Process(Process&&) noexcept = default;
 Process& Process::operator=(Process&&) noexcept = default;
 Process::~Process() = default;
+
+void Process::Disown() {
+  state_->Disown();
+  state_ = nullptr;
+}
 
 pid_t Process::init_pid() const { return state_->init; }
 

@@ -85,6 +85,10 @@ class Process {
   // Kills every process of the sandbox. Wait() then says SIGKILL.
   void Kill();
 
+  // For a child that the caller forked while the sandbox ran: closes what
+  // belongs to it, and leaves the sandbox itself alone.
+  void Disown();
+
   // The pid of the sandbox's init, as the caller sees it.
   pid_t init_pid() const;
 

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -67,6 +68,7 @@ absl::Status Channel::Open() {
     // Gives the pages back; they read as zeros again.
     madvise(shared_, sizeof(Shared), MADV_REMOVE);
   }
+  madvise(shared_, sizeof(Shared), MADV_DOFORK);
   shared_->committed = 0;
   shared_->writing = false;
   shared_->overflowed = false;
@@ -87,7 +89,16 @@ absl::Status Channel::Open() {
 }
 
 void Channel::EnterChild() { bell_.Reset(); }
-void Channel::EnterParent() { child_bell_.Reset(); }
+void Channel::EnterParent() {
+  madvise(shared_, sizeof(Shared), MADV_DONTFORK);
+  child_bell_.Reset();
+}
+
+void Channel::Disown() {
+  // The memory isn't in this process.
+  shared_ = nullptr;
+  bell_.Reset();
+}
 
 void Channel::Append(RecordKind kind, const int64_t (&numbers)[3],
                      const char* text, const char* other_text) {
@@ -196,5 +207,16 @@ std::string Channel::Report() const {
 }
 
 bool Channel::overflowed() const { return shared_->overflowed; }
+
+std::unique_ptr<Channel> ChannelPool::Take() {
+  if (channels_.empty()) return std::make_unique<Channel>();
+  std::unique_ptr<Channel> channel = std::move(channels_.back());
+  channels_.pop_back();
+  return channel;
+}
+
+void ChannelPool::Give(std::unique_ptr<Channel> channel) {
+  channels_.push_back(std::move(channel));
+}
 
 }  // namespace encapsulate

@@ -12,7 +12,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -59,14 +61,16 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  // Parent: gets ready for the next test.
+  // Parent: gets ready for the next test, whose process is forked between
+  // this and EnterParent() or EnterChild(). No other process gets the channel.
   absl::Status Open();
+  void EnterParent();
 
   // --- Child ----------------------------------------------------------------
 
   void EnterChild();
-  // Parent: what only the child needs is closed.
-  void EnterParent();
+  // In a process that the channel isn't for.
+  void Disown();
 
   // Appends a record. The texts may be null. Safe in a signal handler: no heap
   // and no lock that is waited for. A record that doesn't fit is dropped, and
@@ -111,6 +115,16 @@ class Channel {
   UniqueFd child_bell_;
   dev_t bell_device_ = 0;
   ino_t bell_inode_ = 0;
+};
+
+// Channels to be used again, because each has its own memory.
+class ChannelPool {
+ public:
+  std::unique_ptr<Channel> Take();
+  void Give(std::unique_ptr<Channel> channel);
+
+ private:
+  std::vector<std::unique_ptr<Channel>> channels_;
 };
 
 }  // namespace encapsulate

@@ -10,6 +10,8 @@ def encapsulated_cc_test(
         working_directory = None,
         network = None,
         leftovers = None,
+        jobs = None,
+        alone = [],
         keep_scratch = None,
         writable = [],
         **kwargs):
@@ -26,6 +28,9 @@ def encapsulated_cc_test(
       working_directory: "read-only" (the default), "overlay" or "copy".
       network: "loopback" (the default), "none" or "host".
       leftovers: "fail" (the default) or "note".
+      jobs: how many tests of the program may run at a time; 0 is one for each
+        processor. Give Bazel the same number by `tags = ["cpu:N"]`.
+      alone: patterns of tests that run while no other one of the program does.
       keep_scratch: "never" (the default) or "failed".
       writable: trees of the host that the tests may change.
       **kwargs: as of cc_test.
@@ -42,6 +47,10 @@ def encapsulated_cc_test(
         for flag, value in flags.items()
         if value
     ]
+    if jobs != None:
+        own_args.append("--encapsulate_jobs=%d" % jobs)
+    if alone:
+        own_args.append("'--encapsulate_alone=%s'" % ":".join(alone))
     if writable:
         own_args.append("'--encapsulate_writable=%s'" % "|".join(writable))
     cc_test(

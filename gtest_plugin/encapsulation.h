@@ -20,6 +20,14 @@
 // coverage. If the program or its working directory lies in /tmp, /tmp shows
 // what is there, and what a test writes there is thrown away.
 //
+// Several tests of a suite may run at a time (--encapsulate_jobs). Each is
+// forked when SetUpTestSuite() has run, possibly before the program's listeners
+// hear of its start: what a listener changes between two tests of a suite, for
+// a test to read, needs --encapsulate_jobs=1 or TestOptions::alone. So do tests
+// that read stdin, or that meet in a writable tree. While it runs ahead, what a
+// test writes to stdout and stderr goes through a pipe, and is shown in its
+// turn.
+//
 // The command line and the environment come first: see settings.h.
 #ifndef GTEST_PLUGIN_ENCAPSULATION_H_
 #define GTEST_PLUGIN_ENCAPSULATION_H_
@@ -64,6 +72,11 @@ struct TestOptions {
   // Wall time of one test. Absent: what is left of Bazel's TEST_TIMEOUT, less
   // a tenth for the report; 15 minutes without Bazel.
   absl::optional<absl::Duration> timeout;
+  // Tests that run while no other test of the program does, whatever
+  // --encapsulate_jobs says: because they measure time, say, or share a
+  // writable tree. Patterns of full names, like those of --gtest_filter:
+  // {"StoreTest.IsFast*"}, or {"*"} for all whose options these are.
+  std::vector<std::string> alone;
   // Limits of the test's processes. Use `timeout` above in place of the one in
   // here.
   Limits limits;

@@ -22,6 +22,7 @@ struct Reveal {
   template struct Reveal<name, &testing::member>
 
 ENCAPSULATE_REVEAL(Factory, TestInfo::factory_);
+ENCAPSULATE_REVEAL(RunOfTest, TestInfo::Run);
 ENCAPSULATE_REVEAL(ElapsedTime, TestResult::set_elapsed_time);
 ENCAPSULATE_REVEAL(UnitTestMutex, UnitTest::mutex_);
 ENCAPSULATE_REVEAL(Repeater, TestEventListeners::repeater_);
@@ -34,6 +35,11 @@ static_assert(
         testing::internal::TestFactoryBase* const testing::TestInfo::*>::value,
     "GoogleTest changed the type of TestInfo::factory_; versions 1.12 to 1.17 "
     "are known to work");
+static_assert(
+    std::is_same<decltype(Get(RunOfTest{})),
+                 void (testing::TestInfo::*)()>::value,
+    "GoogleTest changed TestInfo::Run; versions 1.12 to 1.17 are known to "
+    "work");
 static_assert(
     std::is_same<decltype(Get(ElapsedTime{})),
                  void (testing::TestResult::*)(testing::TimeInMillis)>::value,
@@ -98,6 +104,10 @@ void SetElapsedTime(const testing::TestInfo& test,
   (result->*Get(ElapsedTime{}))(elapsed);
 }
 
+void Run(const testing::TestInfo& test) {
+  (const_cast<testing::TestInfo&>(test).*Get(RunOfTest{}))();
+}
+
 void ReplaceListeners(testing::TestEventListener* listener) {
   static auto* const fresh = new testing::TestEventListeners;
   fresh->Append(listener);
@@ -133,6 +143,8 @@ bool IsDeathTestChild() {
 }
 
 bool BreaksOnFailure() { return GTEST_FLAG_GET(break_on_failure); }
+
+bool FailsFast() { return GTEST_FLAG_GET(fail_fast); }
 
 }  // namespace gtest_internals
 }  // namespace encapsulate

@@ -1,8 +1,8 @@
 // The only place that knows how GoogleTest works inside.
 //
 // GoogleTest has no hook between "this test is about to run" and "its object
-// is created", so four private members are used: TestInfo::factory_,
-// TestResult::set_elapsed_time, UnitTest::mutex_ and
+// is created", so five private members are used: TestInfo::factory_,
+// TestInfo::Run, TestResult::set_elapsed_time, UnitTest::mutex_ and
 // TestEventListeners::repeater_. Their names and types are the same from
 // GoogleTest 1.12 to 1.17, and gtest_internals.cc checks them when it is
 // compiled.
@@ -23,6 +23,9 @@ testing::internal::TestFactoryBase* ReplaceFactory(
 
 void SetElapsedTime(const testing::TestInfo& test,
                     testing::TimeInMillis elapsed);
+
+// Runs `test` from its start to its end, whatever GoogleTest is at.
+void Run(const testing::TestInfo& test);
 
 // From now on `listener` (not owned) hears of results, and no other listener.
 // Loops of GoogleTest that run already go on telling the others of starts and
@@ -69,6 +72,9 @@ bool IsDeathTestChild();
 
 // Whether --gtest_break_on_failure is in force.
 bool BreaksOnFailure();
+
+// Whether --gtest_fail_fast is in force.
+bool FailsFast();
 
 }  // namespace gtest_internals
 }  // namespace encapsulate

@@ -1,9 +1,13 @@
 #include "gtest_plugin/runner.h"
 
+#include <fnmatch.h>
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +16,7 @@
 #include <set>
 #include <string>
 #include <system_error>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -22,6 +27,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "encapsulate/environment.h"
+#include "gtest_plugin/cores.h"
 #include "gtest_plugin/gtest_internals.h"
 #include "gtest_plugin/output.h"
 #include "gtest_plugin/sanitizers.h"
@@ -32,6 +38,11 @@ namespace encapsulate {
 namespace {
 
 using testing::TestPartResult;
+
+// Of tests that GoogleTest hasn't come to: how many there may be, most of them
+// ended, and how much they may hold together before they are paused.
+constexpr size_t kMostAhead = 1000;
+constexpr size_t kMostHeldBytes = size_t{32} << 20;
 
 std::string FirstLine(const std::string& path) {
   std::ifstream file(path);
@@ -47,6 +58,21 @@ std::vector<std::string> CommandLine() {
     arguments.push_back(argument);
   }
   return arguments;
+}
+
+bool IsUnderBazel() {
+  return getenv("TEST_TARGET") != nullptr || getenv("BAZEL_TEST") != nullptr;
+}
+
+const testing::TestInfo& CurrentTest() {
+  return *testing::UnitTest::GetInstance()->current_test_info();
+}
+
+// An exception that leaves the test ends the process: what is above this
+// function is another test's.
+[[noreturn]] void RunToTheEnd(const testing::TestInfo& test) noexcept {
+  gtest_internals::Run(test);
+  abort();  // TestProcess::End() comes first
 }
 
 class InertTest : public testing::Test {
@@ -117,9 +143,7 @@ class Runner::EndListener : public testing::EmptyTestEventListener {
         test, absl::ToInt64Milliseconds(*runner.elapsed_));
     runner.elapsed_ = absl::nullopt;
   }
-  void OnTestSuiteEnd(const testing::TestSuite&) override {
-    Get().suite_options_ = absl::nullopt;
-  }
+  void OnTestSuiteEnd(const testing::TestSuite&) override { Get().EndSuite(); }
   // Reached inside only if something jumps over the test's end, an exception
   // for one that a main() of the program's own catches.
   void OnTestIterationEnd(const testing::UnitTest&, int) override {
@@ -163,6 +187,8 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
     return;
   }
   active_ = true;
+  jobs_ = settings_.jobs.value_or(IsUnderBazel() ? 1 : 0);
+  if (jobs_ == 0) jobs_ = AvailableCores();
   PrepareStacks(program_invocation_name);
   for (int i = 0; i < program.total_test_suite_count(); ++i) {
     const testing::TestSuite& suite = *program.GetTestSuite(i);
@@ -179,8 +205,14 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
 // --- Creating a test --------------------------------------------------------
 
 testing::Test* Runner::Create(testing::internal::TestFactoryBase* factory) {
-  if (TestProcess::Get() != nullptr) return factory->CreateTest();
-  if (every_test_ && RunTest()) return new InertTest;
+  if (TestProcess::Get() != nullptr) {
+    // That of a test ahead: RunTest() didn't return.
+    TestProcess::Get()->Begin();
+    return factory->CreateTest();
+  }
+  if ((every_test_ || ahead_.count(&CurrentTest()) != 0) && RunTest()) {
+    return new InertTest;
+  }
   // The exception of a constructor must not leave the mark behind.
   struct Mark {
     explicit Mark(bool* mark) : mark(mark) { *mark = true; }
@@ -242,25 +274,46 @@ RunningTest::Asked Runner::AskedFor(const testing::TestInfo& test) const {
   return {Apply(settings_, program_options_), "the program"};
 }
 
+std::unique_ptr<RunningTest> Runner::Prepare(const testing::TestInfo& test) {
+  auto running = std::make_unique<RunningTest>(test, AskedFor(test), settings_,
+                                               started_, &channels_);
+  WarnOfThreads(running.get());
+  return running;
+}
+
+// The calling process is that of `test` from now on.
+void Runner::Become(RunningTest* test) {
+  if (current_ != nullptr && current_.get() != test) current_->Disown();
+  for (auto& other : ahead_) {
+    if (other.second.get() != test) other.second->Disown();
+  }
+  test->Become();
+}
+
 bool Runner::RunTest() {
   // The program may have appended others since.
   testing::TestEventListeners& listeners =
       testing::UnitTest::GetInstance()->listeners();
   listeners.Append(listeners.Release(end_listener_));
 
-  const testing::TestInfo& info =
-      *testing::UnitTest::GetInstance()->current_test_info();
-  current_ =
-      std::make_unique<RunningTest>(info, AskedFor(info), settings_, started_);
-  WarnOfThreads(current_.get());
+  const testing::TestInfo& info = CurrentTest();
+  Reach(info);
+  current_ = TakeAhead(info);
+  if (current_ != nullptr) {
+    SeeThrough();
+    return true;
+  }
+  while (BusyTests() >= Jobs()) Await();
+  current_ = Prepare(info);
   // Before the test can print.
   Replay();
   const absl::Status why_not = WhyNotFork();
   const absl::StatusOr<RunningTest::Side> side =
-      why_not.ok() ? current_->Start() : why_not;
+      why_not.ok() ? current_->Start(RunningTest::Where::kDirect) : why_not;
   if (!side.ok()) {
     current_->Refuse(side.status());
   } else if (*side == RunningTest::Side::kTest) {
+    Become(current_.get());
     TestProcess::Get()->Begin();
     return false;
   }
@@ -270,19 +323,152 @@ bool Runner::RunTest() {
 
 void Runner::SeeThrough() {
   for (Replay(); !current_->ended(); Replay()) {
-    RunningTest::PollSet polls = current_->Polls();
-    const absl::Duration left = current_->UntilTimer();
-    int wait = -1;
-    if (left < absl::Hours(24)) {
-      wait = static_cast<int>(
-          absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))));
-    }
-    if (poll(polls.data(), polls.size(), wait) < 0) continue;  // EINTR
-    current_->Handle(polls);
+    RunAhead();
+    Await();
   }
   elapsed_ = current_->elapsed();
   current_->KeepOrRemoveScratch();
   current_ = nullptr;
+}
+
+void Runner::Await() {
+  std::vector<RunningTest*> tests = running_ahead_;
+  if (current_ != nullptr) tests.push_back(current_.get());
+  std::vector<struct pollfd> polls;
+  absl::Duration left = absl::InfiniteDuration();
+  for (const RunningTest* test : tests) {
+    const RunningTest::PollSet set = test->Polls();
+    polls.insert(polls.end(), set.begin(), set.end());
+    left = std::min(left, test->UntilTimer());
+  }
+  int wait = -1;
+  if (left < absl::Hours(24)) {
+    wait = static_cast<int>(
+        absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))));
+  }
+  if (poll(polls.data(), polls.size(), wait) < 0) return;  // EINTR
+  const struct pollfd* of_test = polls.data();
+  for (RunningTest* test : tests) {
+    test->Handle(of_test);
+    of_test += std::tuple_size<RunningTest::PollSet>::value;
+  }
+  SettleAll();
+}
+
+// --- Tests that run ahead ---------------------------------------------------
+
+int Runner::Jobs() const {
+  // What comes behind the first failure mustn't run at all.
+  return gtest_internals::FailsFast() ? 1 : jobs_;
+}
+
+bool Runner::IsAlone(const testing::TestInfo& test) const {
+  const std::string name = FullName(test);
+  for (const std::string& pattern : AskedFor(test).options.alone) {
+    if (fnmatch(pattern.c_str(), name.c_str(), FNM_NOESCAPE) == 0) return true;
+  }
+  return false;
+}
+
+void Runner::Reach(const testing::TestInfo& test) {
+  if (Jobs() == 1) return;
+  if (!schedule_.has_value()) {
+    schedule_.emplace(
+        *testing::UnitTest::GetInstance()->current_test_suite(),
+        [this](const testing::TestInfo& one) { return IsAlone(one); },
+        [](const testing::TestInfo&) { return absl::ZeroDuration(); });
+  }
+  schedule_->Reach(test);
+}
+
+std::unique_ptr<RunningTest> Runner::TakeAhead(const testing::TestInfo& test) {
+  const auto found = ahead_.find(&test);
+  if (found == ahead_.end()) return nullptr;
+  std::unique_ptr<RunningTest> taken = std::move(found->second);
+  ahead_.erase(found);
+  if (taken->ended()) {
+    held_by_ended_ -= taken->held_bytes();
+  } else {
+    running_ahead_.erase(
+        std::find(running_ahead_.begin(), running_ahead_.end(), taken.get()));
+    taken->Resume();
+  }
+  return taken;
+}
+
+int Runner::BusyTests() const {
+  int busy = current_ != nullptr ? 1 : 0;
+  for (const RunningTest* test : running_ahead_) {
+    if (!test->paused()) ++busy;
+  }
+  return busy;
+}
+
+size_t Runner::HeldBytes() const {
+  size_t bytes = held_by_ended_;
+  for (const RunningTest* test : running_ahead_) bytes += test->held_bytes();
+  return bytes;
+}
+
+void Runner::RunAhead() {
+  if (!schedule_.has_value()) return;
+  while (ahead_.size() < kMostAhead && HeldBytes() < kMostHeldBytes &&
+         BusyTests() < Jobs()) {
+    const testing::TestInfo* const next = schedule_->Next();
+    if (next == nullptr) return;
+    StartAhead(*next);
+  }
+}
+
+void Runner::StartAhead(const testing::TestInfo& info) {
+  std::unique_ptr<RunningTest> test = Prepare(info);
+  const absl::Status why_not = WhyNotFork();
+  const absl::StatusOr<RunningTest::Side> side =
+      why_not.ok() ? test->Start(RunningTest::Where::kHeld) : why_not;
+  if (!side.ok()) {
+    // The test is tried again, and the error shown, in its turn.
+    schedule_->Stop();
+    return;
+  }
+  running_ahead_.push_back(test.get());
+  ahead_[&info] = std::move(test);
+  if (*side == RunningTest::Side::kProgram) return;
+  Become(running_ahead_.back());
+  RunToTheEnd(info);
+}
+
+// Lets those go on that may.
+void Runner::SettleAll() {
+  std::vector<RunningTest*> running;
+  for (RunningTest* test : running_ahead_) {
+    if (test->ended()) {
+      held_by_ended_ += test->held_bytes();
+    } else {
+      running.push_back(test);
+    }
+  }
+  running_ahead_ = std::move(running);
+  const bool full = HeldBytes() >= kMostHeldBytes;
+  for (RunningTest* test : running_ahead_) {
+    // A listener may throw at a fatal failure, and so end the test; that is
+    // known in its turn only.
+    const bool awaits_verdict =
+        GTEST_HAS_EXCEPTIONS && test->waits() && test->failed_fatally();
+    if (full || awaits_verdict) {
+      test->Pause();
+      continue;
+    }
+    test->Resume();
+    if (test->waits()) test->GoOn(Answer::kGoOn);
+  }
+}
+
+void Runner::EndSuite() {
+  suite_options_ = absl::nullopt;
+  running_ahead_.clear();
+  ahead_.clear();
+  held_by_ended_ = 0;
+  schedule_.reset();
 }
 
 void Runner::Replay() {
@@ -291,6 +477,9 @@ void Runner::Replay() {
       Replay(*record);
     } else if (const auto* notice = std::get_if<RunningTest::Notice>(&*event)) {
       Say(notice->text);
+    } else if (const auto* output = std::get_if<RunningTest::Output>(&*event)) {
+      FlushOutput();
+      WriteAll(output->fd, output->bytes);
     }
   }
   const bool threw = std::exchange(listener_threw_, false);

@@ -1,13 +1,21 @@
 // Runs the program's tests in sandboxes: forks where a test's object would be
 // created (RunningTest; the child goes on as a TestProcess), and replays what
 // comes of the test into GoogleTest.
+//
+// While one test runs, the next ones of its suite may be started as well, in
+// the order of Schedule. Each waits as a RunningTest until GoogleTest comes to
+// it, and what it holds is replayed then. So GoogleTest, and whoever listens to
+// it, sees one test at a time.
 #ifndef GTEST_PLUGIN_RUNNER_H_
 #define GTEST_PLUGIN_RUNNER_H_
 
+#include <cstddef>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
@@ -17,6 +25,7 @@
 #include "gtest_plugin/channel.h"
 #include "gtest_plugin/encapsulation.h"
 #include "gtest_plugin/running_test.h"
+#include "gtest_plugin/schedule.h"
 #include "gtest_plugin/settings.h"
 #include "gtest_plugin/test_process.h"
 
@@ -74,9 +83,28 @@ class Runner {
   // Forks and, in the parent, sees the test through. False in the child.
   bool RunTest();
   RunningTest::Asked AskedFor(const testing::TestInfo& test) const;
+  std::unique_ptr<RunningTest> Prepare(const testing::TestInfo& test);
   void WarnOfThreads(RunningTest* test);
   absl::Status WhyNotFork() const;
+  void Become(RunningTest* test);
   void SeeThrough();
+
+  // --- Tests that run ahead -------------------------------------------------
+  int Jobs() const;
+  void Reach(const testing::TestInfo& test);
+  std::unique_ptr<RunningTest> TakeAhead(const testing::TestInfo& test);
+  // Starts what there is room for.
+  void RunAhead();
+  void StartAhead(const testing::TestInfo& test);
+  bool IsAlone(const testing::TestInfo& test) const;
+  // Those that use a processor.
+  int BusyTests() const;
+  size_t HeldBytes() const;
+  void SettleAll();
+  void EndSuite();
+
+  // Waits until something comes of a test that runs, and takes it in.
+  void Await();
   // Shows what has come of the current test so far.
   void Replay();
   void Replay(const Record& record);
@@ -90,10 +118,17 @@ class Runner {
   testing::TestEventListener* end_listener_ = nullptr;
   const absl::Time started_ = absl::Now();
   std::set<std::string> known_threads_;
+  ChannelPool channels_;
+  int jobs_ = 1;
 
   bool creating_ = false;  // the object of a test
   bool ran_elsewhere_ = false;
   std::unique_ptr<RunningTest> current_;
+  absl::optional<Schedule> schedule_;  // of the suite that GoogleTest is at
+  std::map<const testing::TestInfo*, std::unique_ptr<RunningTest>> ahead_;
+  std::vector<RunningTest*>
+      running_ahead_;  // of them, those that haven't ended
+  size_t held_by_ended_ = 0;
   bool listener_threw_ = false;
   absl::optional<absl::Duration> elapsed_;  // of the test that has just ended
 };

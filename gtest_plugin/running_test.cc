@@ -1,7 +1,9 @@
 #include "gtest_plugin/running_test.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -81,6 +84,20 @@ std::error_code RemoveTree(const std::string& path) {
   return error;
 }
 
+bool HasInput(int fd) {
+  struct pollfd event = {fd, POLLIN, 0};
+  return poll(&event, 1, 0) > 0;
+}
+
+bool IsOpen(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+
+bool AreOneFile(int a, int b) {
+  struct stat of_a;
+  struct stat of_b;
+  return fstat(a, &of_a) == 0 && fstat(b, &of_b) == 0 &&
+         of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
 }  // namespace
 
 std::string FullName(const testing::TestInfo& test) {
@@ -88,17 +105,27 @@ std::string FullName(const testing::TestInfo& test) {
 }
 
 RunningTest::RunningTest(const testing::TestInfo& test, Asked asked,
-                         const Settings& settings, absl::Time started)
+                         const Settings& settings, absl::Time started,
+                         ChannelPool* channels)
     : test_(test),
       asked_(std::move(asked)),
       settings_(settings),
-      program_started_(started) {}
+      program_started_(started),
+      channels_(*channels),
+      channel_(channels->Take()) {}
+
+RunningTest::~RunningTest() {
+  process_.reset();
+  if (channel_ != nullptr) channels_.Give(std::move(channel_));
+  if (!inputs_.kept_scratch.empty()) RemoveTree(inputs_.kept_scratch);
+}
 
 // --- Starting ---------------------------------------------------------------
 
-absl::StatusOr<RunningTest::Side> RunningTest::Start() {
+absl::StatusOr<RunningTest::Side> RunningTest::Start(Where where) {
   absl::Status status = PrepareView();
-  if (status.ok()) status = channel_.Open();
+  if (status.ok()) status = channel_->Open();
+  if (status.ok() && where == Where::kHeld) status = OpenStreams();
   if (!status.ok()) return status;
 
   FlushOutput();
@@ -107,19 +134,51 @@ absl::StatusOr<RunningTest::Side> RunningTest::Start() {
     const gtest_internals::ResultsLock lock;
     entered = Enter(view_.options);
   }
+  if (entered.ok() && !entered->has_value()) return Side::kTest;
+  channel_->EnterParent();
+  for (Stream& stream : streams_) stream.write_end.Reset();
   if (!entered.ok()) return entered.status();
-  if (!entered->has_value()) {
-    TestProcess::Become(test_, asked_.options, view_, &channel_);
-    return Side::kTest;
-  }
   process_ = *std::move(entered);
-  channel_.EnterParent();
   started_ = Clock::now();
   timeout_ = Timeout();
   limit_ = timeout_;
   slow_ = settings_.slow.value_or(timeout_ / 4);
   if (settings_.verbose.value_or(false)) NoteSteps();
   return Side::kProgram;
+}
+
+void RunningTest::Become() {
+  for (const Stream& stream : streams_) {
+    for (int fd : stream.fds) dup2(stream.write_end.get(), fd);
+  }
+  streams_.clear();
+  TestProcess::Become(test_, asked_.options, view_, channel_.get());
+}
+
+void RunningTest::Disown() {
+  if (process_.has_value()) process_->Disown();
+  if (channel_ != nullptr) channel_->Disown();
+  streams_.clear();
+}
+
+absl::Status RunningTest::OpenStreams() {
+  std::vector<std::vector<int>> files;
+  if (AreOneFile(STDOUT_FILENO, STDERR_FILENO)) {
+    files = {{STDOUT_FILENO, STDERR_FILENO}};
+  } else {
+    for (int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+      if (IsOpen(fd)) files.push_back({fd});
+    }
+  }
+  for (std::vector<int>& fds : files) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+      return absl::ErrnoToStatus(errno, "cannot make a pipe");
+    }
+    streams_.push_back({std::move(fds), UniqueFd(ends[0]), UniqueFd(ends[1])});
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RunningTest::PrepareView() {
@@ -196,31 +255,37 @@ void RunningTest::Refuse(const absl::Status& status) {
   Fail(absl::StrCat("cannot encapsulate ", FullName(test_), ": ", message));
 }
 
-void RunningTest::Note(std::string line) {
-  events_.emplace_back(Notice{std::move(line)});
-}
+void RunningTest::Note(std::string line) { Push(Notice{std::move(line)}); }
 
 // --- Watching ---------------------------------------------------------------
 
 RunningTest::PollSet RunningTest::Polls() const {
-  return {{{channel_.bell(), POLLIN, 0},
-           {process_->event_descriptor(), POLLIN, 0}}};
+  // poll(2) leaves out what is negative.
+  PollSet polls = {{{channel_->bell(), POLLIN, 0},
+                    {process_->event_descriptor(), POLLIN, 0},
+                    {-1, POLLIN, 0},
+                    {-1, POLLIN, 0}}};
+  for (size_t i = 0; i < streams_.size() && !paused(); ++i) {
+    polls[2 + i].fd = streams_[i].read_end.get();
+  }
+  return polls;
 }
 
 absl::Duration RunningTest::Passed() const {
-  return absl::FromChrono(Clock::now() - started_);
+  return absl::FromChrono(paused_since_.value_or(Clock::now()) - started_) -
+         paused_;
 }
 
 absl::Duration RunningTest::UntilTimer() const {
+  if (paused()) return absl::InfiniteDuration();
   return std::max(std::min(limit_, slow_) - Passed(), absl::ZeroDuration());
 }
 
-void RunningTest::Handle(const PollSet& polls) {
-  const struct pollfd& bell = polls[0];
-  const struct pollfd& sandbox = polls[1];
-  if (bell.revents != 0) {
-    switch (channel_.Hear()) {
+void RunningTest::Handle(const struct pollfd* polls) {
+  if (polls[0].revents != 0) {
+    switch (channel_->Hear()) {
       case Channel::Heard::kRing:
+        TakeOutput();
         TakeRecords();
         waits_ = true;
         break;
@@ -231,11 +296,62 @@ void RunningTest::Handle(const PollSet& polls) {
       case Channel::Heard::kNothing:
         break;
     }
-  } else if (sandbox.revents != 0) {
-    if (!process_->Handle()) End();
   } else {
-    HandleTimer();
+    if (polls[2].revents != 0 || polls[3].revents != 0) TakeOutput();
+    if (polls[1].revents != 0 && !process_->Handle()) {
+      End();
+      return;
+    }
   }
+  if (!paused()) HandleTimer();
+}
+
+void RunningTest::Pause() {
+  if (!paused()) paused_since_ = Clock::now();
+}
+
+void RunningTest::Resume() {
+  if (!paused()) return;
+  paused_ += absl::FromChrono(Clock::now() - *paused_since_);
+  paused_since_ = absl::nullopt;
+}
+
+void RunningTest::TakeOutput() {
+  for (Stream& stream : streams_) TakeOutput(&stream);
+}
+
+void RunningTest::TakeOutput(Stream* stream) {
+  char buffer[16384];
+  // No more than a pipe holds: what writes without end mustn't keep the
+  // program here.
+  for (int i = 0; i < 8 && stream->read_end.valid(); ++i) {
+    const ssize_t size = read(stream->read_end.get(), buffer, sizeof(buffer));
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return;  // nothing for now
+    if (size == 0) {
+      stream->read_end.Reset();
+      return;
+    }
+    Push(Output{stream->fds.front(),
+                std::string(buffer, static_cast<size_t>(size))});
+  }
+}
+
+size_t RunningTest::SizeOf(const Event& event) {
+  size_t size = sizeof(Event);
+  if (const auto* record = std::get_if<Record>(&event)) {
+    size += record->texts[0].size() + record->texts[1].size();
+  } else if (const auto* notice = std::get_if<Notice>(&event)) {
+    size += notice->text.size();
+  } else if (const auto* output = std::get_if<Output>(&event)) {
+    size += output->bytes.size();
+  }
+  return size;
+}
+
+void RunningTest::Push(Event event) {
+  held_bytes_ += SizeOf(event);
+  events_.push_back(std::move(event));
 }
 
 void RunningTest::HandleTimer() {
@@ -262,16 +378,17 @@ absl::optional<RunningTest::Event> RunningTest::Next() {
   if (events_.empty()) return absl::nullopt;
   Event event = std::move(events_.front());
   events_.pop_front();
+  held_bytes_ -= SizeOf(event);
   return event;
 }
 
 void RunningTest::GoOn(Answer answer) {
   waits_ = false;
-  channel_.Reply(answer);
+  channel_->Reply(answer);
 }
 
 void RunningTest::TakeRecords() {
-  while (absl::optional<Record> record = channel_.Next()) {
+  while (absl::optional<Record> record = channel_->Next()) {
     Take(*std::move(record));
   }
 }
@@ -285,16 +402,18 @@ void RunningTest::Take(Record record) {
       const auto type = static_cast<TestPartResult::Type>(record.numbers[0]);
       failed_ |= type == TestPartResult::kNonFatalFailure ||
                  type == TestPartResult::kFatalFailure;
+      failed_fatally_ |= type == TestPartResult::kFatalFailure;
       tells_read_only_ |= absl::StrContains(record.texts[1], strerror(EROFS));
-      events_.emplace_back(std::move(record));
+      Push(std::move(record));
       break;
     }
     case RecordKind::kProperty:
-      events_.emplace_back(std::move(record));
+      Push(std::move(record));
       break;
     case RecordKind::kDone:
       done_ = true;
-      elapsed_ = absl::Microseconds(record.numbers[0]);
+      elapsed_ = std::max(absl::Microseconds(record.numbers[0]) - paused_,
+                          absl::ZeroDuration());
       break;
     case RecordKind::kSignal:
     case RecordKind::kExit:
@@ -311,10 +430,20 @@ void RunningTest::Take(Record record) {
 
 void RunningTest::End() {
   const absl::StatusOr<Result> result = process_->Wait();
+  Resume();
+  // Nobody writes any more.
+  for (const Stream& stream : streams_) {
+    while (stream.read_end.valid() && HasInput(stream.read_end.get())) {
+      TakeOutput();
+    }
+  }
   TakeRecords();
   if (!done_) elapsed_ = Passed();
   Judge(result);
   process_.reset();
+  streams_.clear();
+  channels_.Give(std::move(channel_));
+  waits_ = false;
   ended_ = true;
 }
 
@@ -370,7 +499,7 @@ std::string RunningTest::ExplainEnd(const Result& result) const {
     absl::StrAppend(
         &text, "\nIt ran into its limit: ", absl::StrJoin(limits, ", "), ".");
   }
-  return absl::StrCat(text, LastResult(), FormatReport(channel_.Report()));
+  return absl::StrCat(text, LastResult(), FormatReport(channel_->Report()));
 }
 
 void RunningTest::Judge(const absl::StatusOr<Result>& result) {
@@ -381,7 +510,7 @@ void RunningTest::Judge(const absl::StatusOr<Result>& result) {
   if (timed_out_ && !done_) {
     Fail(absl::StrCat("The test still ran after ",
                       absl::FormatDuration(timeout_), " and was stopped.",
-                      LastResult(), FormatReport(channel_.Report())));
+                      LastResult(), FormatReport(channel_->Report())));
   } else if (!done_) {
     Fail(ExplainEnd(*result));
   } else if (result->signal != 0) {
@@ -398,7 +527,7 @@ void RunningTest::Judge(const absl::StatusOr<Result>& result) {
                       ", forked by the test, returned from ", stray.texts[0],
                       "; it has to end by _exit() or exec()."));
   }
-  if (channel_.overflowed()) {
+  if (channel_->overflowed()) {
     Fail(absl::StrCat("The test's results are larger than ",
                       Channel::kRecordsSize >> 20, " MiB; the rest is lost."));
   }

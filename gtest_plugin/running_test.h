@@ -1,19 +1,22 @@
 // One test in a process and a sandbox of its own, seen from the test program:
 // started, watched to its end, and judged.
 //
-//   RunningTest test(info, options, settings);
-//   if (*test.Start() == RunningTest::Side::kTest) return;  // inside
+//   RunningTest test(info, asked, settings, started, &channels);
+//   if (*test.Start(RunningTest::Where::kHeld) == RunningTest::Side::kTest) {
+//     test.Become();  // inside
+//     return;
+//   }
 //   while (!test.ended()) {
 //     auto polls = test.Polls();
 //     poll(polls.data(), polls.size(), Milliseconds(test.UntilTimer()));
-//     test.Handle(polls);
+//     test.Handle(polls.data());
 //     while (auto event = test.Next()) Show(*event);
 //     if (test.waits()) test.GoOn(Answer::kGoOn);
 //   }
 //
 // It knows nothing of other tests, and records nothing in GoogleTest itself:
 // what comes of the test are Events, in the order in which they are to be
-// shown.
+// shown. Until then they are held here.
 #ifndef GTEST_PLUGIN_RUNNING_TEST_H_
 #define GTEST_PLUGIN_RUNNING_TEST_H_
 
@@ -21,7 +24,9 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <deque>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -32,6 +37,7 @@
 #include "absl/types/optional.h"
 #include "encapsulate/result.h"
 #include "encapsulate/sandbox.h"
+#include "encapsulate/unique_fd.h"
 #include "gtest/gtest.h"
 #include "gtest_plugin/channel.h"
 #include "gtest_plugin/encapsulation.h"
@@ -49,8 +55,13 @@ class RunningTest {
   struct Notice {
     std::string text;
   };
+  // What the test wrote to a standard descriptor.
+  struct Output {
+    int fd;
+    std::string bytes;
+  };
   // A Record is a result or a property.
-  using Event = std::variant<Record, Notice>;
+  using Event = std::variant<Record, Notice, Output>;
 
   struct Asked {
     TestOptions options;
@@ -60,16 +71,27 @@ class RunningTest {
 
   // `started` is when the program was.
   RunningTest(const testing::TestInfo& test, Asked asked,
-              const Settings& settings, absl::Time started);
+              const Settings& settings, absl::Time started,
+              ChannelPool* channels);
+  // Kills what still runs.
+  ~RunningTest();
   RunningTest(const RunningTest&) = delete;
   RunningTest& operator=(const RunningTest&) = delete;
 
   const testing::TestInfo& info() const { return test_; }
 
+  // Where the test writes to: the program's standard descriptors, or into
+  // Events. If both descriptors are one file, its order is kept.
+  enum class Where { kDirect, kHeld };
   enum class Side { kProgram, kTest };
   // Forks. An error is returned in the program only, and the test then hasn't
   // run.
-  absl::StatusOr<Side> Start();
+  absl::StatusOr<Side> Start(Where where);
+
+  // On the test's side, to be called when every other RunningTest is disowned.
+  void Become();
+  // On the side of another test: lets go of what belongs to the program.
+  void Disown();
 
   // Ends a test that couldn't be started.
   void Refuse(const absl::Status& status);
@@ -79,20 +101,31 @@ class RunningTest {
 
   // --- Watching -------------------------------------------------------------
 
-  using PollSet = std::array<struct pollfd, 2>;
+  using PollSet = std::array<struct pollfd, 4>;
   // What to wait for, at most as long as UntilTimer() says; then call Handle()
   // with what poll(2) said.
   PollSet Polls() const;
   absl::Duration UntilTimer() const;
-  void Handle(const PollSet& polls);
+  void Handle(const struct pollfd* polls);
 
   absl::optional<Event> Next();
+  size_t held_bytes() const { return held_bytes_; }
 
   // Whether the test waits until its program has dealt with the events so far.
   bool waits() const { return waits_; }
+  // Whether one of them, held or not, is a fatal failure.
+  bool failed_fatally() const { return failed_fatally_; }
   void GoOn(Answer answer);
 
+  // A paused test isn't listened to, so that it comes to a stop where it has
+  // something to tell, and its clock stands still.
+  void Pause();
+  void Resume();
+  bool paused() const { return paused_since_.has_value(); }
+
   bool ended() const { return ended_; }
+  // Since its start.
+  absl::Duration Passed() const;
 
   // --- At the end -----------------------------------------------------------
 
@@ -105,14 +138,24 @@ class RunningTest {
  private:
   using Clock = std::chrono::steady_clock;
 
+  struct Stream {
+    std::vector<int> fds;  // which of the test's it stands for
+    UniqueFd read_end;
+    UniqueFd write_end;
+  };
+
   absl::Status PrepareView();
   absl::Status MakeKeptScratch();
   absl::Duration Timeout() const;
   void NoteSteps();
-  absl::Duration Passed() const;
+  absl::Status OpenStreams();
+  void TakeOutput();
+  void TakeOutput(Stream* stream);
   void HandleTimer();
   void TakeRecords();
   void Take(Record record);
+  static size_t SizeOf(const Event& event);
+  void Push(Event event);
   void End();
   void Judge(const absl::StatusOr<Result>& result);
   std::string ExplainEnd(const Result& result) const;
@@ -128,13 +171,18 @@ class RunningTest {
   const absl::Time program_started_;
   View view_;
   ViewInputs inputs_;
-  Channel channel_;
+  ChannelPool& channels_;
+  std::unique_ptr<Channel> channel_;
   absl::optional<Process> process_;
+  std::vector<Stream> streams_;  // at most two
   std::deque<Event> events_;
+  size_t held_bytes_ = 0;
   bool waits_ = false;
   bool ended_ = false;
 
   Clock::time_point started_;
+  absl::optional<Clock::time_point> paused_since_;
+  absl::Duration paused_;
   absl::Duration timeout_;
   absl::Duration slow_;   // when to name the test
   absl::Duration limit_;  // when to do something about it
@@ -146,6 +194,7 @@ class RunningTest {
   std::vector<Record> strays_;
   std::string last_result_;  // "file:line" of the last one
   bool failed_ = false;
+  bool failed_fatally_ = false;
   bool tells_read_only_ = false;
 };
 

@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -25,6 +26,9 @@ absl::Status BadValue(absl::string_view value, absl::string_view shown,
   return absl::InvalidArgumentError(
       absl::StrCat("cannot set '", shown, "': '", value, "' is not ", allowed));
 }
+
+// Far beyond what helps; each takes a few descriptors and processes.
+constexpr int kMostJobs = 128;
 
 template <typename T>
 using Choices = std::initializer_list<std::pair<absl::string_view, T>>;
@@ -55,6 +59,26 @@ absl::Status SetDuration(absl::string_view value, absl::string_view shown,
   return absl::OkStatus();
 }
 
+absl::Status SetJobs(absl::string_view value, absl::string_view shown,
+                     absl::optional<int>* setting) {
+  int jobs;
+  if (!absl::SimpleAtoi(value, &jobs) || jobs < 0 || jobs > kMostJobs) {
+    return BadValue(value, shown,
+                    absl::StrCat("a number from 0 to ", kMostJobs));
+  }
+  *setting = jobs;
+  return absl::OkStatus();
+}
+
+absl::Status AddPatterns(absl::string_view value, absl::string_view shown,
+                         std::vector<std::string>* patterns) {
+  const std::vector<std::string> named =
+      absl::StrSplit(value, ':', absl::SkipEmpty());
+  if (named.empty()) return BadValue(value, shown, "PATTERN:PATTERN...");
+  patterns->insert(patterns->end(), named.begin(), named.end());
+  return absl::OkStatus();
+}
+
 absl::Status AddTrees(absl::string_view value, absl::string_view shown,
                       std::vector<std::string>* trees) {
   const std::vector<std::string> named =
@@ -73,6 +97,11 @@ constexpr char kHelp[] = R"(Encapsulated tests:
   --encapsulate_timeout=DURATION
       Wall time of one test, like 90s or 1h30m; `inf` is no limit. Default:
       what is left of Bazel's TEST_TIMEOUT; 15m without Bazel.
+  --encapsulate_jobs=N
+      How many tests of a suite may run at a time; 0 is one for each processor.
+      What is shown and reported doesn't change. Default: 1 under Bazel, else 0.
+  --encapsulate_alone=PATTERN:PATTERN...
+      Tests that run while no other one of the program does.
   --encapsulate_slow=DURATION
       A test that still runs after this time is named on stderr. Default: a
       quarter of its wall time.
@@ -105,6 +134,8 @@ absl::Status Set(absl::string_view name, absl::string_view value,
                            value, shown, &settings->mode);
   }
   if (name == "timeout") return SetDuration(value, shown, &settings->timeout);
+  if (name == "jobs") return SetJobs(value, shown, &settings->jobs);
+  if (name == "alone") return AddPatterns(value, shown, &settings->alone);
   if (name == "slow") return SetDuration(value, shown, &settings->slow);
   if (name == "keep_scratch") {
     return SetChoice<KeepScratch>(
@@ -201,6 +232,8 @@ TestOptions Apply(const Settings& settings, TestOptions options) {
   if (settings.leftovers.has_value()) options.leftovers = *settings.leftovers;
   options.writable.insert(options.writable.end(), settings.writable.begin(),
                           settings.writable.end());
+  options.alone.insert(options.alone.end(), settings.alone.begin(),
+                       settings.alone.end());
   return options;
 }
 

@@ -8,6 +8,15 @@
 //       `require`; a host that grants no sandbox fails the tests.
 //   --encapsulate_timeout=DURATION              ENCAPSULATE_TIMEOUT
 //       Wall time of one test, like 90s or 1h30m. `inf` is no limit.
+//   --encapsulate_jobs=N                        ENCAPSULATE_JOBS
+//       How many tests may run at a time; 0 is one for each processor that the
+//       program may use (affinity and cgroups count). Tests of a suite then run
+//       ahead of GoogleTest, which sees them in its order, so that output,
+//       reports and listeners are those of one test at a time. Default: 1 under
+//       Bazel, which runs several programs at a time, else 0.
+//   --encapsulate_alone=PATTERN:PATTERN...      ENCAPSULATE_ALONE
+//       Tests that run while no other one of the program does; see
+//       encapsulation.h. Patterns add to those of the program.
 //   --encapsulate_slow=DURATION                 ENCAPSULATE_SLOW
 //       After this time a test that still runs is named on stderr. Default: a
 //       quarter of its wall time.
@@ -50,6 +59,8 @@ enum class KeepScratch { kNever, kFailed };
 struct Settings {
   absl::optional<Mode> mode;
   absl::optional<absl::Duration> timeout;
+  absl::optional<int> jobs;  // 0: as many as there are processors
+  std::vector<std::string> alone;
   absl::optional<absl::Duration> slow;
   absl::optional<KeepScratch> keep_scratch;
   absl::optional<WorkingDirectory> working_directory;

@@ -28,12 +28,14 @@ TestProcess* this_process = nullptr;
 
 }  // namespace
 
-// The only one in a test's process. GoogleTest's loops go on with the
-// listeners that they know, and so come to Runner's.
+// The only one in a test's process. Of GoogleTest's loops, those that run
+// already go on with the listeners that they know, and come to Runner's at the
+// test's end.
 class TestProcess::Listener : public testing::EmptyTestEventListener {
   void OnTestPartResult(const TestPartResult& result) override {
     this_process->StreamResult(result);
   }
+  void OnTestEnd(const testing::TestInfo&) override { this_process->End(); }
 };
 
 TestProcess* TestProcess::Get() { return this_process; }

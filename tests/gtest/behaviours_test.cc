@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
 #include <string>
 #include <thread>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -65,9 +68,32 @@ void ExpectEqual(const Output& ordinary, const Output& encapsulated) {
 #define SKIP_WITH_ADDRESS_SANITIZER() static_cast<void>(0)
 #endif
 
-// In each way: "every" for all tests of the program, "fixture" for ours.
-class Behaviours : public testing::TestWithParam<const char*> {
+// Of the ordinary program, which is the same for every parameter below.
+const Output& RunOrdinary(const Strings& arguments,
+                          const Strings& environment = {}) {
+  static auto* const outputs =
+      new std::map<std::pair<Strings, Strings>, Output>;
+  const auto found =
+      outputs->emplace(std::make_pair(arguments, environment), Output());
+  if (found.second) {
+    found.first->second = RunInner("ordinary", arguments, environment);
+  }
+  return found.first->second;
+}
+
+// In each way: "every" for all tests of the program, "fixture" for ours. With
+// each number of tests that run at a time.
+class Behaviours : public testing::TestWithParam<std::tuple<const char*, int>> {
  protected:
+  static const char* Way() { return std::get<0>(GetParam()); }
+  static int Jobs() { return std::get<1>(GetParam()); }
+
+  static Output RunEncapsulated(const Strings& arguments,
+                                Strings environment = {}) {
+    environment.push_back(absl::StrCat("ENCAPSULATE_JOBS=", Jobs()));
+    return RunInner(Way(), arguments, environment);
+  }
+
   // Runs the tests called `filter` in both ways and compares everything.
   static void Compare(const std::string& filter, const Strings& more = {},
                       const Strings& environment = {}) {
@@ -76,10 +102,10 @@ class Behaviours : public testing::TestWithParam<const char*> {
       Strings arguments = {absl::StrCat("--gtest_filter=", filter),
                            absl::StrCat("--gtest_output=", report)};
       arguments.insert(arguments.end(), more.begin(), more.end());
-      const Output ordinary = RunInner("ordinary", arguments, environment);
+      const Output& ordinary = RunOrdinary(arguments, environment);
       EXPECT_NE(ordinary.console, "");
       EXPECT_NE(ordinary.xml + ordinary.json, "");
-      ExpectEqual(ordinary, RunInner(GetParam(), arguments, environment));
+      ExpectEqual(ordinary, RunEncapsulated(arguments, environment));
     }
   }
 
@@ -88,14 +114,18 @@ class Behaviours : public testing::TestWithParam<const char*> {
     Strings arguments = {absl::StrCat("--gtest_filter=", filter),
                          "--gtest_output=xml:report.xml"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return RunInner(GetParam(), arguments, environment);
+    return RunEncapsulated(arguments, environment);
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Of, Behaviours, testing::Values("every", "fixture"),
-                         [](const testing::TestParamInfo<const char*>& info) {
-                           return std::string(info.param);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Of, Behaviours,
+    testing::Combine(testing::Values("every", "fixture"),
+                     testing::Values(1, 2, 16)),
+    [](const testing::TestParamInfo<Behaviours::ParamType>& info) {
+      return absl::StrCat(std::get<0>(info.param), "_", std::get<1>(info.param),
+                          "_at_a_time");
+    });
 
 // 1, 2: every phase runs once, in the child; a fixture's own SetUp() doesn't
 // call the base's.
@@ -183,8 +213,10 @@ TEST_P(Behaviours, B04ResultsOutliveTheDescriptors) {
 }
 
 TEST_P(Behaviours, B04HangIsStoppedAndEveryThreadShown) {
-  const Output output = Run("EndsTest.ByHanging:EndsTest.AfterAll", {},
-                            {"ENCAPSULATE_TIMEOUT=1s"});
+  // Not the first one of its suite, so that it may run ahead.
+  const Output output =
+      Run("EndsTest.ByClosingEverything:EndsTest.ByHanging:EndsTest.AfterAll",
+          {}, {"ENCAPSULATE_TIMEOUT=1s"});
   EXPECT_EQ(output.exit_code(), 1);
   EXPECT_THAT(
       output.console,
@@ -217,8 +249,8 @@ TEST_P(Behaviours, B06OutputIsThatOfAnOrdinaryRun) {
   // In an ordinary run the program's listeners are copied with the process,
   // and hear of what goes on in there; here they hear of the test only.
   const Strings arguments = {"--gtest_filter=OutputTest.OfAForkedProcess"};
-  EXPECT_EQ(Mask(RunInner("ordinary", arguments).console),
-            Mask(RunInner(GetParam(), arguments).console));
+  EXPECT_EQ(Mask(RunOrdinary(arguments).console),
+            Mask(RunEncapsulated(arguments).console));
 }
 
 TEST_P(Behaviours, B07AtExitAndStaticDestructorsRunOnce) {
@@ -343,7 +375,7 @@ TEST_P(Behaviours, B22ShardsFiltersAndFlags) {
   Compare("ResultsTest.*", {"--gtest_brief=1"});
   Compare("ResultsTest.*-*Long*", {"--gtest_color=yes"});
   const Strings list = {"--gtest_list_tests"};
-  ExpectEqual(RunInner("ordinary", list), RunInner(GetParam(), list));
+  ExpectEqual(RunOrdinary(list), RunEncapsulated(list));
 }
 
 // 23: inner.cc's own listener writes down what it hears, and every comparison
@@ -401,7 +433,7 @@ TEST_P(Behaviours, B29NothingOutlivesTheProgram) {
   for (int signal : {SIGINT, SIGKILL}) {
     const std::string fifo = FreshDirectory() + "/fifo";
     ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
-    const std::string program = ProgramPath(absl::StrCat("inner_", GetParam()));
+    const std::string program = ProgramPath(absl::StrCat("inner_", Way()));
     const pid_t pid = fork();
     if (pid == 0) {
       const int end = open(fifo.c_str(), O_WRONLY);
@@ -409,6 +441,7 @@ TEST_P(Behaviours, B29NothingOutlivesTheProgram) {
       dup2(end, STDERR_FILENO);
       close(end);
       setenv("INNER_FIFO", "/dev/stdout", 1);
+      setenv("ENCAPSULATE_JOBS", absl::StrCat(Jobs()).c_str(), 1);
       // This program's shards aren't those of that one.
       for (const char* name : {"TEST_TOTAL_SHARDS", "TEST_SHARD_INDEX",
                                "GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX"}) {

@@ -581,6 +581,12 @@ TEST_F(ThrowListenerTest, EndsAtTheFirstFatalFailure) {
   FailFatally();
   printf("reached only without the listener\n");
 }
+// With several tests at a time, it fails before GoogleTest comes to it.
+TEST_F(ThrowListenerTest, EndsThereAgain) {
+  EXPECT_TRUE(true);
+  FailFatally();
+  printf("reached only without the listener\n");
+}
 #endif
 
 }  // namespace

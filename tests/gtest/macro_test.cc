@@ -20,6 +20,7 @@ TEST(MacroTest, AttributesAreOptions) {
   EXPECT_EQ(options.timeout, absl::Seconds(20));
   EXPECT_EQ(options.writable,
             std::vector<std::string>({"/dev/full", "/dev/zero"}));
+  EXPECT_EQ(options.alone, std::vector<std::string>({"Macro*", "X.Y"}));
   EXPECT_GE(open("written", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), 0);
 }
 
