@@ -193,7 +193,6 @@ absl::optional<Record> Channel::Next() {
   const char* from = shared_->records + seen_ + sizeof(header);
   for (int i = 0; i < 2; ++i) {
     if (header.text_sizes[i] < 0) continue;
-    record.has_text[i] = true;
     record.texts[i].assign(from, static_cast<size_t>(header.text_sizes[i]));
     from += header.text_sizes[i];
   }

@@ -38,9 +38,7 @@ enum class RecordKind : uint32_t {
 struct Record {
   RecordKind kind = RecordKind::kDone;
   int64_t numbers[3] = {};
-  // Set if has_text, because GoogleTest tells a missing file from an empty one.
-  bool has_text[2] = {};
-  std::string texts[2];
+  std::string texts[2];  // empty if there is none
 };
 
 // What the parent says when it has dealt with a record.

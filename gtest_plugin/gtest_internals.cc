@@ -33,7 +33,7 @@ static_assert(
     std::is_same<
         decltype(Get(Factory{})),
         testing::internal::TestFactoryBase* const testing::TestInfo::*>::value,
-    "GoogleTest changed the type of TestInfo::factory_; versions 1.12 to 1.17 "
+    "GoogleTest changed the type of TestInfo::factory_; versions 1.12 to 1.18 "
     "are known to work");
 static_assert(
     std::is_same<decltype(Get(RunOfTest{})),
@@ -43,14 +43,14 @@ static_assert(
 static_assert(
     std::is_same<decltype(Get(ElapsedTime{})),
                  void (testing::TestResult::*)(testing::TimeInMillis)>::value,
-    "GoogleTest changed TestResult::set_elapsed_time; versions 1.12 to 1.17 "
+    "GoogleTest changed TestResult::set_elapsed_time; versions 1.12 to 1.18 "
     "are known to work");
 static_assert(
     std::is_same<decltype(Get(Repeater{})),
                  testing::internal::TestEventRepeater *
                      testing::TestEventListeners::*>::value,
     "GoogleTest changed the type of TestEventListeners::repeater_; versions "
-    "1.12 to 1.17 are known to work");
+    "1.12 to 1.18 are known to work");
 
 // The mutex's functions were renamed to those of std::mutex.
 template <typename Mutex>

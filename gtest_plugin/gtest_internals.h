@@ -4,7 +4,7 @@
 // is created", so five private members are used: TestInfo::factory_,
 // TestInfo::Run, TestResult::set_elapsed_time, UnitTest::mutex_ and
 // TestEventListeners::repeater_. Their names and types are the same from
-// GoogleTest 1.12 to 1.17, and gtest_internals.cc checks them when it is
+// GoogleTest 1.12 to 1.18, and gtest_internals.cc checks them when it is
 // compiled.
 #ifndef GTEST_PLUGIN_GTEST_INTERNALS_H_
 #define GTEST_PLUGIN_GTEST_INTERNALS_H_

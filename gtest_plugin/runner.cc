@@ -493,10 +493,12 @@ void Runner::Replay(const Record& record) {
     testing::Test::RecordProperty(record.texts[0], record.texts[1]);
     return;
   }
+  // GoogleTest shows an empty name of the file as none, and from 1.18 on takes
+  // no null.
   const TestPartResult result(
       static_cast<TestPartResult::Type>(record.numbers[0]),
-      record.has_text[0] ? record.texts[0].c_str() : nullptr,
-      static_cast<int>(record.numbers[1]), record.texts[1].c_str());
+      record.texts[0].c_str(), static_cast<int>(record.numbers[1]),
+      record.texts[1].c_str());
 #if GTEST_HAS_EXCEPTIONS
   // A listener may throw to end the test (testing::AssertionException).
   try {

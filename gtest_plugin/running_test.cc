@@ -396,7 +396,7 @@ void RunningTest::TakeRecords() {
 void RunningTest::Take(Record record) {
   switch (record.kind) {
     case RecordKind::kResult: {
-      if (record.has_text[0]) {
+      if (!record.texts[0].empty()) {
         last_result_ = absl::StrCat(record.texts[0], ":", record.numbers[1]);
       }
       const auto type = static_cast<TestPartResult::Type>(record.numbers[0]);
@@ -452,9 +452,7 @@ void RunningTest::Add(TestPartResult::Type type, const std::string& text) {
   record.kind = RecordKind::kResult;
   record.numbers[0] = type;
   record.numbers[1] = test_.line();
-  record.has_text[0] = test_.file() != nullptr;
-  if (record.has_text[0]) record.texts[0] = test_.file();
-  record.has_text[1] = true;
+  if (test_.file() != nullptr) record.texts[0] = test_.file();
   record.texts[1] = text;
   Take(std::move(record));
 }
