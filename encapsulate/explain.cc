@@ -174,6 +174,8 @@ class Explainer {
         return "drop capabilities";
       case Step::kFilterCalls:
         return "filter system calls";
+      case Step::kWatchCalls:
+        return "watch for violations";
       case Step::kVerifyPrivileges:
         return absl::StrCat("drop privileges, ", failure_.text);
       case Step::kJoinNamespaces:
@@ -240,6 +242,18 @@ class Explainer {
       case Step::kLoopback:
       case Step::kHostname:
       case Step::kFilterCalls:
+        return WhyForbidden(error);
+      case Step::kWatchCalls:
+        if (error == EBUSY) {
+          return {
+              "a sandbox around this one watches already, and the kernel has "
+              "one watcher for all processes below another",
+              "turn violations off in the inner sandbox"};
+        }
+        if (error == EINVAL || error == ENOSYS) {
+          return {"this kernel has no user notification of seccomp",
+                  "use Linux 5.10 or newer"};
+        }
         return WhyForbidden(error);
       default:
         return {"", ""};
@@ -341,6 +355,8 @@ absl::string_view StepName(Step step) {
       return "drop capabilities";
     case Step::kFilterCalls:
       return "filter system calls";
+    case Step::kWatchCalls:
+      return "watch system calls";
     case Step::kVerifyPrivileges:
       return "verify privileges";
     case Step::kJoinNamespaces:

@@ -240,6 +240,16 @@ std::vector<HostFeature> CheckCalls() {
       syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action),
       "this kernel has no seccomp filters, or a container filters the call",
       "use a kernel with CONFIG_SECCOMP_FILTER"));
+  const uint32_t notify = SECCOMP_RET_USER_NOTIF;
+  const long available =
+      syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &notify);
+  features.push_back(
+      available == 0
+          ? Works("violations")
+          : Lacks("violations", HostSupport::kUnavailable, errno,
+                  {"attempts to reach out can't be reported: this kernel has "
+                   "no user notification of seccomp",
+                   "use Linux 5.10 or newer"}));
   return features;
 }
 

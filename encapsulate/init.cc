@@ -56,7 +56,7 @@ class Init {
     MakeView();
     SetUpNetwork(setup_);
     EnterDirectory();
-    Confine(setup_);
+    DropPrivileges(setup_);
     Start();
     Watch();
     Finish();
@@ -177,14 +177,19 @@ class Init {
   void Start() {
     signals_ = SignalDescriptor();
     if (plan_.command.empty()) {
+      FilterCalls(setup_);
       ReportReady();
     } else {
+      // A command that is watched must not inherit this process's filter.
+      const bool watched = plan_.watching_filter != nullptr;
+      if (!watched) FilterCalls(setup_);
       Hide();
       if (plan_.foreground && plan_.terminal >= 0) {
         terminal_ = fcntl(plan_.terminal, F_DUPFD_CLOEXEC, 3);
       }
       Execute();
       setup_.Done(Step::kExecute);
+      if (watched) FilterCalls(setup_);
       setup_.Report(MessageKind::kStarted);
     }
     started_ = Now();
@@ -257,6 +262,9 @@ class Init {
     // What init needs is close-on-exec; what the command is to get is not.
     for (int fd : plan_.keep_descriptors) fcntl(fd, F_SETFD, 0);
     ResetSignals();
+    if (plan_.watching_filter != nullptr && !WatchCalls(plan_, control_)) {
+      CommandFails(Step::kWatchCalls, -1, "");
+    }
     const char* path = ExecuteFirst();
     CommandFails(Step::kExecute, -1, path);
   }
@@ -409,6 +417,9 @@ class Init {
       case MessageKind::kContinue:
         if (command_ > 0) kill(-command_, SIGCONT);
         break;
+      case MessageKind::kAskPid:
+        Tell(MessageKind::kLastPid, LastPid());
+        break;
       case MessageKind::kTerminal:
         if (terminal_ >= 0) tcsetpgrp(terminal_, command_);
         break;
@@ -422,6 +433,17 @@ class Init {
       default:
         _exit(1);
     }
+  }
+
+  // proc_loadavg(5): the last field, as this process's PID namespace has it.
+  static int LastPid() {
+    char text[128];
+    const int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0) return 0;
+    size_t length = ReadFileAt(proc, "loadavg", text, sizeof(text));
+    close(proc);
+    while (length > 0 && text[length - 1] != ' ') --length;
+    return atoi(text + length);
   }
 
   // --- The end --------------------------------------------------------------
@@ -482,7 +504,12 @@ class Init {
                              size_t size) {
     char path[64];
     snprintf(path, sizeof(path), "%d/%s", pid, name);
-    const int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    return ReadFileAt(proc, path, buffer, size);
+  }
+
+  static size_t ReadFileAt(int directory, const char* path, char* buffer,
+                           size_t size) {
+    const int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return 0;
     const ssize_t got = read(fd, buffer, size - 1);
     close(fd);

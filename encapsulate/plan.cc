@@ -631,6 +631,11 @@ class Planner {
     plan_.grace_nanoseconds =
         absl::ToInt64Nanoseconds(std::min(limits.grace, kLongest));
     if (limits.core_size != 0) plan_.core_limit = limits.core_size;
+    const bool no_core = plan_.core_limit == kNoCore;
+    plan_.filter = &GetFilter(/*watch=*/false, no_core);
+    if (options_.violations != Violations::kOff) {
+      plan_.watching_filter = &GetFilter(/*watch=*/true, no_core);
+    }
     if (limits.cpu_time.has_value()) {
       if (*limits.cpu_time <= absl::ZeroDuration()) {
         return too_small("CPU time");

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
+#include "encapsulate/filter.h"
 #include "encapsulate/options.h"
 
 namespace encapsulate {
@@ -108,6 +109,10 @@ struct Plan {
   // Not among `limits`, because it has to be set before system calls are
   // filtered.
   uint64_t core_limit = kNoCore;
+  // Made by the caller, once for all sandboxes. With a witness, the command
+  // gets the second one instead.
+  const FilterProgram* filter = nullptr;
+  const FilterProgram* watching_filter = nullptr;  // null: nobody watches
   absl::optional<mode_t> umask;
   int64_t timeout_nanoseconds = 0;  // 0: none
   int64_t grace_nanoseconds = 0;

@@ -58,6 +58,10 @@ struct Result {
   std::vector<Violation> violations;
   // Beyond the first kMaxViolations distinct ones, attempts are only counted.
   uint64_t violations_beyond = 0;
+  // Calls that couldn't be looked at, and any of which may have reached out:
+  // their process forbids it (PR_SET_DUMPABLE, prctl(2)), which holds only for
+  // children of Enter() that haven't executed another program.
+  uint64_t violations_unseen = 0;
   // The exceptions of Options::allowed that were used.
   std::vector<AllowedUse> allowed;
 

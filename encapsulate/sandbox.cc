@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <string>
 #include <utility>
@@ -32,6 +33,7 @@
 #include "encapsulate/syscalls.h"
 #include "encapsulate/unique_fd.h"
 #include "encapsulate/wire.h"
+#include "encapsulate/witness.h"
 
 namespace encapsulate {
 namespace {
@@ -182,6 +184,10 @@ struct Process::State {
   std::vector<StepTime> steps;
   std::unique_ptr<Foreground> foreground;
   UniqueFd events;  // an epoll(7) instance over all that can happen
+  std::unique_ptr<Witness> witness;
+  std::vector<Allowed> allowed;  // until there is a witness
+  // Messages that came while another was waited for.
+  std::deque<std::unique_ptr<Message>> early;
   Result result;
   bool killed = false;
   bool ended = false;  // init has said its last word
@@ -221,6 +227,38 @@ struct Process::State {
     event.events = EPOLLIN;
     event.data.fd = fd;
     return epoll_ctl(events.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+  }
+
+  // Takes a filter's listener, which came along with `message`.
+  bool StartWitness(const Message& message, UniqueFd listener) {
+    if (!listener.valid() || !Watch(listener.get())) return false;
+    WitnessSetup setup;
+    setup.killable = message.number != 0;
+    setup.network = plan->network;
+    setup.allowed = std::move(allowed);
+    setup.last_pid = [this] { return LastPid(); };
+    witness = std::make_unique<Witness>(std::move(listener), std::move(setup));
+    return true;
+  }
+
+  // Asks init; 0 if it doesn't answer any more.
+  pid_t LastPid() {
+    if (!Send(MessageKind::kAskPid)) return 0;
+    for (;;) {
+      auto message = std::make_unique<Message>();
+      if (!ReceiveMessage(control.get(), message.get())) return 0;
+      if (message->kind == MessageKind::kLastPid) return message->number;
+      const bool last = message->kind == MessageKind::kEnded;
+      early.push_back(std::move(message));
+      if (last) return 0;
+    }
+  }
+
+  bool NextMessage(Message* message) {
+    if (early.empty()) return ReceiveMessage(control.get(), message);
+    *message = *early.front();
+    early.pop_front();
+    return true;
   }
 
   void AddSteps(const Message& message) {
@@ -283,6 +321,7 @@ class Launcher {
                             State* state) {
     const absl::Time begin = absl::Now();
     Plan& plan = *state->plan;
+    state->allowed = options.allowed;
     absl::Status status = MakePlan(options, command, &plan);
     if (!status.ok()) return status;
     status = PlanCgroup(options.limits, state);
@@ -444,7 +483,12 @@ class Launcher {
 
   static absl::Status Await(State& state, MessageKind wanted,
                             Message* message) {
-    if (!ReceiveMessage(state.control.get(), message)) return Lost();
+    int fd = -1;
+    if (!ReceiveMessage(state.control.get(), message, &fd)) return Lost();
+    if (message->kind == MessageKind::kListener) {
+      if (!state.StartWitness(*message, UniqueFd(fd))) return Lost();
+      return Await(state, wanted, message);
+    }
     if (message->kind == wanted) return absl::OkStatus();
     if (message->kind != MessageKind::kFailed) return Lost();
     return Explain(*state.plan,
@@ -485,7 +529,15 @@ class Launcher {
     }
     relay_end.Reset();
     Message message;
-    if (!ReceiveMessage(state->relay_socket.get(), &message)) return Lost();
+    int listener = -1;
+    if (!ReceiveMessage(state->relay_socket.get(), &message, &listener)) {
+      return Lost();
+    }
+    if (message.kind == MessageKind::kListener &&
+        (!state->StartWitness(message, UniqueFd(listener)) ||
+         !ReceiveMessage(state->relay_socket.get(), &message))) {
+      return Lost();
+    }
     if (message.kind == MessageKind::kFailed) {
       return Explain(*state->plan,
                      {message.step, message.index, message.error,
@@ -522,7 +574,14 @@ class Launcher {
       clearenv();
       for (std::string& entry : plan.strings) putenv(entry.data());
     }
-    Confine(setup);
+    DropPrivileges(setup);
+    if (plan.watching_filter == nullptr) {
+      FilterCalls(setup);
+    } else if (WatchCalls(plan, setup.control())) {
+      setup.Done(Step::kWatchCalls);
+    } else {
+      setup.Fail(Step::kWatchCalls);
+    }
     setup.Report(MessageKind::kStarted, getpid());
     Message go;
     if (!ReceiveMessage(setup.control(), &go)) _exit(1);
@@ -544,7 +603,8 @@ pid_t Process::init_pid() const { return state_->init; }
 int Process::event_descriptor() const { return state_->events.get(); }
 
 const std::vector<Violation>& Process::violations() const {
-  return state_->result.violations;
+  return state_->witness != nullptr ? state_->witness->violations()
+                                    : state_->result.violations;
 }
 
 const std::vector<StepTime>& Process::steps() const { return state_->steps; }
@@ -614,7 +674,7 @@ void Process::Continue() {
 bool Process::Listen() {
   Result* const result = &state_->result;
   Message message;
-  if (!ReceiveMessage(state_->control.get(), &message)) return false;
+  if (!state_->NextMessage(&message)) return false;
   switch (message.kind) {
     case MessageKind::kStopped:
       // In a pipeline the terminal stays the whole job's until the command
@@ -663,15 +723,23 @@ bool Process::AskRelay() {
 
 bool Process::Handle() {
   if (state_->ended) return false;
-  struct epoll_event events[2];
-  const int count = epoll_wait(state_->events.get(), events, 2, 0);
-  for (int i = 0; i < count; ++i) {
-    if (events[i].data.fd != state_->control.get()) {
-      ForwardSignals();
-    } else if (!Listen()) {
-      state_->ended = true;
-    }
+  // By poll(2): an epoll_wait(2) that a container filters would never end.
+  const int witness =
+      state_->witness != nullptr ? state_->witness->descriptor() : -1;
+  const int signals =
+      state_->foreground != nullptr ? state_->foreground->signals() : -1;
+  struct pollfd events[3] = {{witness, POLLIN, 0},
+                             {signals, POLLIN, 0},
+                             {state_->control.get(), POLLIN, 0}};
+  if (poll(events, 3, 0) < 0) return true;  // EINTR
+  if (events[0].revents != 0 && !state_->witness->Handle()) {
+    epoll_ctl(state_->events.get(), EPOLL_CTL_DEL, witness, nullptr);
   }
+  if (events[1].revents != 0) ForwardSignals();
+  const bool told = events[2].revents != 0;
+  // What came in while the witness asked for something is told already.
+  if (told && state_->early.empty()) state_->ended = !Listen();
+  while (!state_->ended && !state_->early.empty()) state_->ended = !Listen();
   return !state_->ended;
 }
 
@@ -684,6 +752,12 @@ absl::StatusOr<Result> Process::Wait() {
   if (known && state_->relay_socket.valid()) known = AskRelay();
   state_->ReapAll();
   Result result = std::move(state_->result);
+  if (state_->witness != nullptr) {
+    result.violations = state_->witness->TakeViolations();
+    result.violations_beyond = state_->witness->beyond();
+    result.violations_unseen = state_->witness->unseen();
+    result.allowed = state_->witness->AllowedUses();
+  }
   for (LimitHit hit : state_->cgroup.LimitsHit()) {
     result.limits_hit.push_back(hit);
   }

@@ -63,9 +63,17 @@ void BuildView(Setup& setup, int mount_table, int* stage);
 // interface is.
 void SetUpNetwork(Setup& setup);
 
-// confine.cc: leaves the session keyring, drops every capability for good,
-// filters system calls, and reads the result back.
-void Confine(Setup& setup);
+// confine.cc: leaves the session keyring, drops every capability for good, and
+// reads the result back.
+void DropPrivileges(Setup& setup);
+
+// Filters system calls.
+void FilterCalls(Setup& setup);
+
+// Filters system calls with a witness, who is told by `control`. False, with
+// errno, if that fails. Takes the place of FilterCalls(): where one filter
+// refuses, another can't hand the call to anybody.
+bool WatchCalls(const Plan& plan, int control);
 
 // inputs.cc: replaces descriptors opened for reading by ones that went through
 // the read-only view. Called while nothing covers the host's paths yet.

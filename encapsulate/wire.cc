@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "encapsulate/filter.h"
+
 namespace encapsulate {
 namespace {
 
@@ -44,6 +46,30 @@ bool SendDescriptor(int socket, const Message& message, int fd) {
   ssize_t sent;
   do {
     sent = sendmsg(socket, &header, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent == static_cast<ssize_t>(SizeOf(message));
+}
+
+bool SendListener(int socket, int listener, bool killable) {
+  static Message message;
+  static iovec data;
+  static ControlBuffer control;
+  message.kind = MessageKind::kListener;
+  message.number = killable ? 1 : 0;
+  data = {&message, SizeOf(message)};
+  msghdr* const header = HandoverHeader();
+  header->msg_iov = &data;
+  header->msg_iovlen = 1;
+  header->msg_control = control.bytes;
+  header->msg_controllen = sizeof(control.bytes);
+  cmsghdr* rights = CMSG_FIRSTHDR(header);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof(listener));
+  memcpy(CMSG_DATA(rights), &listener, sizeof(listener));
+  ssize_t sent;
+  do {
+    sent = sendmsg(socket, header, kHandoverFlags);
   } while (sent < 0 && errno == EINTR);
   return sent == static_cast<ssize_t>(SizeOf(message));
 }

@@ -39,6 +39,7 @@ enum class Step : uint8_t {
   kLeaveKeyring,
   kDropCapabilities,
   kFilterCalls,
+  kWatchCalls,
   kVerifyPrivileges,
   kJoinNamespaces,  // Enter() only
   kFork,
@@ -53,6 +54,8 @@ enum class MessageKind : uint8_t {
   kFailed,    // step, index, error, text
   kReady,     // the view stands (text: StepRecords); Enter() may go on
   kInput,     // carries a descriptor to put in place of `number`
+  kListener,  // carries the filter's; number: 1 if only SIGKILL interrupts
+  kLastPid,   // number: the latest pid that was given away inside
   kStarted,   // the command runs (text: StepRecords)
   kWatching,  // Enter(): init has done what kWatch asks for
   kStopped,   // number: the signal that stopped the command
@@ -66,6 +69,7 @@ enum class MessageKind : uint8_t {
   kContinue,  // SIGCONT for the command's process group
   kWatch,     // Enter(): number: pid, as init sees it, to watch as the command
   kTerminal,  // give the terminal to the command's process group
+  kAskPid,    // wants kLastPid
 };
 
 struct StepRecord {
@@ -95,6 +99,8 @@ struct Message {
 bool SendMessage(int socket, const Message& message);
 // The same, with a descriptor along (unix(7), SCM_RIGHTS).
 bool SendDescriptor(int socket, const Message& message, int fd);
+// Sends MessageKind::kListener by the one call that its filter lets pass.
+bool SendListener(int socket, int listener, bool killable);
 // Fills in `message`, and `fd`, if it isn't null, with the descriptor that came
 // along (close-on-exec) or -1; false at the end of the stream (errno 0) or on
 // an error.

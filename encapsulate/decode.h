@@ -1,0 +1,64 @@
+// A watched system call in words: its arguments as a person would write them,
+// and the addresses that it names.
+#ifndef ENCAPSULATE_DECODE_H_
+#define ENCAPSULATE_DECODE_H_
+
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "encapsulate/thread_view.h"
+#include "encapsulate/watched_calls.h"
+
+namespace encapsulate {
+
+// A call that a thread waits in.
+struct Call {
+  const WatchedCall* watched = nullptr;
+  bool compat = false;  // of a 32-bit program: pointers have 4 bytes
+  uint64_t arguments[6] = {};
+
+  int Int(size_t index) const { return static_cast<int>(arguments[index]); }
+  uint32_t Unsigned(size_t index) const {
+    return static_cast<uint32_t>(arguments[index]);
+  }
+};
+
+// A socket address, copied out of the thread's memory.
+struct SocketAddress {
+  int family = AF_UNSPEC;
+  // "192.0.2.1:80", "[2001:db8::1]:53", "/run/x.sock", "@abstract", "AF_VSOCK".
+  std::string text;
+  std::string path;  // AF_UNIX with a name in the filesystem
+  int port = 0;
+  // Loopback, or "any", by which one's own addresses are meant.
+  bool local = false;
+};
+
+SocketAddress ParseAddress(const void* bytes, size_t size);
+
+// The addresses that connect, bind, sendto, sendmsg or sendmmsg names, in
+// order; at most the first 64 of a sendmmsg.
+std::vector<SocketAddress> ReadAddresses(const ThreadView& thread,
+                                         const Call& call);
+
+// What i386's socketcall(2) stands for, with the arguments from memory.
+Call ResolveSocketcall(const ThreadView& thread, const Call& call);
+
+// AT_FDCWD, "x", O_WRONLY|O_CREAT, 0644
+std::string FormatArguments(const ThreadView& thread, const Call& call);
+
+// The flags that open, openat, openat2 or creat was called with.
+uint64_t OpenFlags(const ThreadView& thread, const Call& call);
+
+// One argument in words, strings without quotes: what a call about neither
+// paths nor addresses is about.
+std::string FormatOperand(const ThreadView& thread, const Call& call,
+                          size_t index);
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_DECODE_H_

@@ -1,0 +1,86 @@
+// Another thread, seen from outside its sandbox while it waits in a system
+// call: its memory, its files and what /proc tells of it.
+//
+//   const ThreadView thread(notification.pid);
+//   absl::optional<std::string> path = thread.ReadString(address);
+//
+// The caller needs the right to trace the thread (ptrace(2), "access mode
+// checking"), which the maker of a user namespace has over all that is in it. A
+// thread may die at any time, and its number be given to another: what was
+// read counts only if the thread is known to have waited all the while
+// (SECCOMP_IOCTL_NOTIF_ID_VALID).
+#ifndef ENCAPSULATE_THREAD_VIEW_H_
+#define ENCAPSULATE_THREAD_VIEW_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/types/optional.h"
+#include "encapsulate/unique_fd.h"
+
+namespace encapsulate {
+
+// What a path of the thread leads to.
+struct PathTarget {
+  enum class Place {
+    kWritable,  // a mount that isn't read-only
+    kReadOnly,
+    // There isn't, or can't be, anything: a directory on the way is missing.
+    kNowhere,
+    // It can't be told from outside: /proc/self/fd/3, a dangling link.
+    kUnknown,
+  };
+  Place place = Place::kUnknown;
+  std::string path;     // absolute, as seen inside, symbolic links resolved
+  bool exists = false;  // else only its directory does
+  mode_t mode = 0;
+  bool devices = true;  // device nodes there work (no MS_NODEV)
+};
+
+class ThreadView {
+ public:
+  explicit ThreadView(pid_t tid) : tid_(tid) {}
+
+  pid_t tid() const { return tid_; }
+
+  // How many bytes could be read, up to the first page that isn't there.
+  size_t Read(uint64_t address, void* buffer, size_t size) const;
+  // Whether reading was refused since: it may have been forbidden to look.
+  bool refused() const { return refused_; }
+  // Up to its end, at most PATH_MAX bytes.
+  absl::optional<std::string> ReadString(uint64_t address) const;
+
+  // What /proc/TID/`name`, a symbolic link, says: "exe", "cwd", "fd/3".
+  std::string Link(const std::string& name) const;
+
+  // Where `path`, relative to descriptor `directory` or AT_FDCWD, leads.
+  // `follow`: a symbolic link at its end is followed.
+  PathTarget LookUp(int directory, const std::string& path, bool follow) const;
+  // The file behind a descriptor.
+  PathTarget LookUp(int descriptor) const;
+
+  // Whether there is a process or a thread with that number, as it sees them.
+  bool Sees(pid_t pid) const;
+
+  // Of /proc/TID/status.
+  struct Status {
+    pid_t pid = 0;  // in its own PID namespace, like tid
+    pid_t tid = 0;
+    std::string name;
+    bool has_capabilities = false;  // in a user namespace of its own
+  };
+  Status ReadStatus() const;
+
+ private:
+  std::string Absolute(int directory, const std::string& path) const;
+
+  const pid_t tid_;
+  mutable bool refused_ = false;
+};
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_THREAD_VIEW_H_

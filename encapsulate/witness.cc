@@ -1,0 +1,667 @@
+#include "encapsulate/witness.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+
+namespace encapsulate {
+namespace {
+
+using Place = PathTarget::Place;
+
+// Of the kernel's own structures, which grow (SECCOMP_GET_NOTIF_SIZES).
+constexpr size_t kRoomToGrow = 256;
+// An unbroken stream of calls must not keep the caller from other work.
+constexpr int kCallsInARow = 64;
+
+// `*` stands for anything, `?` for one character.
+bool Matches(absl::string_view text, absl::string_view pattern) {
+  size_t at = 0;
+  size_t next = 0;
+  size_t star = absl::string_view::npos;
+  size_t resume = 0;
+  while (at < text.size()) {
+    if (next < pattern.size() && pattern[next] == '*') {
+      star = next++;
+      resume = at;
+    } else if (next < pattern.size() &&
+               (pattern[next] == '?' || pattern[next] == text[at])) {
+      ++next;
+      ++at;
+    } else if (star != absl::string_view::npos) {
+      next = star + 1;
+      at = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (next < pattern.size() && pattern[next] == '*') ++next;
+  return next == pattern.size();
+}
+
+// Whether `error` is how a call of that rule fails because it reached out, not
+// because of what it found, or of a mistake.
+bool IsDenial(Rule rule, int error) {
+  switch (error) {
+    case EACCES:
+    case EPERM:
+      return true;
+    case EROFS:
+      return rule == Rule::kWrite || rule == Rule::kDevice ||
+             rule == Rule::kPrivilege;
+    case EXDEV:
+    case EBUSY:
+      return rule == Rule::kWrite;
+    case ENXIO:
+    case ENODEV:
+      return rule == Rule::kDevice;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETDOWN:
+    case EADDRNOTAVAIL:
+    case ETIMEDOUT:
+      return rule == Rule::kNetwork;
+    case ECONNREFUSED:
+      return rule == Rule::kNetwork || rule == Rule::kHostSocket;
+    case ESRCH:
+      return rule == Rule::kSignal || rule == Rule::kTrace;
+    default:
+      return false;
+  }
+}
+
+bool IsOpen(const Call& call) {
+  return absl::StartsWith(call.watched->name, "open") ||
+         strcmp(call.watched->name, "creat") == 0;
+}
+
+// The index of the operand of that kind, or -1.
+int IndexOf(const Call& call, char operand) {
+  const char* const found = strchr(call.watched->operands, operand);
+  return found == nullptr ? -1
+                          : static_cast<int>(found - call.watched->operands);
+}
+
+// Where the sandbox shows an empty file, the host has a socket or a FIFO.
+bool IsMaskedFifo(const PathTarget& target) {
+  struct stat info;
+  return lstat(target.path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+}
+
+}  // namespace
+
+Witness::Witness(UniqueFd listener, WitnessSetup setup)
+    : listener_(std::move(listener)),
+      setup_(std::move(setup)),
+      allowed_counts_(setup_.allowed.size(), 0) {}
+
+bool Witness::Handle() {
+  for (int i = 0; i < kCallsInARow; ++i) {
+    struct pollfd event = {listener_.get(), POLLIN, 0};
+    if (poll(&event, 1, 0) <= 0) return true;
+    if ((event.revents & POLLIN) == 0) return false;
+    alignas(
+        seccomp_notif) char buffer[sizeof(seccomp_notif) + kRoomToGrow] = {};
+    auto* const notification = reinterpret_cast<seccomp_notif*>(buffer);
+    if (Receive(notification)) Answer(*notification);
+  }
+  return true;
+}
+
+bool Witness::Receive(seccomp_notif* notification) const {
+  // Fails with ENOENT if the thread has died since poll(2).
+  return ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, notification) == 0;
+}
+
+bool Witness::StillWaits(uint64_t id) const {
+  return ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+void Witness::Reply(uint64_t id, const Verdict& verdict) const {
+  alignas(seccomp_notif_resp) char
+      buffer[sizeof(seccomp_notif_resp) + kRoomToGrow] = {};
+  auto* const response = reinterpret_cast<seccomp_notif_resp*>(buffer);
+  response->id = id;
+  if (verdict.kind == Verdict::Kind::kRefuse) {
+    response->error = -verdict.error;
+  } else {
+    response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  }
+  // A thread that has died needs no answer.
+  static_cast<void>(ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, response));
+}
+
+void Witness::Answer(const seccomp_notif& notification) {
+  const ThreadView thread(static_cast<pid_t>(notification.pid));
+  const bool x32 = notification.data.arch == kNativeArch &&
+                   kNativeArch != kCompatArch &&
+                   (static_cast<uint32_t>(notification.data.nr) & kX32Bit) != 0;
+  Call call;
+  call.watched = FindWatchedCall(
+      notification.data.arch,
+      static_cast<int>(static_cast<uint32_t>(notification.data.nr) & ~kX32Bit),
+      notification.data.args[0]);
+  call.compat = notification.data.arch == kCompatArch;
+  for (size_t i = 0; i < 6; ++i) {
+    call.arguments[i] = notification.data.args[i];
+  }
+  Verdict verdict;
+  if (call.watched != nullptr) {
+    if (call.watched->when == When::kSocketcallAddress) {
+      call = ResolveSocketcall(thread, call);
+    }
+    verdict = Judge(thread, call);
+    if (thread.refused() && verdict.kind != Verdict::Kind::kRefuse) {
+      ++unseen_;
+      verdict = {};
+    }
+  }
+  if (x32) {
+    // Refused whatever it is about.
+    const bool suspect = verdict.kind != Verdict::Kind::kPass;
+    verdict.kind = Verdict::Kind::kRefuse;
+    verdict.error = ENOSYS;
+    if (!suspect) {
+      Reply(notification.id, verdict);
+      return;
+    }
+  }
+  if (verdict.kind == Verdict::Kind::kPass) {
+    Reply(notification.id, verdict);
+    return;
+  }
+  // What was read may have been another thread's.
+  if (!StillWaits(notification.id)) return;
+  if (IsAllowed(verdict)) {
+    Reply(notification.id, verdict);
+    return;
+  }
+  Key key(verdict.rule, call.watched->name, verdict.target, thread.Link("exe"));
+  const auto restarting = restarting_.find(thread.tid());
+  if (restarting != restarting_.end()) {
+    const bool same = restarting->second == key;
+    restarting_.erase(restarting);
+    if (same) {
+      Reply(notification.id, verdict);
+      return;
+    }
+  }
+  const auto known = known_.find(key);
+  if (known != known_.end()) {
+    ++violations_[known->second].count;
+    Reply(notification.id, verdict);
+  } else if (violations_.size() >= kMaxViolations) {
+    ++beyond_;
+    Reply(notification.id, verdict);
+  } else {
+    Record(notification, thread, call, verdict, std::move(key));
+  }
+}
+
+// --- What a call is about ----------------------------------------------------
+
+Witness::Verdict Witness::Judge(const ThreadView& thread,
+                                const Call& call) const {
+  if (call.watched->denied != 0) {
+    const bool about_first = call.watched->rule == Rule::kSocketFamily;
+    const bool typing = call.watched->rule == Rule::kTerminal;
+    return Refuse(call.watched->rule,
+                  about_first ? FormatOperand(thread, call, 0)
+                  : typing    ? FormatOperand(thread, call, 1)
+                              : call.watched->name,
+                  call.watched->denied);
+  }
+  switch (call.watched->rule) {
+    case Rule::kWrite:
+      return JudgeFiles(thread, call);
+    case Rule::kNetwork:
+      return JudgeAddresses(thread, call);
+    case Rule::kSignal:
+    case Rule::kTrace:
+      return JudgeProcess(thread, call);
+    case Rule::kPrivilege:
+      return JudgePrivilege(thread, call);
+    default:
+      return {};
+  }
+}
+
+Witness::Verdict Witness::JudgeFiles(const ThreadView& thread,
+                                     const Call& call) {
+  int predicted = EROFS;
+  Verdict first;
+  for (size_t i = 0; call.watched->operands[i] != '\0'; ++i) {
+    Verdict verdict = JudgeFile(thread, call, i, &predicted);
+    if (verdict.kind == Verdict::Kind::kPass) continue;
+    if (first.kind == Verdict::Kind::kPass) first = std::move(verdict);
+  }
+  if (first.error == EROFS) first.error = predicted;
+  return first;
+}
+
+Witness::Verdict Witness::JudgeFile(const ThreadView& thread, const Call& call,
+                                    size_t operand, int* predicted) {
+  const char* const operands = call.watched->operands;
+  const char letter = operands[operand];
+  PathTarget target;
+  if (letter == 'f') {
+    target = thread.LookUp(call.Int(operand));
+  } else if (strchr("pect", letter) != nullptr) {
+    const bool relative = operand > 0 && operands[operand - 1] == 'd';
+    const int directory = relative ? call.Int(operand - 1) : AT_FDCWD;
+    const int at_flags = IndexOf(call, 'A');
+    const uint32_t flags =
+        at_flags >= 0 ? call.Unsigned(static_cast<size_t>(at_flags)) : 0;
+    const uint64_t address = call.arguments[operand];
+    std::string path;
+    if (address != 0) {
+      absl::optional<std::string> read = thread.ReadString(address);
+      // Nor can the kernel read it.
+      if (!read.has_value()) return {};
+      path = *std::move(read);
+    }
+    if (!path.empty()) {
+      const bool follow = letter == 'p' && (flags & AT_SYMLINK_NOFOLLOW) == 0;
+      target = thread.LookUp(directory, path, follow);
+    } else if (relative && letter == 'p' && directory != AT_FDCWD &&
+               (address == 0 || (flags & AT_EMPTY_PATH) != 0)) {
+      target = thread.LookUp(directory);  // futimens(3)
+    } else {
+      return {};
+    }
+  } else {
+    return {};
+  }
+  if (IsOpen(call)) return JudgeOpen(OpenFlags(thread, call), target);
+
+  const int mode = IndexOf(call, 'M');
+  if (mode >= 0 && target.place != Place::kNowhere && !target.exists) {
+    const uint32_t kind = call.Unsigned(static_cast<size_t>(mode)) & S_IFMT;
+    if (kind == S_IFCHR || kind == S_IFBLK) {
+      return Suspect(Rule::kDevice, target.path, EPERM);
+    }
+  }
+  switch (target.place) {
+    case Place::kNowhere:
+      return {};
+    case Place::kWritable:
+      // A file that stays in one place can't be moved to another.
+      if (letter == 'e') *predicted = EXDEV;
+      return {};
+    case Place::kUnknown:
+      return Suspect(Rule::kWrite, target.path, 0);
+    case Place::kReadOnly:
+      break;
+  }
+  const bool is_new = letter == 'c' && !target.exists;
+  const bool is_there = letter != 'c' && target.exists;
+  if (!is_new && !is_there && letter != 't') return {};
+  return Suspect(Rule::kWrite, target.path, EROFS);
+}
+
+Witness::Verdict Witness::JudgeOpen(uint64_t flags, const PathTarget& target) {
+  constexpr uint64_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
+  if ((flags & O_PATH) != 0 || target.place == Place::kNowhere) return {};
+  if (target.place == Place::kUnknown) {
+    return Suspect(Rule::kWrite, target.path, 0);
+  }
+  const bool read_only = target.place == Place::kReadOnly;
+  const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+  if (!target.exists) {
+    if (!read_only || (flags & O_CREAT) == 0) return {};
+    return Suspect(Rule::kWrite, target.path, EROFS);
+  }
+  if ((flags & kTmpfile) != 0) {
+    return read_only ? Suspect(Rule::kWrite, target.path, EROFS) : Verdict();
+  }
+  if (!writes || (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) return {};
+  switch (target.mode & S_IFMT) {
+    case S_IFCHR:
+    case S_IFBLK:
+      if (target.devices) return {};
+      return Suspect(Rule::kDevice, target.path, EACCES);
+    case S_IFIFO:
+      // Writing into it needs no writable mount.
+      if (!read_only) return {};
+      return Refuse(Rule::kFifo, target.path, EACCES);
+    case S_IFREG:
+      if (!read_only) return {};
+      return Suspect(IsMaskedFifo(target) ? Rule::kFifo : Rule::kWrite,
+                     target.path, EROFS);
+    default:
+      return {};
+  }
+}
+
+Witness::Verdict Witness::JudgeAddresses(const ThreadView& thread,
+                                         const Call& call) const {
+  const bool binds = strcmp(call.watched->name, "bind") == 0;
+  const bool connects = strcmp(call.watched->name, "connect") == 0;
+  for (const SocketAddress& address : ReadAddresses(thread, call)) {
+    if (address.local) continue;
+    switch (address.family) {
+      case AF_UNIX: {
+        Verdict verdict = JudgeSocketPath(thread, binds, address.path);
+        if (verdict.kind != Verdict::Kind::kPass) return verdict;
+        break;
+      }
+      case AF_INET:
+      case AF_INET6:
+        if (setup_.network == Network::kHost) break;
+        // A resolver asks for the way; nothing is sent.
+        if (connects && address.port == 0) break;
+        return Suspect(Rule::kNetwork, address.text,
+                       binds ? EADDRNOTAVAIL : ENETUNREACH);
+      default:
+        break;
+    }
+  }
+  return {};
+}
+
+Witness::Verdict Witness::JudgeSocketPath(const ThreadView& thread, bool binds,
+                                          const std::string& path) {
+  const PathTarget target = thread.LookUp(AT_FDCWD, path, /*follow=*/!binds);
+  if (target.place != Place::kReadOnly || target.exists == binds) return {};
+  if (binds) return Suspect(Rule::kWrite, target.path, EROFS);
+  switch (target.mode & S_IFMT) {
+    case S_IFSOCK:
+      // It was made, or found its way here, after the others were masked.
+      return Refuse(Rule::kHostSocket, target.path, ECONNREFUSED);
+    case S_IFREG:
+      return Suspect(Rule::kHostSocket, target.path, ECONNREFUSED);
+    default:
+      return {};
+  }
+}
+
+Witness::Verdict Witness::JudgeProcess(const ThreadView& thread,
+                                       const Call& call) const {
+  const pid_t pid = call.Int(static_cast<size_t>(IndexOf(call, 'k')));
+  // -1 is everybody inside, 0 the own group.
+  if (pid == 0 || pid == -1) return {};
+  const bool group = pid < 0;
+  if (!group && thread.Sees(pid)) return {};
+  // A number that was given away inside is of a process that has ended.
+  const pid_t last = setup_.last_pid();
+  const pid_t number = group ? -pid : pid;
+  if (number <= last || last == 0) return {};
+  return Suspect(call.watched->rule,
+                 absl::StrCat(group ? "process group " : "pid ", number),
+                 ESRCH);
+}
+
+Witness::Verdict Witness::JudgePrivilege(const ThreadView& thread,
+                                         const Call& call) {
+  const int namespaces = IndexOf(call, 'N');
+  // Anybody may make a user namespace, and what is in it then.
+  if (namespaces >= 0 &&
+      (call.Unsigned(static_cast<size_t>(namespaces)) & CLONE_NEWUSER) != 0 &&
+      strcmp(call.watched->name, "setns") != 0) {
+    return {};
+  }
+  if (thread.ReadStatus().has_capabilities) return {};
+  if (absl::EndsWith(call.watched->name, "adjtimex") ||
+      absl::StartsWith(call.watched->name, "clock_adjtime")) {
+    // The first word of struct timex says what to set; nothing: it asks.
+    uint32_t modes = 0;
+    const auto index = static_cast<size_t>(std::max(IndexOf(call, '*'), 0));
+    thread.Read(call.arguments[index], &modes, sizeof(modes));
+    if (modes == 0) return {};
+  }
+  const int path = IndexOf(call, 'P');
+  if (path >= 0) {
+    const auto index = static_cast<size_t>(path);
+    const bool relative = index > 0 && call.watched->operands[index - 1] == 'd';
+    const absl::optional<std::string> text =
+        thread.ReadString(call.arguments[index]);
+    if (text.has_value() && !text->empty()) {
+      return Suspect(Rule::kPrivilege,
+                     thread
+                         .LookUp(relative ? call.Int(index - 1) : AT_FDCWD,
+                                 *text, /*follow=*/true)
+                         .path,
+                     EPERM);
+    }
+  }
+  for (char letter : {'N', 'C', 's', 'b'}) {
+    const int index = IndexOf(call, letter);
+    if (index < 0) continue;
+    return Suspect(Rule::kPrivilege,
+                   FormatOperand(thread, call, static_cast<size_t>(index)),
+                   EPERM);
+  }
+  return Suspect(Rule::kPrivilege, call.watched->name, EPERM);
+}
+
+// --- What comes of it --------------------------------------------------------
+
+bool Witness::IsAllowed(const Verdict& verdict) {
+  for (size_t i = 0; i < setup_.allowed.size(); ++i) {
+    const Allowed& allowed = setup_.allowed[i];
+    if (allowed.rule == verdict.rule &&
+        Matches(verdict.target, allowed.target)) {
+      ++allowed_counts_[i];
+      return true;
+    }
+  }
+  return false;
+}
+
+std::vector<AllowedUse> Witness::AllowedUses() const {
+  std::vector<AllowedUse> uses;
+  for (size_t i = 0; i < setup_.allowed.size(); ++i) {
+    if (allowed_counts_[i] > 0) {
+      uses.push_back({setup_.allowed[i], allowed_counts_[i]});
+    }
+  }
+  return uses;
+}
+
+void Witness::Record(const seccomp_notif& notification,
+                     const ThreadView& thread, const Call& call,
+                     const Verdict& verdict, Key key) {
+  Violation violation;
+  violation.rule = verdict.rule;
+  violation.call = call.watched->name;
+  violation.arguments = FormatArguments(thread, call);
+  violation.target = verdict.target;
+  violation.program = std::get<3>(key);
+  violation.count = 1;
+  violation.first = absl::Now();
+  const ThreadView::Status status = thread.ReadStatus();
+  violation.pid = status.pid;
+  violation.tid = status.tid;
+  violation.thread = status.name;
+  if (!StillWaits(notification.id)) return;
+
+  absl::optional<Stop> stop = StopBehind(notification, thread, verdict);
+  if (!stop.has_value() || !stop->result.has_value()) {
+    violation.error = verdict.error;
+    violation.error_predicted = verdict.kind != Verdict::Kind::kRefuse;
+  } else {
+    violation.error = *stop->result < 0 ? static_cast<int>(-*stop->result) : 0;
+  }
+  if (stop.has_value()) {
+    violation.stack = std::move(stop->stack);
+    if (!stop->result.has_value()) restarting_[thread.tid()] = key;
+  }
+  if (verdict.kind != Verdict::Kind::kRefuse &&
+      !IsDenial(verdict.rule, violation.error)) {
+    return;
+  }
+  // Others may have been recorded while this one was being stopped.
+  if (!known_.emplace(std::move(key), violations_.size()).second) return;
+  violations_.push_back(std::move(violation));
+}
+
+namespace {
+
+#if defined(__x86_64__)
+using UserRegisters = user_regs_struct;
+
+Registers FromUser(const UserRegisters& user) {
+  Registers registers;
+  registers.pc = user.rip;
+  const uint64_t values[] = {user.rax, user.rdx, user.rcx, user.rbx, user.rsi,
+                             user.rdi, user.rbp, user.rsp, user.r8,  user.r9,
+                             user.r10, user.r11, user.r12, user.r13, user.r14,
+                             user.r15, user.rip};
+  static_assert(sizeof(values) == sizeof(registers.values),
+                "DWARF's order of registers is complete");
+  memcpy(registers.values, values, sizeof(values));
+  return registers;
+}
+
+int64_t ResultOf(const UserRegisters& user) {
+  return static_cast<int64_t>(user.rax);
+}
+
+// i386's, as far as it is needed.
+constexpr size_t kCompatSize = 17 * sizeof(uint32_t);
+constexpr size_t kCompatResult = 6;  // eax
+#elif defined(__aarch64__)
+using UserRegisters = user_regs_struct;
+
+Registers FromUser(const UserRegisters& user) {
+  Registers registers;
+  registers.pc = user.pc;
+  memcpy(registers.values, user.regs, sizeof(user.regs));
+  registers.values[kStackPointer] = user.sp;
+  return registers;
+}
+
+int64_t ResultOf(const UserRegisters& user) {
+  return static_cast<int64_t>(user.regs[0]);
+}
+
+constexpr size_t kCompatSize = 18 * sizeof(uint32_t);
+constexpr size_t kCompatResult = 0;  // r0
+#endif
+
+// The call was interrupted and will start again; never seen by programs (the
+// kernel's include/linux/errno.h).
+bool WillRestart(int64_t result) { return result <= -512 && result >= -516; }
+
+}  // namespace
+
+absl::optional<Witness::Stop> Witness::StopBehind(
+    const seccomp_notif& notification, const ThreadView& thread,
+    const Verdict& verdict) {
+  const pid_t tid = thread.tid();
+  // Where signals interrupt the call, stopping the thread would.
+  if (stopping_ || !setup_.killable ||
+      ptrace(PTRACE_SEIZE, tid, nullptr, nullptr) != 0) {
+    Reply(notification.id, verdict);
+    return absl::nullopt;
+  }
+  ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
+  Reply(notification.id, verdict);
+  int signal = 0;
+  if (!AwaitStop(tid, &signal)) return absl::nullopt;
+  Stop stop;
+  union {
+    UserRegisters native;
+    uint32_t compat[kCompatSize / sizeof(uint32_t)];
+  } user = {};
+  iovec data = {&user, sizeof(user)};
+  if (ptrace(PTRACE_GETREGSET, tid, reinterpret_cast<void*>(NT_PRSTATUS),
+             &data) == 0) {
+    int64_t result = 0;
+    if (data.iov_len == kCompatSize) {
+      result = static_cast<int32_t>(user.compat[kCompatResult]);
+    } else {
+      result = ResultOf(user.native);
+      stop.stack = Unwind(thread, FromUser(user.native));
+    }
+    if (!WillRestart(result)) stop.result = result;
+  }
+  if (ptrace(PTRACE_DETACH, tid, nullptr,
+             reinterpret_cast<void*>(static_cast<intptr_t>(signal))) != 0) {
+    // It was killed meanwhile, and is its tracer's to bury.
+    while (waitpid(tid, nullptr, __WALL) < 0 && errno == EINTR) {
+    }
+  }
+  return stop;
+}
+
+namespace {
+
+// Whether the thread is in a tracer's stop (proc_pid_stat(5)).
+bool IsTraced(pid_t tid) {
+  const UniqueFd file(
+      open(absl::StrCat("/proc/", tid, "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+  char text[512] = {};
+  if (!file.valid() || read(file.get(), text, sizeof(text) - 1) <= 0) {
+    return false;
+  }
+  const char* const name_end = strrchr(text, ')');
+  return name_end != nullptr && name_end[1] == ' ' && name_end[2] == 't';
+}
+
+}  // namespace
+
+bool Witness::AwaitStop(pid_t tid, int* signal) {
+  // Most calls fail at once, and a stop can't be polled for.
+  constexpr int kPatience = 1000;
+  constexpr int kStateRounds = 50;
+  stopping_ = true;
+  bool stopped = false;
+  for (int round = 0;; ++round) {
+    int status = 0;
+    const pid_t waited = waitpid(tid, &status, __WALL | WNOHANG);
+    if (waited == tid) {
+      stopped = WIFSTOPPED(status);
+      // Besides the stop that was asked for, only a signal stops it.
+      if (stopped && (status >> 16) == 0) *signal = WSTOPSIG(status);
+      break;
+    }
+    if (waited < 0 && errno != EINTR) break;
+    if (round < kPatience) {
+      sched_yield();
+      continue;
+    }
+    // Another thread of this process may have waited for any child.
+    if (round % kStateRounds == 0 && IsTraced(tid)) {
+      stopped = true;
+      break;
+    }
+    // The call takes its time, for which others may be needed.
+    struct pollfd event = {listener_.get(), POLLIN, 0};
+    if (poll(&event, 1, 1) > 0 && (event.revents & POLLIN) != 0) {
+      alignas(
+          seccomp_notif) char buffer[sizeof(seccomp_notif) + kRoomToGrow] = {};
+      auto* const notification = reinterpret_cast<seccomp_notif*>(buffer);
+      if (Receive(notification)) Answer(*notification);
+    }
+  }
+  stopping_ = false;
+  return stopped;
+}
+
+}  // namespace encapsulate

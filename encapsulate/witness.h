@@ -1,0 +1,139 @@
+// Answers the system calls that a sandbox's filter hands over, and records
+// those that reached out.
+//
+// The thread that made a call waits in the kernel. The witness reads what it is
+// about; in most cases it aims at nothing outside, and the call goes on
+// (SECCOMP_USER_NOTIF_FLAG_CONTINUE). Where it may be a violation that wasn't
+// seen before, the witness attaches to the thread (PTRACE_SEIZE,
+// PTRACE_INTERRUPT), lets the call go on, and finds the thread stopped behind
+// it: there the register holds what the kernel really said, and the stack still
+// is as it was. Then the thread is let go. What the filter refuses, the witness
+// refuses with the same errno, and so it does with what no namespace stops.
+//
+// That a call is let go on after it was read leaves its memory time to change:
+// the witness can be fooled, the namespaces can't.
+#ifndef ENCAPSULATE_WITNESS_H_
+#define ENCAPSULATE_WITNESS_H_
+
+#include <linux/seccomp.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/types/optional.h"
+#include "encapsulate/decode.h"
+#include "encapsulate/options.h"
+#include "encapsulate/thread_view.h"
+#include "encapsulate/unique_fd.h"
+#include "encapsulate/unwind.h"
+#include "encapsulate/violations.h"
+
+namespace encapsulate {
+
+// What is told, besides the calls themselves.
+struct WitnessSetup {
+  // Only SIGKILL interrupts a call that was received (Linux 5.19), so that
+  // its thread can be stopped behind it.
+  bool killable = false;
+  Network network = Network::kLoopback;
+  std::vector<Allowed> allowed;
+  // The latest pid that was given away inside; 0 if unknown.
+  std::function<pid_t()> last_pid;
+};
+
+class Witness {
+ public:
+  Witness(UniqueFd listener, WitnessSetup setup);
+
+  // Polls readable while calls wait, and POLLHUP when nobody is left.
+  int descriptor() const { return listener_.get(); }
+
+  // Answers the calls that wait, some at a time. False once nobody is left that
+  // could make one.
+  bool Handle();
+
+  // In the order of the first attempt.
+  const std::vector<Violation>& violations() const { return violations_; }
+  std::vector<Violation> TakeViolations() { return std::move(violations_); }
+  uint64_t beyond() const { return beyond_; }
+  uint64_t unseen() const { return unseen_; }
+  std::vector<AllowedUse> AllowedUses() const;
+
+ private:
+  // What is known of a call before it runs.
+  struct Verdict {
+    enum class Kind {
+      kPass,     // nothing outside is meant
+      kSuspect,  // its result tells
+      kRefuse,   // it must not run
+    };
+    Kind kind = Kind::kPass;
+    Rule rule = Rule::kWrite;
+    std::string target;
+    int error = 0;  // to refuse it with, or the likely one
+  };
+  static Verdict Suspect(Rule rule, std::string target, int error) {
+    return {Verdict::Kind::kSuspect, rule, std::move(target), error};
+  }
+  static Verdict Refuse(Rule rule, std::string target, int error) {
+    return {Verdict::Kind::kRefuse, rule, std::move(target), error};
+  }
+
+  // What a thread that was stopped behind its call tells.
+  struct Stop {
+    absl::optional<int64_t> result;  // none if the call will start again
+    std::vector<Frame> stack;
+  };
+
+  // Rule, call, target and program.
+  using Key = std::tuple<Rule, std::string, std::string, std::string>;
+
+  bool Receive(seccomp_notif* notification) const;
+  void Answer(const seccomp_notif& notification);
+  void Reply(uint64_t id, const Verdict& verdict) const;
+  bool StillWaits(uint64_t id) const;
+
+  Verdict Judge(const ThreadView& thread, const Call& call) const;
+  static Verdict JudgeFiles(const ThreadView& thread, const Call& call);
+  static Verdict JudgeFile(const ThreadView& thread, const Call& call,
+                           size_t operand, int* predicted);
+  static Verdict JudgeOpen(uint64_t flags, const PathTarget& target);
+  Verdict JudgeAddresses(const ThreadView& thread, const Call& call) const;
+  static Verdict JudgeSocketPath(const ThreadView& thread, bool binds,
+                                 const std::string& path);
+  Verdict JudgeProcess(const ThreadView& thread, const Call& call) const;
+  static Verdict JudgePrivilege(const ThreadView& thread, const Call& call);
+
+  void Record(const seccomp_notif& notification, const ThreadView& thread,
+              const Call& call, const Verdict& verdict, Key key);
+  bool IsAllowed(const Verdict& verdict);
+  // Replies; nothing if the thread can't be stopped or is gone.
+  absl::optional<Stop> StopBehind(const seccomp_notif& notification,
+                                  const ThreadView& thread,
+                                  const Verdict& verdict);
+  // False if the thread is gone.
+  bool AwaitStop(pid_t tid, int* signal);
+
+  const UniqueFd listener_;
+  const WitnessSetup setup_;
+  // While a thread is being stopped, no other is.
+  bool stopping_ = false;
+  // Calls that the stop kept from running; they come once more.
+  std::map<pid_t, Key> restarting_;
+
+  std::map<Key, size_t> known_;  // places in violations_
+  std::vector<Violation> violations_;
+  uint64_t beyond_ = 0;
+  uint64_t unseen_ = 0;
+  std::vector<uint64_t> allowed_counts_;
+};
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_WITNESS_H_
