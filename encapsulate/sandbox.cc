@@ -185,6 +185,7 @@ struct Process::State {
   std::unique_ptr<Foreground> foreground;
   UniqueFd events;  // an epoll(7) instance over all that can happen
   std::unique_ptr<Witness> witness;
+  bool watching = false;         // and somebody is there to be watched
   std::vector<Allowed> allowed;  // until there is a witness
   // Messages that came while another was waited for.
   std::deque<std::unique_ptr<Message>> early;
@@ -238,6 +239,7 @@ struct Process::State {
     setup.allowed = std::move(allowed);
     setup.last_pid = [this] { return LastPid(); };
     witness = std::make_unique<Witness>(std::move(listener), std::move(setup));
+    watching = true;
     return true;
   }
 
@@ -721,18 +723,23 @@ bool Process::AskRelay() {
   return true;
 }
 
-bool Process::Handle() {
+bool Process::Handle() { return Attend(0); }
+
+// Waits for something to do, `timeout` milliseconds at most, and does it. By
+// poll(2) of each descriptor: that of `events` wouldn't tell the kernel on
+// which processor the witness had best run, and an epoll_wait(2) that a
+// container filters would never end.
+bool Process::Attend(int timeout) {
   if (state_->ended) return false;
-  // By poll(2): an epoll_wait(2) that a container filters would never end.
-  const int witness =
-      state_->witness != nullptr ? state_->witness->descriptor() : -1;
+  const int witness = state_->watching ? state_->witness->descriptor() : -1;
   const int signals =
       state_->foreground != nullptr ? state_->foreground->signals() : -1;
   struct pollfd events[3] = {{witness, POLLIN, 0},
                              {signals, POLLIN, 0},
                              {state_->control.get(), POLLIN, 0}};
-  if (poll(events, 3, 0) < 0) return true;  // EINTR
+  if (poll(events, 3, timeout) < 0) return true;  // EINTR
   if (events[0].revents != 0 && !state_->witness->Handle()) {
+    state_->watching = false;
     epoll_ctl(state_->events.get(), EPOLL_CTL_DEL, witness, nullptr);
   }
   if (events[1].revents != 0) ForwardSignals();
@@ -744,9 +751,7 @@ bool Process::Handle() {
 }
 
 absl::StatusOr<Result> Process::Wait() {
-  while (Handle()) {
-    struct pollfd event = {event_descriptor(), POLLIN, 0};
-    poll(&event, 1, -1);
+  while (Attend(-1)) {
   }
   bool known = state_->known;
   if (known && state_->relay_socket.valid()) known = AskRelay();

@@ -99,6 +99,7 @@ class Process {
   friend class Launcher;
   struct State;
   explicit Process(std::unique_ptr<State> state);
+  bool Attend(int timeout);
   void ForwardSignals();
   void Continue();
   bool Listen();
