@@ -56,6 +56,20 @@ bool IsMachineOfProc(const std::string& path) {
          path[at + kProc.size()] < '0' || path[at + kProc.size()] > '9';
 }
 
+// Whether the path names a descriptor of whoever opens it.
+bool IsDescriptor(absl::string_view path, int* descriptor) {
+  constexpr absl::string_view kStandard[] = {"/dev/stdin", "/dev/stdout",
+                                             "/dev/stderr"};
+  for (int i = 0; i < 3; ++i) {
+    if (path != kStandard[i]) continue;
+    *descriptor = i;
+    return true;
+  }
+  return (absl::ConsumePrefix(&path, "/dev/fd/") ||
+          absl::ConsumePrefix(&path, "/proc/self/fd/")) &&
+         absl::SimpleAtoi(path, descriptor);
+}
+
 // Fills in where `fd` is. False if that can't be told.
 bool Judge(int fd, PathTarget* target) {
   struct statfs info;
@@ -145,12 +159,13 @@ PathTarget ThreadView::LookUp(int directory, const std::string& path,
   PathTarget target;
   target.path = whole.empty() ? path : whole;
   if (whole.empty()) return target;
+  int descriptor = -1;
+  if (follow && IsDescriptor(whole, &descriptor)) return LookUp(descriptor);
   // "self" is whoever asks.
   if (absl::StartsWith(whole, "/proc/self/")) {
     whole.replace(6, 4, absl::StrCat(ReadStatus().pid));
   } else if (absl::StartsWith(whole, "/proc/thread-self/") ||
-             absl::StartsWith(whole, "/dev/fd") ||
-             absl::StartsWith(whole, "/dev/std")) {
+             absl::StartsWith(whole, "/dev/fd")) {
     return target;
   }
   const UniqueFd root(open(absl::StrCat("/proc/", tid_, "/root").c_str(),

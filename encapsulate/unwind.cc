@@ -174,6 +174,9 @@ struct Module {
   bool valid = false;
   uint64_t bias = 0;    // of addresses to those it was linked to
   uint64_t frames = 0;  // address of .eh_frame_hdr, 0 if none
+  // Without it, as in static programs of some linkers: where each function's
+  // frame information is, by where the function begins.
+  std::map<uint64_t, uint64_t> functions;
 };
 
 // How a caller's register, or the canonical frame address, is found.
@@ -211,6 +214,7 @@ struct Description {
   uint64_t initial = 0;  // instructions of the CIE
   uint64_t initial_end = 0;
   uint64_t begin = 0;  // the function
+  uint64_t size = 0;
   uint64_t instructions = 0;
   uint64_t instructions_end = 0;
 };
@@ -218,7 +222,7 @@ struct Description {
 class Unwinder {
  public:
   Unwinder(const ThreadView& thread, const Registers& registers)
-      : memory_(thread), registers_(registers) {
+      : thread_(thread), memory_(thread), registers_(registers) {
     ReadMappings(thread.tid());
   }
 
@@ -303,7 +307,12 @@ class Unwinder {
     }
     const auto found = modules_.emplace(first->begin, Module());
     if (found.second && first->offset == 0 && !first->path.empty()) {
-      ReadModule(first->begin, &found.first->second);
+      Module* const module = &found.first->second;
+      ReadModule(first->begin, module);
+      if (module->valid && module->frames == 0 &&
+          first->path == thread_.Link("exe")) {
+        ListFunctions(module);
+      }
     }
     return found.first->second;
   }
@@ -333,11 +342,58 @@ class Unwinder {
     if (module->valid && has_frames) module->frames = frames + module->bias;
   }
 
+  // Finds .eh_frame by the section headers, which are not in memory, and notes
+  // every function in it.
+  void ListFunctions(Module* module) {
+    const UniqueFd file(
+        open(absl::StrCat("/proc/", thread_.tid(), "/exe").c_str(),
+             O_RDONLY | O_CLOEXEC));
+    Elf64_Ehdr header;
+    if (!file.valid() || !ReadAt(file.get(), 0, &header, sizeof(header)) ||
+        header.e_shstrndx >= header.e_shnum) {
+      return;
+    }
+    std::vector<Elf64_Shdr> sections(header.e_shnum);
+    if (!ReadAt(file.get(), header.e_shoff, sections.data(),
+                sections.size() * sizeof(Elf64_Shdr))) {
+      return;
+    }
+    for (const Elf64_Shdr& section : sections) {
+      char name[sizeof(".eh_frame")];
+      if (!ReadAt(file.get(),
+                  sections[header.e_shstrndx].sh_offset + section.sh_name, name,
+                  sizeof(name)) ||
+          memcmp(name, ".eh_frame", sizeof(name)) != 0) {
+        continue;
+      }
+      const uint64_t begin = section.sh_addr + module->bias;
+      uint64_t at = begin;
+      while (at < begin + section.sh_size) {
+        Cursor entry(memory_, at);
+        const auto length = entry.Take<uint32_t>();
+        if (length == 0 || length == 0xffffffff) break;
+        const bool is_function = entry.Take<uint32_t>() != 0;
+        Description function;
+        if (is_function && ReadFunction(at, &function)) {
+          module->functions[function.begin] = at;
+        }
+        at += sizeof(length) + length;
+      }
+      return;
+    }
+  }
+
+  static bool ReadAt(int fd, uint64_t offset, void* buffer, size_t size) {
+    return pread(fd, buffer, size, static_cast<off_t>(offset)) ==
+           static_cast<ssize_t>(size);
+  }
+
   // --- By call frame information ------------------------------------------
 
   bool StepByFrames(const Module& module, uint64_t address, bool* exact) {
     Description function;
-    if (module.frames == 0 || !FindFunction(module, address, &function)) {
+    if (!FindFunction(module, address, &function) || address < function.begin ||
+        address - function.begin >= function.size) {
       return false;
     }
     Row row;
@@ -354,9 +410,18 @@ class Unwinder {
     return Apply(function, row, exact);
   }
 
-  // By the sorted table of .eh_frame_hdr.
+  // The last one that begins at or before `address`.
   bool FindFunction(const Module& module, uint64_t address,
                     Description* function) {
+    if (module.frames != 0) return SearchTable(module, address, function);
+    auto found = module.functions.upper_bound(address);
+    return found != module.functions.begin() &&
+           ReadFunction((--found)->second, function);
+  }
+
+  // By the sorted table of .eh_frame_hdr.
+  bool SearchTable(const Module& module, uint64_t address,
+                   Description* function) {
     constexpr uint8_t kSortedTable = 0x3b;  // data-relative, 4 bytes, signed
     Cursor header(memory_, module.frames);
     const auto version = header.Take<uint8_t>();
@@ -383,10 +448,10 @@ class Unwinder {
     Cursor entry(memory_, header.at() + low * 8 + 4);
     const uint64_t at =
         module.frames + static_cast<uint64_t>(int64_t{entry.Take<int32_t>()});
-    return entry.ok() && ReadFunction(at, address, function);
+    return entry.ok() && ReadFunction(at, function);
   }
 
-  bool ReadFunction(uint64_t at, uint64_t address, Description* function) {
+  bool ReadFunction(uint64_t at, Description* function) {
     Cursor entry(memory_, at);
     const auto length = entry.Take<uint32_t>();
     if (length == 0 || length == 0xffffffff) return false;
@@ -397,11 +462,10 @@ class Unwinder {
     bool augmented = false;
     if (!ReadCommon(common, function, &encoding, &augmented)) return false;
     function->begin = entry.TakeEncoded(encoding, 0);
-    const uint64_t size = entry.TakeEncoded(encoding & 0x0f, 0);
+    function->size = entry.TakeEncoded(encoding & 0x0f, 0);
     if (augmented) entry.Skip(entry.TakeUleb());
     function->instructions = entry.at();
-    return entry.ok() && function->begin <= address &&
-           address - function->begin < size;
+    return entry.ok();
   }
 
   bool ReadCommon(uint64_t at, Description* function, uint8_t* encoding,
@@ -795,6 +859,7 @@ class Unwinder {
     return true;
   }
 
+  const ThreadView& thread_;
   Memory memory_;
   Registers registers_;
   std::vector<Mapping> mappings_;
