@@ -166,7 +166,7 @@ std::string FormatOpenFlags(uint64_t flags) {
 std::string FormatMode(uint64_t mode) { return absl::StrFormat("%#o", mode); }
 
 std::string FormatNodeMode(uint32_t mode) {
-  const std::string permissions = FormatMode(mode & 07777);
+  std::string permissions = FormatMode(mode & 07777);
   switch (mode & S_IFMT) {
     case S_IFCHR:
       return absl::StrCat("S_IFCHR|", permissions);

@@ -175,6 +175,7 @@ void AskAbseil(const std::string& object, const Offsets& offsets,
     Places& places = (*known)[{object, offset}];
     char name[1024];
     if (places.empty() &&
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): an address in a report
         absl::Symbolize(reinterpret_cast<void*>(bias + offset), name,
                         sizeof(name))) {
       places.push_back({name, "", 0});

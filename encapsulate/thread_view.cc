@@ -106,6 +106,7 @@ size_t ThreadView::Read(uint64_t address, void* buffer, size_t size) const {
     size_t count = kPage - at % kPage;
     if (count > size - done) count = size - done;
     iovec local = {bytes + done, count};
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): another process's
     iovec remote = {reinterpret_cast<void*>(at), count};
     const ssize_t got = process_vm_readv(tid_, &local, 1, &remote, 1, 0);
     if (got < 0 && errno == EPERM) refused_ = true;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -41,7 +42,7 @@ class Memory {
       const size_t at = address - page;
       if (at >= bytes.size()) return false;
       const size_t count = std::min(size, bytes.size() - at);
-      memcpy(to, bytes.data() + at, count);
+      std::copy_n(bytes.data() + at, count, to);
       to += count;
       address += count;
       size -= count;
@@ -96,8 +97,9 @@ class Cursor {
       const auto byte = Take<uint8_t>();
       value |= uint64_t{byte & 0x7fU} << shift;
       if ((byte & 0x80) == 0) {
-        if ((byte & 0x40) != 0 && shift < 57)
+        if ((byte & 0x40) != 0 && shift < 57) {
           value |= ~uint64_t{0} << (shift + 7);
+        }
         break;
       }
     }

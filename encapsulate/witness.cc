@@ -609,6 +609,7 @@ absl::optional<Witness::Stop> Witness::StopBehind(
     if (!WillRestart(result)) stop.result = result;
   }
   if (ptrace(PTRACE_DETACH, tid, nullptr,
+             // NOLINTNEXTLINE(performance-no-int-to-ptr): as ptrace(2) has it
              reinterpret_cast<void*>(static_cast<intptr_t>(signal))) != 0) {
     // It was killed meanwhile, and is its tracer's to bury.
     while (waitpid(tid, nullptr, __WALL) < 0 && errno == EINTR) {
