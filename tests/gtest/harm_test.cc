@@ -1,20 +1,29 @@
 // Bodies that would harm the machine. Each runs encapsulated, and what it did
 // in there is gone when the next one looks.
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -126,6 +135,63 @@ TEST_F(ExhaustionTest, FillsTheDisk) {
   EXPECT_EQ(errno, EFBIG);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+class MemoryTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    TestOptions options = ProgramOptions();
+    options.limits.address_space = uint64_t{512} << 20;
+    SetSuiteOptions(options);
+  }
+};
+TEST_F(MemoryTest, ExhaustsIt) {
+  constexpr size_t kBlock = size_t{8} << 20;
+  std::vector<void*> blocks;
+  blocks.reserve(64);
+  while (void* const block = malloc(kBlock)) {
+    memset(block, 1, kBlock);
+    blocks.push_back(block);
+    ASSERT_LT(blocks.size(), 64U);
+  }
+  EXPECT_EQ(errno, ENOMEM);
+  for (void* block : blocks) free(block);
+}
+#endif
+
+// Every process forks until there are as many as the limit says, and none
+// ends by itself. A limit that binds root needs a cgroup, so for root the bomb
+// counts itself.
+class ForkBombTest : public testing::Test {
+ protected:
+  static constexpr int kProcesses = 100;
+  static void SetUpTestSuite() {
+    TestOptions options = ProgramOptions();
+    options.leftovers = Leftovers::kNote;
+    if (getuid() != 0) options.limits.processes = kProcesses;
+    SetSuiteOptions(options);
+  }
+};
+TEST_F(ForkBombTest, GoesOff) {
+  void* const shared =
+      mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE,
+           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(shared, MAP_FAILED);
+  auto* const processes = new (shared) std::atomic<int>(0);
+  int over[2];
+  ASSERT_EQ(pipe(over), 0);
+  const pid_t test = getpid();
+  while (++*processes <= kProcesses) {
+    const pid_t pid = fork();
+    if (pid < 0) break;
+  }
+  if (getpid() != test) {
+    static_cast<void>(write(over[1], "x", 1) == 1);
+    for (;;) pause();
+  }
+  char byte;
+  EXPECT_EQ(read(over[0], &byte, 1), 1);
+}
+
 TEST(HarmTest, ExhaustsDescriptors) {
   std::vector<int> descriptors;
   int fd;
@@ -133,6 +199,20 @@ TEST(HarmTest, ExhaustsDescriptors) {
   EXPECT_EQ(errno, EMFILE);
   // LeakSanitizer opens files at the end of a test.
   for (int descriptor : descriptors) close(descriptor);
+}
+
+// Twice the same port, and nothing in its way.
+class PortTest : public testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(Each, PortTest, testing::Values(1, 2));
+TEST_P(PortTest, IsBoundAndNeverClosed) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(8080);
+  EXPECT_EQ(
+      bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0)
+      << strerror(errno);
+  EXPECT_EQ(listen(listener, 1), 0);
 }
 
 TEST(HarmTest, LooksAfterwards) {
