@@ -95,7 +95,7 @@ class Runner {
   std::unique_ptr<RunningTest> TakeAhead(const testing::TestInfo& test);
   // Starts what there is room for.
   void RunAhead();
-  void StartAhead(const testing::TestInfo& test);
+  void StartAhead(const testing::TestInfo& info);
   bool IsAlone(const testing::TestInfo& test) const;
   // Those that use a processor.
   int BusyTests() const;

@@ -147,9 +147,14 @@ class KillTest : public ::testing::Test {
   }
   void TearDown() override { alarm(0); }
 
-  // The caller looks for sockets in these unless they are writable, which would
-  // make for a number of calls that depends on what others left there.
-  static Options QuickOptions() { return Writable({"/tmp", "/var/tmp"}); }
+  // The caller looks for sockets in these unless they are writable or fresh,
+  // which would make for a number of calls that depends on what others left
+  // there. Bazel's sandbox has /var/tmp read-only.
+  static Options QuickOptions() {
+    Options options = Writable({"/tmp"});
+    options.tmpfs.push_back({"/var/tmp", 0});
+    return options;
+  }
 
   // For every n, until there is no n-th stop. Returns how many there were.
   static int KillEverywhere(const std::function<int()>& body, Who who,
