@@ -19,7 +19,9 @@
 #include "encapsulate/wire.h"
 
 // A function that runs beside the caller's thread, with that thread's storage:
-// what sanitizers and profilers add to it would get into each other's way.
+// what sanitizers and profilers add to it would get into each other's way. Nor
+// does it return, so what AddressSanitizer notes of its variables would stay,
+// and forbid the same addresses to the next relay.
 #if defined(__clang__)
 #define RUNS_BESIDE                                           \
   __attribute__((noinline, disable_sanitizer_instrumentation, \
@@ -160,7 +162,7 @@ struct Relay::Job {
   Message message;
 
   RUNS_BESIDE static pid_t Clone(Job* job, void* stack);
-  static int Main(void* argument);
+  RUNS_BESIDE static int Main(void* argument);
   RUNS_BESIDE static int Serve(Job* job, pid_t child);
   RUNS_BESIDE static void Send(const Job* job);
 };
