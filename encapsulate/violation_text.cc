@@ -1,0 +1,413 @@
+#include "encapsulate/violation_text.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "encapsulate/error.h"
+#include "encapsulate/paths.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr size_t kMaxFrames = 8;
+
+// --- What was tried ---------------------------------------------------------
+
+// What a call does to its target, in the words of `before` and `after`.
+struct Deed {
+  absl::string_view call;  // the start of its name
+  absl::string_view before;
+  absl::string_view after;
+  // Whether the directory changes that holds the target.
+  bool changes_directory;
+};
+
+constexpr Deed kDeeds[] = {
+    {"mkdir", "make the directory", "", true},
+    {"mknod", "make the node", "", true},
+    {"unlink", "remove", "", true},
+    {"rmdir", "remove the directory", "", true},
+    {"rename", "rename from or to", "", true},
+    {"link", "make the link", "", true},
+    {"symlink", "make the symbolic link", "", true},
+    {"bind", "make the socket", "", true},
+    {"creat", "create", "", true},
+    {"chmod", "change the mode of", "", false},
+    {"fchmod", "change the mode of", "", false},
+    {"chown", "change the owner of", "", false},
+    {"fchown", "change the owner of", "", false},
+    {"lchown", "change the owner of", "", false},
+    {"utime", "change the times of", "", false},
+    {"futimes", "change the times of", "", false},
+    {"truncate", "truncate", "", false},
+    {"ftruncate", "truncate", "", false},
+    {"open", "open", "for writing", false},
+};
+
+const Deed* DeedOf(const Violation& violation) {
+  for (const Deed& deed : kDeeds) {
+    if (absl::StartsWith(violation.call, deed.call)) return &deed;
+  }
+  return nullptr;
+}
+
+std::string DescribeWrite(const Violation& violation) {
+  const std::string target = Quote(violation.target);
+  const Deed* const deed = DeedOf(violation);
+  if (deed == nullptr) {
+    return absl::StrContains(violation.call, "xattr")
+               ? absl::StrCat("change the attributes of ", target)
+               : absl::StrCat("change ", target);
+  }
+  return absl::StrCat(deed->before, " ", target, deed->after.empty() ? "" : " ",
+                      deed->after);
+}
+
+// The tree that must be writable for a write to succeed; empty if none would
+// do.
+std::string TreeToPermit(const Violation& violation) {
+  const std::string& target = violation.target;
+  // The kernel's own files know no writable trees, and `/` can't be one.
+  for (const char* tree : {"/proc", "/sys"}) {
+    if (IsWithin(target, tree)) return "";
+  }
+  if (!absl::StartsWith(target, "/")) return "";
+  const Deed* const deed = DeedOf(violation);
+  // A file without a name is made in its target.
+  const bool changes_directory =
+      (deed != nullptr && deed->changes_directory) ||
+      (absl::StrContains(violation.arguments, "O_CREAT") &&
+       !absl::StrContains(violation.arguments, "O_TMPFILE"));
+  const std::string tree =
+      changes_directory ? ParentOf(target) : violation.target;
+  return tree == "/" ? "" : tree;
+}
+
+// --- Lines ------------------------------------------------------------------
+
+// For a shell.
+std::string ShellWord(const std::string& text) {
+  const bool plain = !text.empty() && absl::c_all_of(text, [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           absl::StrContains("/._-+=:,@%", absl::string_view(&c, 1));
+  });
+  if (plain) return text;
+  return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
+}
+
+std::string Literal(absl::string_view text) {
+  return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\"");
+}
+
+// Rule::kHostSocket for "host-socket".
+std::string Constant(Rule rule) {
+  std::string constant = "encapsulate::Rule::k";
+  bool upper = true;
+  for (const char* c = RuleName(rule); *c != '\0'; ++c) {
+    if (*c == '-') {
+      upper = true;
+      continue;
+    }
+    constant +=
+        upper ? absl::ascii_toupper(static_cast<unsigned char>(*c)) : *c;
+    upper = false;
+  }
+  return constant;
+}
+
+std::string WritableLine(const std::string& tree, Language language) {
+  if (tree.empty()) return "";
+  if (language == Language::kFlags) {
+    return absl::StrCat("--writable=", ShellWord(tree));
+  }
+  return absl::StrCat("options.writable.push_back(", Literal(tree), ");");
+}
+
+// --- Stacks -----------------------------------------------------------------
+
+// Between the code and the kernel, or around the code.
+bool IsRuntime(const Frame& frame) {
+  const size_t slash = frame.object.rfind('/');
+  const absl::string_view object =
+      slash == std::string::npos
+          ? absl::string_view(frame.object)
+          : absl::string_view(frame.object).substr(slash + 1);
+  for (const char* library :
+       {"libc.", "libc-", "libpthread", "ld-", "libstdc++.", "libc++.",
+        "libc++abi.", "libgcc_s.", "linux-vdso", "[vdso]"}) {
+    if (absl::StartsWith(object, library)) return true;
+  }
+  for (const char* function :
+       {"std::", "__gnu_cxx::", "testing::", "_start", "__libc_start",
+        "void std::", "void testing::", "decltype", "bool testing::"}) {
+    if (absl::StartsWith(frame.function, function)) return true;
+  }
+  return absl::StartsWith(frame.file, "/usr/include/c++/");
+}
+
+// GoogleTest begins here; what is further out is the same for every test.
+bool RunsTests(const Frame& frame) {
+  for (const char* function : {"testing::Test::Run(", "testing::TestInfo::Run(",
+                               "testing::TestSuite::Run("}) {
+    if (absl::StartsWith(frame.function, function)) return true;
+  }
+  return false;
+}
+
+// Places in the stack, of which FramesToShow() is made.
+std::vector<size_t> PlacesToShow(const std::vector<Frame>& stack) {
+  // What has no line in a program that has lines is a library in it.
+  std::set<std::string> with_lines;
+  for (const Frame& frame : stack) {
+    if (!frame.file.empty()) with_lines.insert(frame.object);
+  }
+  std::vector<size_t> places;
+  for (size_t i = 0; i < stack.size(); ++i) {
+    const Frame& frame = stack[i];
+    if (RunsTests(frame)) break;
+    if (frame.function.empty() || IsRuntime(frame)) continue;
+    if (frame.file.empty() && with_lines.count(frame.object) != 0) continue;
+    places.push_back(i);
+    if (places.size() == kMaxFrames) break;
+  }
+  return places;
+}
+
+void AppendPart(absl::string_view label, absl::string_view text,
+                std::string* out) {
+  if (text.empty()) return;
+  absl::StrAppendFormat(out, "\n  %-7s  %s", label, text);
+}
+
+}  // namespace
+
+std::string DescribeAttempt(const Violation& violation) {
+  const std::string& call = violation.call;
+  const std::string& target = violation.target;
+  switch (violation.rule) {
+    case Rule::kWrite:
+      return DescribeWrite(violation);
+    case Rule::kNetwork:
+      if (call == "bind") return absl::StrCat("bind to ", target);
+      return absl::StrCat(
+          absl::StartsWith(call, "send") ? "send to " : "connect to ", target);
+    case Rule::kName:
+      return absl::StrCat("look up the name ", Quote(target));
+    case Rule::kHostSocket:
+      return absl::StrCat("reach the host's socket ", Quote(target));
+    case Rule::kFifo:
+      return absl::StrCat("write to the host's FIFO ", Quote(target));
+    case Rule::kDevice:
+      return absl::StrCat(absl::StartsWith(call, "mknod") ? "make the device "
+                                                          : "open the device ",
+                          Quote(target));
+    case Rule::kSocketFamily:
+      return absl::StrCat("make a socket of the family ", target);
+    case Rule::kSignal:
+      return absl::StrCat("send a signal to ", target, ", which isn't inside");
+    case Rule::kTrace:
+      return absl::StrCat("look into ", target, ", which isn't inside");
+    case Rule::kPrivilege:
+      return absl::StrCat("use the privileged call ", call,
+                          target == call ? "" : " on ",
+                          target == call ? "" : Quote(target));
+    case Rule::kKeyring:
+      return absl::StrCat("use the kernel's keys by ", call);
+    case Rule::kTerminal:
+      return absl::StrCat("type into the terminal (", target, ")");
+    case Rule::kIoUring:
+      return absl::StrCat("use io_uring by ", call);
+  }
+  return absl::StrCat("call ", call);
+}
+
+std::string DescribeError(const Violation& violation) {
+  if (violation.error == 0) return "refused";
+  return absl::StrCat(violation.error_predicted ? "probably " : "",
+                      Reason(violation.error));
+}
+
+absl::string_view DescribeRule(Rule rule) {
+  switch (rule) {
+    case Rule::kWrite:
+      return "nothing changes outside writable trees";
+    case Rule::kNetwork:
+      return "nothing is reached beyond loopback";
+    case Rule::kName:
+      return "only local names have addresses";
+    case Rule::kHostSocket:
+      return "sockets of processes outside are out of reach";
+    case Rule::kFifo:
+      return "FIFOs of processes outside are out of reach";
+    case Rule::kDevice:
+      return "devices are out of reach";
+    case Rule::kSocketFamily:
+      return "only sockets that a namespace isolates can be made";
+    case Rule::kSignal:
+      return "processes outside get no signals";
+    case Rule::kTrace:
+      return "processes outside aren't looked into";
+    case Rule::kPrivilege:
+      return "nothing has privileges";
+    case Rule::kKeyring:
+      return "the kernel's keys belong to everybody";
+    case Rule::kTerminal:
+      return "nothing types into the caller's terminal";
+    case Rule::kIoUring:
+      return "io_uring would pass the filter by";
+  }
+  return "";
+}
+
+std::string DescribeInstead(const Violation& violation,
+                            const TextOptions& options) {
+  // The tree that has most of the path in common.
+  std::string nearest;
+  size_t most = 0;
+  for (const std::string& tree : options.writable) {
+    const size_t common = static_cast<size_t>(
+        std::mismatch(tree.begin(), tree.end(), violation.target.begin(),
+                      violation.target.end())
+            .first -
+        tree.begin());
+    if (nearest.empty() || common > most) {
+      nearest = tree;
+      most = common;
+    }
+  }
+  const auto in_tree = [&](absl::string_view what) {
+    return nearest.empty() ? "" : absl::StrCat(what, " below ", Quote(nearest));
+  };
+  switch (violation.rule) {
+    case Rule::kWrite:
+      return in_tree("write");
+    case Rule::kNetwork:
+      return "a server inside, at 127.0.0.1 or ::1";
+    case Rule::kName:
+      return "localhost, or the address 127.0.0.1";
+    case Rule::kHostSocket:
+      return in_tree("a server inside, with a socket");
+    case Rule::kFifo:
+      return in_tree("a FIFO made inside,");
+    case Rule::kDevice:
+      return "/dev/null, /dev/zero, /dev/full, /dev/random, /dev/tty";
+    case Rule::kSocketFamily:
+      return "AF_UNIX, AF_INET, AF_INET6, AF_NETLINK";
+    case Rule::kSignal:
+    case Rule::kTrace:
+      return "a process that was started inside";
+    case Rule::kPrivilege:
+      return absl::StrContains(violation.call, "mount")
+                 ? "a user namespace made inside (unshare --user)"
+                 : "";
+    case Rule::kKeyring:
+      return in_tree("a file");
+    case Rule::kTerminal:
+      return "a terminal made inside (posix_openpt)";
+    case Rule::kIoUring:
+      return "read, write and epoll";
+  }
+  return "";
+}
+
+std::string PermitLine(const Violation& violation, Language language) {
+  switch (violation.rule) {
+    case Rule::kWrite:
+      return WritableLine(TreeToPermit(violation), language);
+    case Rule::kDevice:
+      if (absl::StartsWith(violation.call, "mknod")) return "";
+      return WritableLine(violation.target, language);
+    case Rule::kHostSocket:
+    case Rule::kFifo:
+      return WritableLine(violation.target, language);
+    case Rule::kNetwork:
+    case Rule::kName:
+      return language == Language::kFlags
+                 ? "--network=host"
+                 : "options.network = encapsulate::Network::kHost;";
+    default:
+      return "";
+  }
+}
+
+std::string IgnoreLine(const Violation& violation, Language language) {
+  if (language == Language::kFlags) {
+    return absl::StrCat("--allow=",
+                        ShellWord(absl::StrCat(RuleName(violation.rule), ":",
+                                               violation.target)));
+  }
+  return absl::StrCat("options.allowed.push_back({", Constant(violation.rule),
+                      ", ", Literal(violation.target), ", \"why\"});");
+}
+
+std::string DescribeFrame(const Frame& frame) {
+  const std::string function = frame.function.empty()
+                                   ? absl::StrFormat("0x%x", frame.offset)
+                                   : frame.function;
+  if (!frame.file.empty()) {
+    return absl::StrCat(function, " at ", frame.file, ":", frame.line);
+  }
+  return frame.object.empty() ? function
+                              : absl::StrCat(function, " in ", frame.object);
+}
+
+std::vector<Frame> FramesToShow(const Violation& violation) {
+  std::vector<Frame> frames;
+  for (size_t place : PlacesToShow(violation.stack)) {
+    frames.push_back(violation.stack[place]);
+  }
+  return frames;
+}
+
+const Frame* OwnFrame(const Violation& violation) {
+  for (size_t place : PlacesToShow(violation.stack)) {
+    const Frame& frame = violation.stack[place];
+    if (!frame.file.empty() && !absl::StartsWith(frame.file, "/usr/")) {
+      return &frame;
+    }
+  }
+  return nullptr;
+}
+
+std::string DescribeViolation(const Violation& violation,
+                              const TextOptions& options) {
+  std::string text = absl::StrCat("tried to ", DescribeAttempt(violation), ": ",
+                                  DescribeError(violation));
+  AppendPart("call",
+             absl::StrCat(violation.call, "(", violation.arguments, ")",
+                          violation.count > 1
+                              ? absl::StrCat(", ", violation.count, " times")
+                              : ""),
+             &text);
+  AppendPart("from",
+             absl::StrJoin(FramesToShow(violation), "\n           ",
+                           [](std::string* out, const Frame& frame) {
+                             absl::StrAppend(out, DescribeFrame(frame));
+                           }),
+             &text);
+  if (violation.program != options.program) {
+    AppendPart("program",
+               absl::StrCat(violation.program, ", pid ", violation.pid), &text);
+  }
+  AppendPart("rule",
+             absl::StrCat(RuleName(violation.rule), ": ",
+                          DescribeRule(violation.rule)),
+             &text);
+  AppendPart("instead", DescribeInstead(violation, options), &text);
+  AppendPart("permit", PermitLine(violation, options.language), &text);
+  AppendPart("ignore", IgnoreLine(violation, options.language), &text);
+  return text;
+}
+
+}  // namespace encapsulate
