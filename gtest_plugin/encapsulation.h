@@ -24,9 +24,9 @@
 // forked when SetUpTestSuite() has run, possibly before the program's listeners
 // hear of its start: what a listener changes between two tests of a suite, for
 // a test to read, needs --encapsulate_jobs=1 or TestOptions::alone. So do tests
-// that read stdin, or that meet in a writable tree. While it runs ahead, what a
-// test writes to stdout and stderr goes through a pipe, and is shown in its
-// turn.
+// that read stdin, or that meet in a writable tree. What a test writes to
+// stdout and stderr goes through a pipe and is shown in its turn, but for a
+// terminal, which only a test that runs ahead doesn't see.
 //
 // The command line and the environment come first: see settings.h.
 #ifndef GTEST_PLUGIN_ENCAPSULATION_H_

@@ -309,7 +309,7 @@ bool Runner::RunTest() {
   Replay();
   const absl::Status why_not = WhyNotFork();
   const absl::StatusOr<RunningTest::Side> side =
-      why_not.ok() ? current_->Start(RunningTest::Where::kDirect) : why_not;
+      why_not.ok() ? current_->Start(RunningTest::Where::kShown) : why_not;
   if (!side.ok()) {
     current_->Refuse(side.status());
   } else if (*side == RunningTest::Side::kTest) {

@@ -25,7 +25,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "gtest_plugin/gtest_internals.h"
 #include "gtest_plugin/output.h"
@@ -51,21 +50,6 @@ std::string SignalText(int signal) {
 bool HasAddress(int signal, int64_t code) {
   return code > 0 && (signal == SIGSEGV || signal == SIGBUS ||
                       signal == SIGFPE || signal == SIGILL);
-}
-
-// What a child of ours is asked to show, with the trace ahead of the stack.
-// The heading keeps the stack out of the summary of the failure.
-std::string FormatReport(const std::string& report) {
-  const size_t trace = report.find("Google Test trace:\n");
-  const std::string stack = report.substr(0, trace);
-  std::string text;
-  if (trace != std::string::npos) {
-    absl::StrAppend(&text, "\n", absl::StripSuffix(report.substr(trace), "\n"));
-  }
-  if (!stack.empty()) {
-    absl::StrAppend(&text, "\nStack trace:\n", absl::StripSuffix(stack, "\n"));
-  }
-  return text;
 }
 
 // A test may have left directories that it may not enter itself.
@@ -125,7 +109,7 @@ RunningTest::~RunningTest() {
 absl::StatusOr<RunningTest::Side> RunningTest::Start(Where where) {
   absl::Status status = PrepareView();
   if (status.ok()) status = channel_->Open();
-  if (status.ok() && where == Where::kHeld) status = OpenStreams();
+  if (status.ok()) status = OpenStreams(where);
   if (!status.ok()) return status;
 
   FlushOutput();
@@ -161,13 +145,14 @@ void RunningTest::Disown() {
   streams_.clear();
 }
 
-absl::Status RunningTest::OpenStreams() {
+absl::Status RunningTest::OpenStreams(Where where) {
   std::vector<std::vector<int>> files;
-  if (AreOneFile(STDOUT_FILENO, STDERR_FILENO)) {
-    files = {{STDOUT_FILENO, STDERR_FILENO}};
-  } else {
-    for (int fd : {STDOUT_FILENO, STDERR_FILENO}) {
-      if (IsOpen(fd)) files.push_back({fd});
+  for (int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (!IsOpen(fd) || (where == Where::kShown && isatty(fd) != 0)) continue;
+    if (!files.empty() && AreOneFile(STDOUT_FILENO, STDERR_FILENO)) {
+      files.front().push_back(fd);
+    } else {
+      files.push_back({fd});
     }
   }
   for (std::vector<int>& fds : files) {
@@ -332,8 +317,9 @@ void RunningTest::TakeOutput(Stream* stream) {
       stream->read_end.Reset();
       return;
     }
-    Push(Output{stream->fds.front(),
-                std::string(buffer, static_cast<size_t>(size))});
+    std::string bytes(buffer, static_cast<size_t>(size));
+    tail_.Add(bytes);
+    Push(Output{stream->fds.front(), std::move(bytes)});
   }
 }
 
@@ -461,10 +447,14 @@ void RunningTest::Fail(const std::string& text) {
   Add(TestPartResult::kFatalFailure, text);
 }
 
-std::string RunningTest::LastResult() const {
-  return last_result_.empty() ? ""
-                              : absl::StrCat("\nThe last result was recorded ",
-                                             "at ", last_result_, ".");
+// Where the test stood when it ended or was stopped, and what came before.
+std::string RunningTest::WhatItDid() const {
+  std::string text;
+  if (!last_result_.empty()) {
+    absl::StrAppend(&text, "\nThe last result was recorded at ", last_result_,
+                    ".");
+  }
+  return absl::StrCat(text, FormatReport(channel_->Report()), tail_.Format());
 }
 
 std::string RunningTest::ExplainEnd(const Result& result) const {
@@ -497,7 +487,7 @@ std::string RunningTest::ExplainEnd(const Result& result) const {
     absl::StrAppend(
         &text, "\nIt ran into its limit: ", absl::StrJoin(limits, ", "), ".");
   }
-  return absl::StrCat(text, LastResult(), FormatReport(channel_->Report()));
+  return text;
 }
 
 void RunningTest::Judge(const absl::StatusOr<Result>& result) {
@@ -508,17 +498,17 @@ void RunningTest::Judge(const absl::StatusOr<Result>& result) {
   if (timed_out_ && !done_) {
     Fail(absl::StrCat("The test still ran after ",
                       absl::FormatDuration(timeout_), " and was stopped.",
-                      LastResult(), FormatReport(channel_->Report())));
+                      WhatItDid()));
   } else if (!done_) {
-    Fail(ExplainEnd(*result));
+    Fail(absl::StrCat(ExplainEnd(*result), WhatItDid()));
   } else if (result->signal != 0) {
     Fail(absl::StrCat("The test was done, but then its process was ended by ",
-                      SignalText(result->signal), "."));
+                      SignalText(result->signal), ".", tail_.Format()));
   } else if (result->exit_code != 0) {
     Fail(
         absl::StrCat("The test was done, but then its process ended with the "
                      "exit code ",
-                     result->exit_code, "."));
+                     result->exit_code, ".", tail_.Format()));
   }
   for (const Record& stray : strays_) {
     Fail(absl::StrCat("Process ", stray.numbers[0],

@@ -41,6 +41,7 @@
 #include "gtest/gtest.h"
 #include "gtest_plugin/channel.h"
 #include "gtest_plugin/encapsulation.h"
+#include "gtest_plugin/report.h"
 #include "gtest_plugin/settings.h"
 #include "gtest_plugin/view.h"
 
@@ -80,9 +81,12 @@ class RunningTest {
 
   const testing::TestInfo& info() const { return test_; }
 
-  // Where the test writes to: the program's standard descriptors, or into
-  // Events. If both descriptors are one file, its order is kept.
-  enum class Where { kDirect, kHeld };
+  // Where the test's stdout and stderr lead: into Events, or, for a test whose
+  // Events are shown as they come, to the program's terminal if it has one. A
+  // pseudo-terminal in between would hand on what is written at some later
+  // time, and lose the order of output and results. If both descriptors are
+  // one file, its order is kept.
+  enum class Where { kShown, kHeld };
   enum class Side { kProgram, kTest };
   // Forks. An error is returned in the program only, and the test then hasn't
   // run.
@@ -148,7 +152,7 @@ class RunningTest {
   absl::Status MakeKeptScratch();
   absl::Duration Timeout() const;
   void NoteSteps();
-  absl::Status OpenStreams();
+  absl::Status OpenStreams(Where where);
   void TakeOutput();
   void TakeOutput(Stream* stream);
   void HandleTimer();
@@ -159,7 +163,7 @@ class RunningTest {
   void End();
   void Judge(const absl::StatusOr<Result>& result);
   std::string ExplainEnd(const Result& result) const;
-  std::string LastResult() const;
+  std::string WhatItDid() const;
   void JudgeLeftovers(const Result& result);
   void OfferWorkingDirectory();
   void Add(testing::TestPartResult::Type type, const std::string& text);
@@ -193,6 +197,7 @@ class RunningTest {
   absl::Duration elapsed_;
   std::vector<Record> strays_;
   std::string last_result_;  // "file:line" of the last one
+  OutputTail tail_;
   bool failed_ = false;
   bool failed_fatally_ = false;
   bool tells_read_only_ = false;

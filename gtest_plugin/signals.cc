@@ -230,25 +230,30 @@ void OnFatalSignal(int signal, siginfo_t* info, void* context) {
   if (info->si_code <= 0) syscall(SYS_tgkill, getpid(), gettid(), signal);
 }
 
-void WriteThread(void* context) {
+void WriteNameOfThread(int thread) {
   char path[64];
   char name[32] = "";
-  snprintf(path, sizeof(path), "/proc/self/task/%d/comm", gettid());
+  snprintf(path, sizeof(path), "/proc/self/task/%d/comm", thread);
   const int file = open(path, O_RDONLY | O_CLOEXEC);
   const ssize_t size = file >= 0 ? read(file, name, sizeof(name) - 1) : 0;
   if (file >= 0) close(file);
   name[size > 0 ? size - 1 : 0] = '\0';  // without the newline
   char line[96];
-  snprintf(line, sizeof(line), "  thread %d (%s):\n", gettid(), name);
+  snprintf(line, sizeof(line), "  thread %d (%s):\n", thread, name);
   Write(line);
+}
+
+void WriteThread(void* context) {
+  WriteNameOfThread(gettid());
   WriteStack(context);
 }
 
-void AwaitThread(uint32_t before) {
+void AwaitThread(int thread, uint32_t before) {
   while (threads_written == before) {
     if (syscall(SYS_futex, &threads_written, FUTEX_WAIT_PRIVATE, before,
                 &kThreadPatience, nullptr, 0) != 0 &&
         errno == ETIMEDOUT) {
+      WriteNameOfThread(thread);
       Write("    (blocks signals)\n");
       return;
     }
@@ -280,12 +285,17 @@ void OnHangSignal(int signal, siginfo_t* info, void* context) {
       if (thread <= 0 || thread == gettid()) continue;
       const uint32_t before = threads_written;
       if (syscall(SYS_tgkill, getpid(), thread, signal) == 0) {
-        AwaitThread(before);
+        AwaitThread(thread, before);
       }
     }
   }
   if (directory >= 0) close(directory);
+  SaveOutput();
+  before_end_of_test();
+  SetAlarm();
+  WriteTrace();
   channel_of_test->Announce();
+  alarm(0);
   errno = saved_errno;
 }
 

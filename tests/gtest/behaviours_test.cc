@@ -4,9 +4,9 @@
 // Every comparison runs the tests of inner.cc in an ordinary program, in one
 // whose every test is encapsulated, and in one with our fixture.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -165,7 +165,9 @@ TEST_P(Behaviours, B04EndWithoutADoneRecordIsAFailure) {
                               "address 0x8 before the test was done."));
   EXPECT_THAT(text, HasSubstr("The test's process was ended by SIGABRT"));
   EXPECT_THAT(text, HasSubstr("The test's process was ended by SIGKILL"));
-  EXPECT_THAT(text, HasSubstr("The test called exit(0) before"));
+  EXPECT_THAT(text, HasSubstr("The test called exit(0) before the test was "
+                              "done.\nThe end of its output:\n"
+                              "    before exit\n"));
   EXPECT_THAT(text, HasSubstr("The test called exit(3) before"));
   EXPECT_THAT(text, HasSubstr("ended itself by _exit(0) before"));
   EXPECT_THAT(text, HasSubstr("[       OK ] EndsTest.AfterAll"));
@@ -182,7 +184,8 @@ TEST_P(Behaviours, B04CrashKeepsWhatCameBeforeIt) {
             HasSubstr("The last result was recorded at tests/gtest/inner.cc:"),
             HasSubstr("Google Test trace:\ntests/gtest/inner.cc:"),
             HasSubstr("on the way\nStack trace:\n    @ 0x"),
-            HasSubstr("EndsTest_BySegmentationFault_Test::TestBody()")));
+            HasSubstr("EndsTest_BySegmentationFault_Test::TestBody()"),
+            HasSubstr("\nThe end of its output:\n    unfinished line\n")));
   EXPECT_EQ(Count(output.console, "on the way"), 2);
   // The stack ends with the test.
   EXPECT_THAT(output.console, Not(HasSubstr("testing::")));
@@ -222,10 +225,15 @@ TEST_P(Behaviours, B04HangIsStoppedAndEveryThreadShown) {
       output.console,
       AllOf(HasSubstr("before the hang"),
             HasSubstr("The test still ran after 1s and was stopped."),
+            HasSubstr("\nGoogle Test trace:\n"), HasSubstr("on the way"),
             HasSubstr("EndsTest_ByHanging_Test::TestBody()"),
             MatchesRegex("(.|\n)*  thread [0-9]+ \\(second\\):\n(.|\n)*"),
+            MatchesRegex("(.|\n)*  thread [0-9]+ \\(deaf\\):\n"
+                         "    \\(blocks signals\\)\n(.|\n)*"),
+            HasSubstr("\nThe end of its output:\n    an unfinished line\n"),
             HasSubstr("still runs after 250ms; it is stopped after 1s"),
             HasSubstr("[       OK ] EndsTest.AfterAll")));
+  EXPECT_THAT(output.xml, HasSubstr("name=\"before\" value=\"the end\""));
 }
 
 TEST_P(Behaviours, B05MocksAreVerifiedInTheChild) { Compare("MocksTest.*"); }
@@ -427,20 +435,20 @@ TEST_P(Behaviours, B28ForkedProcessThatReturnsFailsTheTest) {
   EXPECT_EQ(Count(output.console, "[==========] 1 test "), 1);
 }
 
-// 29: whatever ends the program ends the test. The FIFO's other end closes
-// when the last process that holds it is gone.
+// 29: whatever ends the program ends the test. Its stdin is theirs too: a pipe
+// that nobody can read any more once all are gone.
 TEST_P(Behaviours, B29NothingOutlivesTheProgram) {
   for (int signal : {SIGINT, SIGKILL}) {
-    const std::string fifo = FreshDirectory() + "/fifo";
-    ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
     const std::string program = ProgramPath(absl::StrCat("inner_", Way()));
+    int in[2];
+    int out[2];
+    ASSERT_EQ(pipe2(in, O_CLOEXEC), 0);
+    ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
     const pid_t pid = fork();
     if (pid == 0) {
-      const int end = open(fifo.c_str(), O_WRONLY);
-      dup2(end, STDOUT_FILENO);
-      dup2(end, STDERR_FILENO);
-      close(end);
-      setenv("INNER_FIFO", "/dev/stdout", 1);
+      dup2(in[0], STDIN_FILENO);
+      dup2(out[1], STDOUT_FILENO);
+      dup2(out[1], STDERR_FILENO);
       setenv("ENCAPSULATE_JOBS", absl::StrCat(Jobs()).c_str(), 1);
       // This program's shards aren't those of that one.
       for (const char* name : {"TEST_TOTAL_SHARDS", "TEST_SHARD_INDEX",
@@ -451,7 +459,8 @@ TEST_P(Behaviours, B29NothingOutlivesTheProgram) {
             "--gtest_filter=EndsTest.WaitsForTheEnd", nullptr);
       _exit(127);
     }
-    const int output = open(fifo.c_str(), O_RDONLY | O_CLOEXEC);
+    close(in[0]);
+    close(out[1]);
     // The line after that of its start is the test's own.
     const std::string start = "[ RUN      ] EndsTest.WaitsForTheEnd\n";
     std::string text;
@@ -460,16 +469,17 @@ TEST_P(Behaviours, B29NothingOutlivesTheProgram) {
          at == std::string::npos ||
          text.find('\n', at + start.size()) == std::string::npos;
          at = text.find(start)) {
-      ASSERT_EQ(read(output, &byte, 1), 1) << text;
+      ASSERT_EQ(read(out[0], &byte, 1), 1) << text;
       text += byte;
     }
     kill(pid, signal);
     int status;
     ASSERT_EQ(waitpid(pid, &status, 0), pid);
     EXPECT_TRUE(WIFSIGNALED(status));
-    while (read(output, &byte, 1) > 0) {
-    }
-    close(output);
+    struct pollfd gone = {in[1], 0, 0};
+    EXPECT_EQ(poll(&gone, 1, -1), 1);
+    close(in[1]);
+    close(out[0]);
   }
 }
 

@@ -519,11 +519,20 @@ TEST_F(EndsTest, ByIgnoringChildren) {
   abort();
 }
 TEST_F(EndsTest, ByHanging) {
+  SCOPED_TRACE("on the way");
   EXPECT_TRUE(false) << "before the hang";
   std::thread([] {
     prctl(PR_SET_NAME, "second");
     for (;;) pause();
   }).detach();
+  std::thread([] {
+    prctl(PR_SET_NAME, "deaf");
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    for (;;) pause();
+  }).detach();
+  printf("an unfinished line");
   for (;;) pause();
 }
 TEST_F(EndsTest, ByOverflowOfTheStack) {
@@ -569,7 +578,7 @@ TEST_F(EndsTest, WritesToItsDirectory) {
 }
 TEST_F(EndsTest, WaitsForTheEnd) {
   // For the test that ends the whole program from outside.
-  std::ofstream(getenv("INNER_FIFO")) << getpid() << std::endl;
+  std::cout << getpid() << std::endl;
   for (;;) pause();
 }
 TEST_F(EndsTest, AfterAll) {}

@@ -1,0 +1,197 @@
+#include "gtest_plugin/report.h"
+
+#include <dlfcn.h>
+#include <link.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "encapsulate/violations.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr size_t kTailBytes = 4096;
+constexpr ptrdiff_t kTailLines = 40;
+constexpr char kTraceHeading[] = "Google Test trace:\n";
+constexpr char kThreadHeading[] = "  thread ";
+constexpr char kFramePrefix[] = "    @ ";
+
+// Where an address of a test's process is. That is a copy of this one, and has
+// what was loaded before in the same places.
+Frame FrameAt(uint64_t address) {
+  Frame frame;
+  frame.address = address;
+  Dl_info info;
+  link_map* object = nullptr;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it was a pointer in there.
+  if (dladdr1(reinterpret_cast<void*>(address), &info,
+              reinterpret_cast<void**>(&object), RTLD_DL_LINKMAP) == 0 ||
+      object == nullptr) {
+    return frame;
+  }
+  std::error_code error;
+  frame.object = *object->l_name != '\0'
+                     ? object->l_name
+                     : std::filesystem::read_symlink("/proc/self/exe", error);
+  frame.offset = address - object->l_addr;
+  return frame;
+}
+
+// "    @ 0x4711  Function()": a call, or the instruction that the thread is at,
+// which comes first.
+bool ParseFrame(absl::string_view line, bool is_call, Frame* frame) {
+  if (!absl::ConsumePrefix(&line, kFramePrefix)) return false;
+  uint64_t address;
+  if (!absl::SimpleHexAtoi(line.substr(0, line.find(' ')), &address)) {
+    return false;
+  }
+  // What follows a call may be another line, or another function.
+  *frame = FrameAt(is_call ? address - 1 : address);
+  return true;
+}
+
+// Bazel's compilers take the place of a project for /proc/self/cwd.
+std::string FormatPlace(const Frame& frame) {
+  if (frame.file.empty()) return "";
+  absl::string_view file = frame.file;
+  absl::ConsumePrefix(&file, "/proc/self/cwd/");
+  absl::ConsumePrefix(&file, "./");
+  return absl::StrCat(" at ", file, ":", frame.line);
+}
+
+// One line, and one more for each function that is inlined there.
+std::string FormatFrame(absl::string_view line,
+                        const std::vector<Frame>& places) {
+  const size_t name = line.find("  ", sizeof(kFramePrefix) - 1);
+  std::string text;
+  for (const Frame& place : places) {
+    if (&place != &places.back()) {
+      absl::StrAppend(&text, kFramePrefix, "(inlined)");
+    } else {
+      absl::StrAppend(&text, line.substr(0, name));
+    }
+    if (place.function.empty()) {
+      absl::StrAppend(&text, line.substr(std::min(name, line.size())));
+    } else {
+      absl::StrAppend(&text, "  ", place.function);
+    }
+    absl::StrAppend(&text, FormatPlace(place), "\n");
+  }
+  return text;
+}
+
+std::string AddLines(absl::string_view stacks) {
+  const std::vector<std::string> lines = absl::StrSplit(stacks, '\n');
+  // One for each line; those that are no frame have no stack.
+  std::vector<Violation> frames(lines.size());
+  bool is_call = false;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    Frame frame;
+    if (ParseFrame(lines[i], is_call, &frame)) frames[i].stack = {frame};
+    if (absl::StartsWith(lines[i], kThreadHeading)) {
+      is_call = false;
+    } else if (absl::StartsWith(lines[i], kFramePrefix)) {
+      is_call = true;
+    }
+  }
+  Symbolize(&frames);
+  std::string text;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (frames[i].stack.empty()) {
+      absl::StrAppend(&text, lines[i], "\n");
+    } else {
+      absl::StrAppend(&text, FormatFrame(lines[i], frames[i].stack));
+    }
+  }
+  return std::string(absl::StripSuffix(text, "\n"));
+}
+
+// How long the printable character is that `text` starts with, in UTF-8; 0 if
+// it is none.
+size_t CharacterSize(absl::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  if (first < 0x80) return first < 0x20 || first == 0x7f ? 0 : 1;
+  constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  const size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc0 || first >= 0xf8 || size > text.size()) return 0;
+  uint32_t character = first & (0x7fU >> size);
+  for (size_t i = 1; i < size; ++i) {
+    const auto next = static_cast<unsigned char>(text[i]);
+    if ((next & 0xc0) != 0x80) return 0;
+    character = character << 6 | (next & 0x3f);
+  }
+  const bool is_surrogate = character >= 0xd800 && character < 0xe000;
+  return character >= kSmallest[size] && character < 0x110000 && !is_surrogate
+             ? size
+             : 0;
+}
+
+std::string Printable(absl::string_view line) {
+  std::string text;
+  while (!line.empty()) {
+    const size_t size = line[0] == '\t' ? 1 : CharacterSize(line);
+    absl::StrAppend(&text, size == 0 ? "?" : line.substr(0, size));
+    line.remove_prefix(std::max<size_t>(size, 1));
+  }
+  return text;
+}
+
+}  // namespace
+
+// GoogleTest's heading keeps the stacks out of the summary of the failure.
+std::string FormatReport(const std::string& report) {
+  const size_t trace = std::min(report.find(kTraceHeading), report.size());
+  absl::string_view stacks = absl::string_view(report).substr(0, trace);
+  std::string text;
+  if (trace < report.size()) {
+    absl::StrAppend(&text, "\n", absl::StripSuffix(report.substr(trace), "\n"));
+  }
+  if (absl::ConsumeSuffix(&stacks, "\n")) {
+    absl::StrAppend(&text, "\nStack trace:\n", AddLines(stacks));
+  }
+  return text;
+}
+
+void OutputTail::Add(absl::string_view bytes) {
+  absl::StrAppend(&bytes_, bytes);
+  if (bytes_.size() <= 2 * kTailBytes) return;
+  bytes_.erase(0, bytes_.size() - kTailBytes);
+  cut_ = true;
+}
+
+std::string OutputTail::Format() const {
+  absl::string_view tail = bytes_;
+  bool cut = cut_;
+  if (tail.size() > kTailBytes) {
+    tail.remove_prefix(tail.size() - kTailBytes);
+    cut = true;
+  }
+  absl::ConsumeSuffix(&tail, "\n");
+  if (tail.empty()) return "";
+  std::vector<std::string> lines = absl::StrSplit(tail, '\n');
+  // The first one may have lost its start.
+  ptrdiff_t skipped = cut && lines.size() > 1 ? 1 : 0;
+  skipped = std::max<ptrdiff_t>(
+      skipped, static_cast<ptrdiff_t>(lines.size()) - kTailLines);
+  lines.erase(lines.begin(), lines.begin() + skipped);
+  std::string text = "\nThe end of its output:";
+  if (cut || skipped > 0) absl::StrAppend(&text, "\n    ...");
+  for (const std::string& line : lines) {
+    absl::StrAppend(&text, "\n    ", Printable(line));
+  }
+  return text;
+}
+
+}  // namespace encapsulate
