@@ -74,9 +74,7 @@ std::string DescribeWrite(const Violation& violation) {
                       deed->after);
 }
 
-// The tree that must be writable for a write to succeed; empty if none would
-// do.
-std::string TreeToPermit(const Violation& violation) {
+std::string TreeToWrite(const Violation& violation) {
   const std::string& target = violation.target;
   // The kernel's own files know no writable trees, and `/` can't be one.
   for (const char* tree : {"/proc", "/sys"}) {
@@ -95,16 +93,6 @@ std::string TreeToPermit(const Violation& violation) {
 }
 
 // --- Lines ------------------------------------------------------------------
-
-// For a shell.
-std::string ShellWord(const std::string& text) {
-  const bool plain = !text.empty() && absl::c_all_of(text, [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-           absl::StrContains("/._-+=:,@%", absl::string_view(&c, 1));
-  });
-  if (plain) return text;
-  return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
-}
 
 std::string Literal(absl::string_view text) {
   return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\"");
@@ -191,6 +179,15 @@ void AppendPart(absl::string_view label, absl::string_view text,
 }
 
 }  // namespace
+
+std::string ShellWord(const std::string& text) {
+  const bool plain = !text.empty() && absl::c_all_of(text, [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           absl::StrContains("/._-+=:,@%", absl::string_view(&c, 1));
+  });
+  if (plain) return text;
+  return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
+}
 
 std::string DescribeAttempt(const Violation& violation) {
   const std::string& call = violation.call;
@@ -321,24 +318,27 @@ std::string DescribeInstead(const Violation& violation,
   return "";
 }
 
-std::string PermitLine(const Violation& violation, Language language) {
+std::string TreeToPermit(const Violation& violation) {
   switch (violation.rule) {
     case Rule::kWrite:
-      return WritableLine(TreeToPermit(violation), language);
+      return TreeToWrite(violation);
     case Rule::kDevice:
-      if (absl::StartsWith(violation.call, "mknod")) return "";
-      return WritableLine(violation.target, language);
+      return absl::StartsWith(violation.call, "mknod") ? "" : violation.target;
     case Rule::kHostSocket:
     case Rule::kFifo:
-      return WritableLine(violation.target, language);
-    case Rule::kNetwork:
-    case Rule::kName:
-      return language == Language::kFlags
-                 ? "--network=host"
-                 : "options.network = encapsulate::Network::kHost;";
+      return violation.target;
     default:
       return "";
   }
+}
+
+std::string PermitLine(const Violation& violation, Language language) {
+  if (violation.rule == Rule::kNetwork || violation.rule == Rule::kName) {
+    return language == Language::kFlags
+               ? "--network=host"
+               : "options.network = encapsulate::Network::kHost;";
+  }
+  return WritableLine(TreeToPermit(violation), language);
 }
 
 std::string IgnoreLine(const Violation& violation, Language language) {

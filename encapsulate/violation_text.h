@@ -61,12 +61,19 @@ absl::string_view DescribeRule(Rule rule);
 std::string DescribeInstead(const Violation& violation,
                             const TextOptions& options);
 
+// The tree that must be writable for the attempt to succeed; empty if that
+// wouldn't help.
+std::string TreeToPermit(const Violation& violation);
+
 // The line with which the attempt would succeed; empty if there is none. Some
 // give much away: `--network=host` isolates nothing.
 std::string PermitLine(const Violation& violation, Language language);
 
 // The line that adds the violation to Options::allowed.
 std::string IgnoreLine(const Violation& violation, Language language);
+
+// `text` as one word for a shell, quoted if it must be.
+std::string ShellWord(const std::string& text);
 
 // "Cache::Save() at src/cache.cc:31", "sqlite3_open in /usr/lib/libsqlite3.so"
 std::string DescribeFrame(const Frame& frame);

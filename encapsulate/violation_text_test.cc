@@ -150,8 +150,8 @@ TEST(ViolationTextTest, SaysWhatWasTried) {
 }
 
 TEST(ViolationTextTest, EveryRuleIsExplained) {
-  for (int i = 0; i <= static_cast<int>(Rule::kIoUring); ++i) {
-    const Rule rule = static_cast<Rule>(i);
+  EXPECT_EQ(AllRules().size(), 13U);
+  for (Rule rule : AllRules()) {
     EXPECT_FALSE(DescribeRule(rule).empty()) << RuleName(rule);
     // What the flag of a violation says is the violation's rule.
     const std::string line =

@@ -45,4 +45,10 @@ absl::optional<Rule> RuleOfName(absl::string_view name) {
   return absl::nullopt;
 }
 
+std::vector<Rule> AllRules() {
+  std::vector<Rule> rules;
+  for (const NamedRule& named : kRules) rules.push_back(named.rule);
+  return rules;
+}
+
 }  // namespace encapsulate

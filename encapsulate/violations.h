@@ -75,6 +75,8 @@ enum class Rule : uint8_t {
 // "write", "host-socket": as in flags, reports and messages.
 const char* RuleName(Rule rule);
 absl::optional<Rule> RuleOfName(absl::string_view name);
+// In the order above.
+std::vector<Rule> AllRules();
 
 // An exception: what `rule` says of `target` is neither recorded nor counted as
 // a violation. The call still fails.

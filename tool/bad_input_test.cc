@@ -123,6 +123,41 @@ const Case kCases[] = {
     {"HostnameTooLong",
      {"--hostname=" + Long(65), "", "true"},
      "cannot set host name '" + Long(65) + "': more than 64 bytes"},
+    // --- Violations
+    {"ViolationsUnknown",
+     {"--violations=deny", "", "true"},
+     "cannot use --violations='deny': must be off, report or enforce"},
+    {"AllowWithoutARule",
+     {"--allow=/usr", "", "true"},
+     "cannot use --allow='/usr': not RULE:TARGET, such as "
+     "write:/usr/share/*"},
+    {"AllowWithoutATarget",
+     {"--allow=write:", "", "true"},
+     "cannot use --allow='write:': not RULE:TARGET, such as "
+     "write:/usr/share/*"},
+    {"AllowOfAnUnknownRule",
+     {"--allow=writing:/usr", "", "true"},
+     "cannot use --allow='writing:/usr': there is no rule 'writing'; hint: "
+     "one of write, network, name, host-socket, fifo, device, socket-family, "
+     "signal, trace, privilege, keyring, terminal, io-uring"},
+    {"ReportOfNothing",
+     {"--report=report", "", "true"},
+     "cannot write --report: nobody watches; hint: add --violations=report"},
+    {"ReportToNowhere",
+     {"--violations=report", "--report=@/missing/report", "", "true"},
+     "cannot write the report '@/missing/report': no such file or directory "
+     "(ENOENT)"},
+    {"ReportToADirectory",
+     {"--violations=report", "--report=@/dir", "", "true"},
+     "cannot write the report '@/dir': is a directory (EISDIR)"},
+    {"LearnAndEnforce",
+     {"--learn", "--violations=enforce", "true"},
+     "cannot enforce what is still to be learned; hint: leave out "
+     "--violations=enforce or --learn"},
+    {"LearnWithoutACommand",
+     {"--learn"},
+     "there is no command to run; hint: encapsulate 'writable|trees' command "
+     "args..., see encapsulate --help"},
     // --- Limits
     {"TimeoutZero",
      {"--timeout=0", "", "true"},

@@ -129,7 +129,8 @@ class Parser {
         arguments_.begin() + static_cast<std::ptrdiff_t>(next_),
         arguments_.end());
     line->runs_bazel_test = IsRunUnderTest(rest);
-    if (dashes_ || (line->runs_bazel_test && IsProgram(rest.front()))) {
+    if (dashes_ || absl::GetFlag(FLAGS_learn) ||
+        (line->runs_bazel_test && IsProgram(rest.front()))) {
       line->command = std::move(rest);
       return line->command.empty() ? NoCommand() : absl::OkStatus();
     }

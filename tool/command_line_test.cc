@@ -94,6 +94,38 @@ TEST_F(CommandLineTest, TakesDashesInPlaceOfTrees) {
   EXPECT_THAT(line.command, ElementsAre("/tmp", "--", "-x"));
 }
 
+TEST_F(CommandLineTest, TakesNoTreesWhereItLearns) {
+  CommandLine line = Parse({"--learn", "--writable=/a", "make", "--", "-x"});
+  EXPECT_THAT(line.trees, IsEmpty());
+  EXPECT_THAT(line.command, ElementsAre("make", "--", "-x"));
+  line = Parse({"--learn", "--", "make"});
+  EXPECT_THAT(line.command, ElementsAre("make"));
+}
+
+TEST_F(CommandLineTest, WatchesOnRequest) {
+  EXPECT_EQ(Request({"", "true"}).violations, Violations::kOff);
+  EXPECT_EQ(Request({"--violations=report", "", "true"}).violations,
+            Violations::kReport);
+  EXPECT_EQ(Request({"--violations=enforce", "", "true"}).violations,
+            Violations::kEnforce);
+}
+
+TEST_F(CommandLineTest, ReportsWhereItLearns) {
+  EXPECT_EQ(Request({"--learn", "true"}).violations, Violations::kReport);
+}
+
+TEST_F(CommandLineTest, AllowsBesidesTheDefaults) {
+  const Options options = Request({"--violations=report", "--allow=write:/a:b",
+                                   "--allow=network:*:80", "", "true"});
+  const size_t defaults = DefaultAllowed().size();
+  ASSERT_EQ(options.allowed.size(), defaults + 2);
+  EXPECT_EQ(options.allowed[defaults].rule, Rule::kWrite);
+  EXPECT_EQ(options.allowed[defaults].target, "/a:b");
+  EXPECT_EQ(options.allowed[defaults].reason, "--allow=write:/a:b");
+  EXPECT_EQ(options.allowed[defaults + 1].rule, Rule::kNetwork);
+  EXPECT_EQ(options.allowed[defaults + 1].target, "*:80");
+}
+
 TEST_F(CommandLineTest, TakesDashesAfterTrees) {
   const CommandLine line = Parse({"/tmp", "--", "ls", "--"});
   EXPECT_THAT(line.trees, ElementsAre("/tmp"));

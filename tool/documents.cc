@@ -17,8 +17,6 @@
 namespace encapsulate::tool {
 namespace {
 
-constexpr char kNetworks[] = "loopback none host";
-
 // --- man(7) -----------------------------------------------------------------
 
 // Text that troff shows as it is.
@@ -94,7 +92,13 @@ std::vector<std::string> FlagsWithValue(Completion completion) {
 std::string Bash() {
   std::vector<std::string> all;
   std::vector<std::string> valued;
+  std::string choices;
   for (const FlagEntry& flag : AllFlags()) {
+    if (flag.completion == Completion::kChoice) {
+      absl::StrAppend(&choices, "    ", Spelling(flag),
+                      ")\n      mapfile -t COMPREPLY < <(compgen -W '",
+                      flag.choices, "' -- \"$value\")\n      return ;;\n");
+    }
     all.push_back(absl::StrCat(Spelling(flag), flag.value.empty() ? "" : "="));
     if (!flag.value.empty()) valued.push_back(Spelling(flag));
   }
@@ -127,16 +131,8 @@ std::string Bash() {
       "  if [[ $cur == --*=* ]]; then\n"
       "    flag=${cur%%=*} value=${cur#*=}\n"
       "  fi\n"
-      "  case $flag in\n"
-      "    ",
-      either(FlagsWithValue(Completion::kNetwork)),
-      ")\n"
-      "      mapfile -t COMPREPLY < <(compgen -W '",
-      kNetworks,
-      "' -- \"$value\")\n"
-      "      return ;;\n"
-      "    ",
-      either(FlagsWithValue(Completion::kDirectory)),
+      "  case $flag in\n",
+      choices, "    ", either(FlagsWithValue(Completion::kDirectory)),
       ")\n"
       "      compopt -o filenames\n"
       "      mapfile -t COMPREPLY < <(compgen -d -- \"$value\")\n"
@@ -178,8 +174,8 @@ std::string Zsh() {
       "_arguments -S \\\n";
   for (const FlagEntry& flag : AllFlags()) {
     std::string action;
-    if (flag.completion == Completion::kNetwork) {
-      action = absl::StrCat("(", kNetworks, ")");
+    if (flag.completion == Completion::kChoice) {
+      action = absl::StrCat("(", flag.choices, ")");
     } else if (flag.completion == Completion::kDirectory) {
       action = "_files -/";
     } else if (flag.completion == Completion::kPath) {
@@ -211,8 +207,8 @@ std::string Fish() {
                     Spelling(flag).substr(2));
     if (!flag.value.empty()) {
       switch (flag.completion) {
-        case Completion::kNetwork:
-          absl::StrAppend(&out, " -xa '", kNetworks, "'");
+        case Completion::kChoice:
+          absl::StrAppend(&out, " -xa '", flag.choices, "'");
           break;
         case Completion::kDirectory:
           absl::StrAppend(&out, " -xa '(__fish_complete_directories)'");

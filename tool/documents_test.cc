@@ -85,6 +85,15 @@ TEST(BashCompletionTest, OffersEveryFlag) {
   EXPECT_EQ(Shell("bash -n tool/encapsulate.bash 2>&1").output, "");
 }
 
+TEST(CompletionTest, OffersTheWordsThatAFlagTakes) {
+  for (const char* words : {"loopback none host", "off report enforce"}) {
+    for (const char* file : {"tool/encapsulate.bash", "tool/_encapsulate",
+                             "tool/encapsulate.fish"}) {
+      EXPECT_EQ(CountOf(ReadAll(file), words), 1U) << file << ": " << words;
+    }
+  }
+}
+
 TEST(ZshCompletionTest, OffersEveryFlag) {
   const std::string script = ReadAll("tool/_encapsulate");
   for (const FlagEntry& flag : AllFlags()) {

@@ -4,6 +4,10 @@
 
 namespace encapsulate::tool {
 
+// With --violations=enforce: the command succeeded, and something in the
+// sandbox tried to reach out.
+inline constexpr int kExitViolations = 122;
+
 // The command ran, and how it ended can't be known: the sandbox was torn down
 // from outside.
 inline constexpr int kExitLost = 123;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "encapsulate/error.h"
 
 namespace encapsulate::tool {
 namespace {
@@ -154,6 +155,54 @@ std::string AbslUnparseFlag(const NetworkChoice& choice) {
       return "host";
   }
   return "";
+}
+
+bool AbslParseFlag(absl::string_view text, ViolationsChoice* choice,
+                   std::string* error) {
+  if (text == "off") {
+    choice->violations = Violations::kOff;
+  } else if (text == "report") {
+    choice->violations = Violations::kReport;
+  } else if (text == "enforce") {
+    choice->violations = Violations::kEnforce;
+  } else {
+    *error = "must be off, report or enforce";
+    return false;
+  }
+  return true;
+}
+
+std::string AbslUnparseFlag(const ViolationsChoice& choice) {
+  switch (choice.violations) {
+    case Violations::kOff:
+      return "off";
+    case Violations::kReport:
+      return "report";
+    case Violations::kEnforce:
+      return "enforce";
+  }
+  return "";
+}
+
+bool ParseAllowed(absl::string_view text, Allowed* allowed,
+                  std::string* error) {
+  const size_t colon = text.find(':');
+  if (colon == absl::string_view::npos || colon + 1 == text.size()) {
+    *error = "not RULE:TARGET, such as write:/usr/share/*";
+    return false;
+  }
+  const absl::optional<Rule> rule = RuleOfName(text.substr(0, colon));
+  if (!rule.has_value()) {
+    *error = absl::StrCat(
+        "there is no rule ", Quote(text.substr(0, colon)), "; hint: one of ",
+        absl::StrJoin(AllRules(), ", ", [](std::string* out, Rule known) {
+          absl::StrAppend(out, RuleName(known));
+        }));
+    return false;
+  }
+  *allowed = {*rule, std::string(text.substr(colon + 1)),
+              absl::StrCat("--allow=", text)};
+  return true;
 }
 
 bool ParseTmpfs(absl::string_view text, Tmpfs* tmpfs, std::string* error) {

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "encapsulate/options.h"
+#include "encapsulate/violations.h"
 
 namespace encapsulate::tool {
 
@@ -51,6 +52,17 @@ struct NetworkChoice {
 bool AbslParseFlag(absl::string_view text, NetworkChoice* choice,
                    std::string* error);
 std::string AbslUnparseFlag(const NetworkChoice& choice);
+
+// "off", "report" or "enforce".
+struct ViolationsChoice {
+  Violations violations = Violations::kOff;
+};
+bool AbslParseFlag(absl::string_view text, ViolationsChoice* choice,
+                   std::string* error);
+std::string AbslUnparseFlag(const ViolationsChoice& choice);
+
+// "write:/usr/share/*"
+bool ParseAllowed(absl::string_view text, Allowed* allowed, std::string* error);
 
 // "/scratch" or "/scratch:64M".
 bool ParseTmpfs(absl::string_view text, Tmpfs* tmpfs, std::string* error);

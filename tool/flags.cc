@@ -16,6 +16,7 @@ using encapsulate::tool::NetworkChoice;
 using encapsulate::tool::Size;
 using encapsulate::tool::Time;
 using encapsulate::tool::Values;
+using encapsulate::tool::ViolationsChoice;
 
 // --- Filesystem -------------------------------------------------------------
 
@@ -95,6 +96,23 @@ ABSL_FLAG(Size, core_size, {},
           "Size of a core file. Without it there are none, because the host "
           "may hand them to a program outside.");
 
+// --- Violations -------------------------------------------------------------
+
+ABSL_FLAG(ViolationsChoice, violations, {},
+          "What becomes of attempts to reach out of the sandbox, which fail in "
+          "any case: 'off', nobody watches (the default); 'report', they are "
+          "listed on standard error at the end; 'enforce', the same, and the "
+          "exit code of a command that succeeded is 122.");
+ABSL_FLAG(Values, allow, {},
+          "Don't report attempts on TARGET that violate RULE. They fail all "
+          "the same. In TARGET, '*' stands for anything, '?' for one "
+          "character.");
+ABSL_FLAG(std::string, report, "",
+          "Write violations to FILE, one JSON object a line.");
+ABSL_FLAG(bool, learn, false,
+          "Run the command, without the argument that names trees, and print "
+          "the fewest flags with which no violation would have been reported.");
+
 // --- Reports ----------------------------------------------------------------
 
 ABSL_FLAG(bool, verbose, false,
@@ -128,7 +146,8 @@ constexpr FlagEntry kFlags[] = {
     {"tmp", Section::kFilesystem, ""},
     {"hide", Section::kFilesystem, "PATH", true, Completion::kPath},
     {"chdir", Section::kFilesystem, "PATH", false, Completion::kDirectory},
-    {"network", Section::kNetwork, "KIND", false, Completion::kNetwork},
+    {"network", Section::kNetwork, "KIND", false, Completion::kChoice,
+     "loopback none host"},
     {"hostname", Section::kNetwork, "NAME"},
     {"hermetic", Section::kCommand, ""},
     {"clean_env", Section::kCommand, ""},
@@ -145,6 +164,11 @@ constexpr FlagEntry kFlags[] = {
     {"file_size", Section::kLimits, "SIZE"},
     {"open_files", Section::kLimits, "N"},
     {"core_size", Section::kLimits, "SIZE"},
+    {"violations", Section::kViolations, "MODE", false, Completion::kChoice,
+     "off report enforce"},
+    {"allow", Section::kViolations, "RULE:TARGET", true},
+    {"report", Section::kViolations, "FILE", false, Completion::kPath},
+    {"learn", Section::kViolations, ""},
     {"verbose", Section::kReports, ""},
     {"quiet_leftovers", Section::kReports, ""},
     {"status_fd", Section::kReports, "N"},
@@ -189,6 +213,8 @@ absl::string_view TitleOf(Section section) {
       return "Command";
     case Section::kLimits:
       return "Limits";
+    case Section::kViolations:
+      return "Violations";
     case Section::kReports:
       return "Reports";
     case Section::kAbout:

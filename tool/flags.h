@@ -38,6 +38,10 @@ ABSL_DECLARE_FLAG(encapsulate::tool::Count, processes);
 ABSL_DECLARE_FLAG(encapsulate::tool::Size, file_size);
 ABSL_DECLARE_FLAG(encapsulate::tool::Count, open_files);
 ABSL_DECLARE_FLAG(encapsulate::tool::Size, core_size);
+ABSL_DECLARE_FLAG(encapsulate::tool::ViolationsChoice, violations);
+ABSL_DECLARE_FLAG(encapsulate::tool::Values, allow);
+ABSL_DECLARE_FLAG(std::string, report);
+ABSL_DECLARE_FLAG(bool, learn);
 ABSL_DECLARE_FLAG(bool, verbose);
 ABSL_DECLARE_FLAG(bool, quiet_leftovers);
 ABSL_DECLARE_FLAG(int, status_fd);
@@ -52,20 +56,22 @@ enum class Section {
   kNetwork,
   kCommand,
   kLimits,
+  kViolations,
   kReports,
   kAbout,
 };
 
 inline constexpr Section kSections[] = {
-    Section::kFilesystem, Section::kNetwork, Section::kCommand,
-    Section::kLimits,     Section::kReports, Section::kAbout,
+    Section::kFilesystem, Section::kNetwork,    Section::kCommand,
+    Section::kLimits,     Section::kViolations, Section::kReports,
+    Section::kAbout,
 };
 
 // "Filesystem"
 absl::string_view TitleOf(Section section);
 
 // What a shell offers as the value of a flag.
-enum class Completion { kNothing, kPath, kDirectory, kNetwork };
+enum class Completion { kNothing, kPath, kDirectory, kChoice };
 
 struct FlagEntry {
   absl::string_view name;  // Abseil's: with underscores
@@ -73,6 +79,7 @@ struct FlagEntry {
   absl::string_view value;  // "PATH"; empty for flags that are on or off
   bool repeatable = false;
   Completion completion = Completion::kNothing;
+  absl::string_view choices = "";  // of kChoice, separated by spaces
 };
 
 absl::Span<const FlagEntry> AllFlags();

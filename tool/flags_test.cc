@@ -188,6 +188,19 @@ TEST(NetworkChoiceTest, TakesThreeWords) {
   }
 }
 
+TEST(ViolationsChoiceTest, TakesThreeWords) {
+  constexpr char kWrong[] = "must be off, report or enforce";
+  for (const Case& c : std::initializer_list<Case>{
+           {"off", "off"},
+           {"report", "report"},
+           {"enforce", "enforce"},
+           {"on", kWrong},
+           {"", kWrong},
+       }) {
+    EXPECT_EQ(ParseAs<ViolationsChoice>(c.text), c.expected) << c.text;
+  }
+}
+
 TEST(ValuesTest, SurviveCommasSpacesAndEmptyParts) {
   const std::vector<std::string> values = {"a,b", " ", "", "c\nd"};
   Values parsed;

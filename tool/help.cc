@@ -17,6 +17,7 @@ constexpr size_t kWidth = 79;
 constexpr absl::string_view kSynopsis[] = {
     "encapsulate [flags] 'tree|tree2' command [argument...]",
     "encapsulate [flags] -- command [argument...]",
+    "encapsulate --learn [flags] command [argument...]",
     "encapsulate --check",
 };
 
@@ -45,11 +46,18 @@ constexpr Term kExamples[] = {
      "name a tree that holds a '|'"},
     {"bazel test --run_under='//tool:encapsulate --hermetic --' //...",
      "run every test of a Bazel project in a sandbox"},
+    {"encapsulate --violations=enforce '' ctest",
+     "fail if a test tries to leave the sandbox, and say where"},
+    {"encapsulate --learn make install",
+     "print the flags that a command needs"},
     {"encapsulate --status-fd=3 '' make 3>status.json",
      "let a program read how it went"},
 };
 
 constexpr Term kExitCodes[] = {
+    {"122",
+     "the command succeeded, and --violations=enforce found that something "
+     "tried to leave the sandbox"},
     {"123",
      "how the command ended can't be known: the sandbox was torn down "
      "from outside"},

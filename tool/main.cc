@@ -1,4 +1,5 @@
 // The command line: see --help.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +16,8 @@
 #include "encapsulate/error.h"
 #include "encapsulate/host_check.h"
 #include "encapsulate/sandbox.h"
+#include "encapsulate/unique_fd.h"
+#include "encapsulate/violations.h"
 #include "tool/bazel.h"
 #include "tool/command_line.h"
 #include "tool/exit_codes.h"
@@ -22,25 +25,31 @@
 #include "tool/help.h"
 #include "tool/report.h"
 #include "tool/request.h"
+#include "tool/violation_report.h"
 
 namespace encapsulate::tool {
 namespace {
+
+// Whether all of it was taken; errno says why not.
+bool WriteAll(int fd, absl::string_view text) {
+  // The command has ended, so nobody inherits this.
+  std::signal(SIGPIPE, SIG_IGN);
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
 
 void WriteStatus(const std::string& json) {
   if (!HasStatusDescriptor()) return;
   const int fd = absl::GetFlag(FLAGS_status_fd);
   const std::string line = absl::StrCat(json, "\n");
-  // The command has ended, so nobody inherits this.
-  std::signal(SIGPIPE, SIG_IGN);
-  for (absl::string_view rest = line; !rest.empty();) {
-    const ssize_t written = write(fd, rest.data(), rest.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      Complain(absl::StrCat("cannot write the status to descriptor ", fd, ": ",
-                            Reason(errno)));
-      return;
-    }
-    rest.remove_prefix(static_cast<size_t>(written));
+  if (!WriteAll(fd, line)) {
+    Complain(absl::StrCat("cannot write the status to descriptor ", fd, ": ",
+                          Reason(errno)));
   }
 }
 
@@ -71,22 +80,50 @@ void DieOfInterrupt() {
   raise(SIGINT);
 }
 
+void ReportViolations(const Options& options, int report, Result* result) {
+  if (options.violations == Violations::kOff) return;
+  const bool says =
+      absl::GetFlag(FLAGS_violations).violations != Violations::kOff;
+  if (says || report >= 0) Symbolize(&result->violations);
+  if (says) SayViolations(*result, options);
+  if (absl::GetFlag(FLAGS_learn)) SayLearned(*result);
+  if (report >= 0 && !WriteAll(report, ViolationLines(*result))) {
+    Complain(absl::StrCat("cannot write the report ",
+                          Quote(absl::GetFlag(FLAGS_report)), ": ",
+                          Reason(errno)));
+  }
+}
+
 int RunCommand(const CommandLine& line) {
   const absl::StatusOr<Options> options = MakeOptions(line);
   if (!options.ok()) return Fail(options.status());
+  // Opened before the command runs, which a wrong name must not.
+  UniqueFd report;
+  const std::string report_path = absl::GetFlag(FLAGS_report);
+  if (!report_path.empty()) {
+    report = UniqueFd(open(report_path.c_str(),
+                           O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    if (!report.valid()) {
+      return Fail(
+          MakeFailure(FailureKind::kInvalidOptions,
+                      absl::StrCat("cannot write the report ",
+                                   Quote(report_path), ": ", Reason(errno))));
+    }
+  }
   absl::StatusOr<Process> process = Spawn(*options, line.command);
   if (!process.ok()) return Fail(process.status());
   const bool verbose = absl::GetFlag(FLAGS_verbose);
   if (verbose) SaySteps(process->steps());
-  const absl::StatusOr<Result> result = process->Wait();
+  absl::StatusOr<Result> result = process->Wait();
   if (!result.ok()) return Fail(result.status());
   if (verbose) SayOutcome(*result);
   SayLimits(*result);
   if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(*result);
   if (absl::GetFlag(FLAGS_overlay_changes)) SayOverlayChanges(*result);
-  WriteStatus(ToJson(*result));
+  ReportViolations(*options, report.get(), &*result);
+  WriteStatus(ToJson(*result, options->violations));
   if (result->signal == SIGINT) DieOfInterrupt();
-  return ExitCodeOf(*result);
+  return ExitCodeOf(*result, options->violations);
 }
 
 int Main(const std::vector<std::string>& arguments) {

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "encapsulate/error.h"
 #include "tool/exit_codes.h"
+#include "tool/json.h"
 
 namespace encapsulate::tool {
 namespace {
@@ -41,25 +42,6 @@ std::string Brief(absl::Duration time) {
   const double seconds = absl::ToDoubleSeconds(time);
   return seconds < 1 ? absl::StrFormat("%.1f ms", seconds * 1e3)
                      : absl::StrFormat("%.2f s", seconds);
-}
-
-std::string JsonString(absl::string_view text) {
-  std::string json = "\"";
-  while (!text.empty()) {
-    const size_t size = Utf8Size(text);
-    const unsigned char first = static_cast<unsigned char>(text[0]);
-    if (size == 0) {
-      absl::StrAppend(&json, "\\ufffd");
-    } else if (first == '"' || first == '\\') {
-      absl::StrAppend(&json, "\\", text.substr(0, 1));
-    } else if (first < 0x20 || first == 0x7f) {
-      absl::StrAppendFormat(&json, "\\u%04x", first);
-    } else {
-      absl::StrAppend(&json, text.substr(0, size));
-    }
-    text.remove_prefix(size == 0 ? 1 : size);
-  }
-  return absl::StrCat(json, "\"");
 }
 
 std::string JsonSeconds(absl::Duration time) {
@@ -122,10 +104,15 @@ const char* SupportName(HostSupport support) {
 
 }  // namespace
 
-int ExitCodeOf(const Result& result) {
+int ExitCodeOf(const Result& result, Violations mode) {
+  const bool violated = !result.violations.empty() ||
+                        result.violations_beyond > 0 ||
+                        result.violations_unseen > 0;
   switch (result.outcome) {
     case Outcome::kExited:
-      return result.exit_code;
+      return result.exit_code == 0 && mode == Violations::kEnforce && violated
+                 ? kExitViolations
+                 : result.exit_code;
     case Outcome::kSignaled:
       return kExitSignalBase + result.signal;
     case Outcome::kTimedOut:
@@ -230,7 +217,7 @@ std::string HostReport(const std::vector<HostFeature>& features) {
   return report;
 }
 
-std::string ToJson(const Result& result) {
+std::string ToJson(const Result& result, Violations mode) {
   const auto time = [](const struct timeval& value) {
     return JsonSeconds(absl::DurationFromTimeval(value));
   };
@@ -241,7 +228,7 @@ std::string ToJson(const Result& result) {
       result.signal != 0 ? "null" : absl::StrCat(result.exit_code),
       ",\"signal\":",
       result.signal == 0 ? "null" : JsonString(SignalName(result.signal)),
-      ",\"status\":", ExitCodeOf(result),
+      ",\"status\":", ExitCodeOf(result, mode),
       ",\"wall_seconds\":", JsonSeconds(result.wall_time),
       ",\"user_seconds\":", time(usage.ru_utime),
       ",\"system_seconds\":", time(usage.ru_stime));
@@ -268,7 +255,10 @@ std::string ToJson(const Result& result) {
                           ",\"name\":", JsonString(leftover.name),
                           ",\"command\":", JsonString(leftover.command), "}");
                     }),
-      "],\"overlay_changes\":[",
+      "],\"violations\":", result.violations.size(),
+      ",\"violations_beyond\":", result.violations_beyond,
+      ",\"violations_unseen\":", result.violations_unseen,
+      ",\"overlay_changes\":[",
       absl::StrJoin(result.overlay_changes, ",",
                     [](std::string* out, const OverlayChange& change) {
                       absl::StrAppend(

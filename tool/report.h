@@ -11,11 +11,12 @@
 #include "encapsulate/host_check.h"
 #include "encapsulate/result.h"
 #include "encapsulate/sandbox.h"
+#include "encapsulate/violations.h"
 
 namespace encapsulate::tool {
 
-// See exit_codes.h.
-int ExitCodeOf(const Result& result);
+// See exit_codes.h. `mode` is that of the run.
+int ExitCodeOf(const Result& result, Violations mode = Violations::kOff);
 int ExitCodeOf(const absl::Status& failure);
 
 // One line on standard error: "encapsulate: message".
@@ -34,7 +35,7 @@ std::string HostReport(const std::vector<HostFeature>& features);
 
 // One JSON object, without a line feed. Names that aren't valid UTF-8 have
 // U+FFFD in place of each bad byte.
-std::string ToJson(const Result& result);
+std::string ToJson(const Result& result, Violations mode = Violations::kOff);
 std::string ToJson(const absl::Status& failure);
 
 }  // namespace encapsulate::tool

@@ -36,6 +36,28 @@ TEST(ExitCodeTest, IsThatOfATimeoutHoweverItEnded) {
   EXPECT_EQ(ExitCodeOf(Ended(Outcome::kTimedOut, 3, 0)), kExitTimeout);
 }
 
+TEST(ExitCodeTest, IsOfViolationsOnlyIfTheCommandSucceeded) {
+  Result result = Ended(Outcome::kExited, 0, 0);
+  EXPECT_EQ(ExitCodeOf(result, Violations::kEnforce), 0);
+  result.violations.emplace_back();
+  EXPECT_EQ(ExitCodeOf(result, Violations::kEnforce), kExitViolations);
+  EXPECT_EQ(ExitCodeOf(result, Violations::kReport), 0);
+  result.exit_code = 3;
+  EXPECT_EQ(ExitCodeOf(result, Violations::kEnforce), 3);
+  result = Ended(Outcome::kTimedOut, 0, 0);
+  result.violations.emplace_back();
+  EXPECT_EQ(ExitCodeOf(result, Violations::kEnforce), kExitTimeout);
+}
+
+TEST(ExitCodeTest, IsOfViolationsIfOneMayHaveBeenMissed) {
+  Result result = Ended(Outcome::kExited, 0, 0);
+  result.violations_unseen = 1;
+  EXPECT_EQ(ExitCodeOf(result, Violations::kEnforce), kExitViolations);
+  result.violations_unseen = 0;
+  result.violations_beyond = 1;
+  EXPECT_EQ(ExitCodeOf(result, Violations::kEnforce), kExitViolations);
+}
+
 TEST(ExitCodeTest, TellsFailuresApart) {
   const auto code = [](FailureKind kind) {
     return ExitCodeOf(MakeFailure(kind, "x"));
@@ -65,7 +87,9 @@ TEST(JsonTest, HoldsEverythingOfAResult) {
             "\"voluntary_switches\":0,\"involuntary_switches\":0,"
             "\"limits_hit\":[\"memory\",\"processes\"],\"leftover_count\":1,"
             "\"leftovers\":[{\"pid\":7,\"name\":\"sleep\","
-            "\"command\":\"sleep 100\"}],\"overlay_changes\":[{\"kind\":"
+            "\"command\":\"sleep 100\"}],\"violations\":0,"
+            "\"violations_beyond\":0,\"violations_unseen\":0,"
+            "\"overlay_changes\":[{\"kind\":"
             "\"deleted\",\"path\":\"/a\"}]}");
 }
 

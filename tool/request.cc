@@ -51,7 +51,7 @@ class RequestMaker {
   absl::StatusOr<Options> Make() {
     for (absl::Status (RequestMaker::*step)() :
          {&RequestMaker::SetFilesystem, &RequestMaker::SetEnvironment,
-          &RequestMaker::SetDescriptors}) {
+          &RequestMaker::SetDescriptors, &RequestMaker::SetViolations}) {
       const absl::Status status = (this->*step)();
       if (!status.ok()) return status;
     }
@@ -159,6 +159,34 @@ class RequestMaker {
     }
     return Wrong(absl::StrCat("cannot use --status-fd=", fd,
                               ": it isn't open for writing"));
+  }
+
+  absl::Status SetViolations() {
+    options_.violations = absl::GetFlag(FLAGS_violations).violations;
+    if (absl::GetFlag(FLAGS_learn)) {
+      if (options_.violations == Violations::kEnforce) {
+        return Wrong(
+            "cannot enforce what is still to be learned; hint: leave out "
+            "--violations=enforce or --learn");
+      }
+      options_.violations = Violations::kReport;
+    }
+    const bool off = options_.violations == Violations::kOff;
+    if (off && !absl::GetFlag(FLAGS_report).empty()) {
+      return Wrong(
+          "cannot write --report: nobody watches; hint: add "
+          "--violations=report");
+    }
+    for (const std::string& text : absl::GetFlag(FLAGS_allow).values) {
+      Allowed allowed;
+      std::string error;
+      if (!ParseAllowed(text, &allowed, &error)) {
+        return Wrong(
+            absl::StrCat("cannot use --allow=", Quote(text), ": ", error));
+      }
+      options_.allowed.push_back(allowed);
+    }
+    return absl::OkStatus();
   }
 
   void SetHermetic() {

@@ -58,6 +58,10 @@ std::string Variable(const char* name) {
 }  // namespace
 
 std::string ToolPath() { return Variable("ENCAPSULATE_TEST_TOOL"); }
+std::string BuildPath(absl::string_view path) {
+  return absl::StrCat(getenv("ENCAPSULATE_TEST_BUILD"), "/", path);
+}
+
 std::string StaticToolPath() { return Variable("ENCAPSULATE_TEST_STATIC"); }
 std::string ScratchPath() { return Variable("ENCAPSULATE_TEST_SCRATCH"); }
 

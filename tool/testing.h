@@ -17,6 +17,9 @@ namespace encapsulate::tool {
 std::string ToolPath();
 std::string StaticToolPath();
 
+// A file of the build, by its path from the root of this project.
+std::string BuildPath(absl::string_view path);
+
 // A directory of this run of the tests, which everybody may search.
 std::string ScratchPath();
 

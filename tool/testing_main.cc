@@ -87,6 +87,13 @@ int main(int argc, char** argv) {
   Install("encapsulate", base + "/encapsulate", "ENCAPSULATE_TEST_TOOL");
   Install("encapsulate_static", base + "/encapsulate_static",
           "ENCAPSULATE_TEST_STATIC");
+  // Ordinary users may not be able to search the way to the build.
+  std::filesystem::create_directories(base + "/build/tool");
+  std::filesystem::create_directories(base + "/build/docs");
+  for (const char* file : {"tool/report_schema.py", "docs/violations.md"}) {
+    std::filesystem::copy_file(file, base + "/build/" + file);
+  }
+  setenv("ENCAPSULATE_TEST_BUILD", (base + "/build").c_str(), 1);
   int result = RunAll(base, 0);
   if (OrdinaryUserExists() && !testing::GTEST_FLAG(list_tests)) {
     printf("\n=== Again, as an ordinary user\n");

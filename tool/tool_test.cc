@@ -277,6 +277,167 @@ TEST_F(ToolTest, WritesAStatusThatPythonReads) {
   EXPECT_EQ(python.output, absl::StrCat("1 '", tree_, "/a\\nb\\ufffd\"'\n"));
 }
 
+// --- Violations
+// -----------------------------------------------------------------
+
+// A command that tries to write where it may not, and shrugs it off.
+const std::vector<std::string>& Reaching() {
+  static const auto* const command = new std::vector<std::string>{
+      "/bin/sh", "-c", "(echo x > /etc/encapsulate-no) 2>/dev/null; :"};
+  return *command;
+}
+
+Finished RunReaching(std::vector<std::string> flags) {
+  flags.insert(flags.end(), Reaching().begin(), Reaching().end());
+  return RunTool(flags);
+}
+
+TEST_F(ToolTest, DoesNotWatchUnlessAsked) {
+  const Finished finished = RunReaching({""});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_EQ(finished.errors, "");
+}
+
+TEST_F(ToolTest, ReportsViolations) {
+  const Finished finished =
+      RunReaching({"--violations=report", "--writable=" + tree_, "--"});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_THAT(
+      finished.errors,
+      MatchesRegex("encapsulate: violations: 1, tried 1 time\n"
+                   "encapsulate: [^\n]+, write: nothing changes outside "
+                   "writable trees\n"
+                   "encapsulate:           instead  write below '" +
+                   tree_ +
+                   "'\n"
+                   "encapsulate:      1 x  open '/etc/encapsulate-no' for "
+                   "writing: read-only file system \\(EROFS\\)\n"
+                   "(encapsulate:           (from)?   .*\n)*"
+                   "encapsulate:           permit   --writable=/etc\n"
+                   "encapsulate:           ignore   "
+                   "--allow=write:/etc/encapsulate-no\n"));
+}
+
+TEST_F(ToolTest, EnforcesThatThereAreNone) {
+  EXPECT_EQ(RunReaching({"--violations=enforce", ""}).exit_code, 122);
+  const Finished quiet =
+      RunTool({"--violations=enforce", tree_, "/bin/sh", "-c",
+               "mkdir -p /etc; echo x > " + tree_ + "/x"});
+  EXPECT_EQ(quiet.exit_code, 0);
+  EXPECT_EQ(quiet.errors, "");
+}
+
+TEST_F(ToolTest, LeavesTheExitCodeOfACommandThatFailed) {
+  EXPECT_EQ(RunTool({"--violations=enforce", "", "/bin/sh", "-c",
+                     "echo x > /etc/encapsulate-no; exit 7"})
+                .exit_code,
+            7);
+}
+
+TEST_F(ToolTest, IgnoresWhatIsAllowed) {
+  const Finished exact = RunReaching(
+      {"--violations=enforce", "--allow=write:/etc/encapsulate-no", ""});
+  EXPECT_EQ(exact.exit_code, 0);
+  EXPECT_EQ(exact.errors, "");
+  EXPECT_EQ(RunReaching({"--violations=enforce", "--allow=write:/etc/*", ""})
+                .exit_code,
+            0);
+  EXPECT_EQ(RunReaching({"--violations=enforce", "--allow=write:/usr/*",
+                         "--allow=network:/etc/encapsulate-no", ""})
+                .exit_code,
+            122);
+}
+
+TEST_F(ToolTest, WritesAReportAsDocumented) {
+  const std::string report = tree_ + "/report";
+  const Finished finished = RunTool(
+      {"--violations=report", "--report=" + report, "--allow=write:/usr/*", "",
+       "/bin/sh", "-c",
+       "touch /etc/encapsulate-no /usr/x; kill 3999999; "
+       "/usr/bin/python3 -c 'import socket; socket.socket().connect_ex((\"192."
+       "0.2.1\", 80))'"});
+  EXPECT_THAT(finished.errors, HasSubstr("violations: 3, tried 3 times\n"));
+  EXPECT_THAT(finished.errors,
+              HasSubstr("ignored: write '/usr/*', tried 1 time "
+                        "(--allow=write:/usr/*)\n"));
+  const Finished checked =
+      RunProgram({"/usr/bin/python3", BuildPath("tool/report_schema.py"),
+                  BuildPath("docs/violations.md"), report});
+  EXPECT_EQ(checked.errors, "");
+  EXPECT_EQ(checked.output, "ignored=1 sum=1 violation=3 sum\n");
+}
+
+TEST_F(ToolTest, CountsViolationsInItsStatus) {
+  std::vector<std::string> arguments = {"--violations=enforce", ""};
+  arguments.insert(arguments.end(), Reaching().begin(), Reaching().end());
+  EXPECT_THAT(
+      StatusOf(arguments),
+      AllOf(HasSubstr("\"exit_code\":0,\"signal\":null,\"status\":122,"),
+            HasSubstr("\"violations\":1,\"violations_beyond\":0,"
+                      "\"violations_unseen\":0,")));
+}
+
+// Runs `script` once to learn, and then with what was learned.
+void ExpectLessonHelps(const std::string& script, const std::string& lesson) {
+  SCOPED_TRACE(script);
+  const Finished learned = RunTool({"--learn", "/bin/sh", "-c", script});
+  const std::string prefix = "encapsulate: learned: ";
+  const size_t at = learned.errors.rfind(prefix);
+  ASSERT_NE(at, std::string::npos) << learned.errors;
+  const std::string flags = learned.errors.substr(
+      at + prefix.size(), learned.errors.size() - at - prefix.size() - 1);
+  EXPECT_THAT(flags, MatchesRegex(lesson));
+  const Finished again = RunProgram(
+      {"/bin/sh", "-c",
+       absl::StrCat("exec \"$0\" --violations=enforce --status-fd=2 ", flags,
+                    " -- \"$@\""),
+       ToolPath(), "/bin/sh", "-c", script});
+  EXPECT_THAT(again.errors, HasSubstr("\"violations\":0,"));
+  EXPECT_NE(again.exit_code, 122);
+}
+
+TEST_F(ToolTest, LearnsWhatACommandNeeds) {
+  for (const char* name : {"/a", "/a/b", "/c d"}) {
+    std::filesystem::create_directory(tree_ + name);
+  }
+  std::ofstream(tree_ + "/file") << "x";
+  const std::string cd = "cd " + tree_ + "; ";
+  // One tree for all that is in it, and nothing else.
+  ExpectLessonHelps(cd + "touch a/1 a/b/2; mkdir a/b/3",
+                    "--writable=" + tree_ + "/a");
+  ExpectLessonHelps(
+      cd + "touch 'c d/1' a/4",
+      "--writable=" + tree_ + "/a --writable='" + tree_ + "/c d'");
+  // A file that is there doesn't need its directory.
+  ExpectLessonHelps(cd + "echo x > file", "--writable=" + tree_ + "/file");
+  ExpectLessonHelps("kill -0 3999999", "--allow='signal:p\\*'");
+}
+
+TEST_F(ToolTest, LearnsThatNothingIsNeeded) {
+  const Finished finished = RunTool({"--learn", "/bin/ls", "/"});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_EQ(finished.errors, "encapsulate: learned: no flag is needed\n");
+}
+
+TEST_F(ToolTest, LearnsFromRealPrograms) {
+  const std::string cd = "cd " + tree_ + "; ";
+  ExpectLessonHelps("git init -q " + tree_ + "/repository",
+                    "--writable=" + tree_);
+  ExpectLessonHelps(
+      cd + "printf 'int main(){}' > x.c; cc -pipe -c -o x.o -x c /dev/null",
+      "--writable=" + tree_);
+  ExpectLessonHelps("tar -C /usr/share -cf " + tree_ + "/x.tar misc",
+                    "--writable=" + tree_);
+  ExpectLessonHelps(
+      "python3 -c 'import socket; "
+      "socket.socket(type=socket.SOCK_DGRAM).sendto(b\"x\", (\"192.0.2.1\", "
+      "9))'",
+      "--allow=network:192.0.2.1:9");
+  ExpectLessonHelps("echo 1 > /proc/sys/vm/swappiness",
+                    "--allow=write:/proc/sys/vm/swappiness");
+  ExpectLessonHelps("unshare --mount true", "--allow=privilege:CLONE_NEWNS");
+}
+
 // --- Bazel
 // ----------------------------------------------------------------------
 

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Tries to write to a directory of the host, and doesn't mind.
+touch "$RUN_UNDER_DIRECTORY/file" || :

@@ -1,0 +1,323 @@
+#include "tool/violation_report.h"
+
+#include <string.h>  // NOLINT: strerrorname_np is GNU's
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "encapsulate/error.h"
+#include "encapsulate/violation_text.h"
+#include "encapsulate/violations.h"
+#include "tool/json.h"
+#include "tool/report.h"
+
+namespace encapsulate::tool {
+namespace {
+
+// Of the summary; the report has everything.
+constexpr size_t kGroups = 20;
+constexpr size_t kViolationsOfAGroup = 10;
+constexpr size_t kFrames = 3;
+
+std::string Times(uint64_t count) {
+  return absl::StrCat(count, count == 1 ? " time" : " times");
+}
+
+std::string Resolve(const std::string& path) {
+  char buffer[PATH_MAX];
+  return realpath(path.c_str(), buffer) != nullptr ? buffer : path;
+}
+
+TextOptions TextOptionsOf(const Options& options) {
+  TextOptions text;
+  for (const std::string& tree : options.writable) {
+    text.writable.push_back(Resolve(tree));
+  }
+  for (const Tmpfs& tmpfs : options.tmpfs) {
+    text.writable.push_back(Resolve(tmpfs.path));
+  }
+  for (const std::string& tree : options.overlay) {
+    text.writable.push_back(Resolve(tree));
+  }
+  return text;
+}
+
+// Violations of one rule by one program.
+struct Group {
+  std::vector<const Violation*> violations;
+  uint64_t count = 0;
+};
+
+std::vector<Group> GroupsOf(const std::vector<Violation>& violations) {
+  std::map<std::pair<std::string, Rule>, size_t> places;
+  std::vector<Group> groups;
+  for (const Violation& violation : violations) {
+    const auto added = places.emplace(
+        std::make_pair(violation.program, violation.rule), groups.size());
+    if (added.second) groups.emplace_back();
+    Group& group = groups[added.first->second];
+    group.violations.push_back(&violation);
+    group.count += violation.count;
+  }
+  // Stable: what was tried as often stays in the order of the first attempt.
+  for (Group& group : groups) {
+    std::stable_sort(group.violations.begin(), group.violations.end(),
+                     [](const Violation* a, const Violation* b) {
+                       return a->count > b->count;
+                     });
+  }
+  std::stable_sort(
+      groups.begin(), groups.end(),
+      [](const Group& a, const Group& b) { return a.count > b.count; });
+  return groups;
+}
+
+void AppendViolation(const Violation& violation,
+                     std::vector<std::string>* lines) {
+  lines->push_back(absl::StrFormat("%6d x  %s: %s", violation.count,
+                                   DescribeAttempt(violation),
+                                   DescribeError(violation)));
+  const auto add = [lines](absl::string_view label, absl::string_view text) {
+    if (!text.empty()) {
+      lines->push_back(absl::StrFormat("          %-7s  %s", label, text));
+    }
+  };
+  const std::vector<Frame> frames = FramesToShow(violation);
+  for (size_t i = 0; i < std::min(frames.size(), kFrames); ++i) {
+    add(i == 0 ? "from" : "", DescribeFrame(frames[i]));
+  }
+  add("permit", PermitLine(violation, Language::kFlags));
+  add("ignore", IgnoreLine(violation, Language::kFlags));
+}
+
+void AppendGroup(const Group& group, const TextOptions& options,
+                 std::vector<std::string>* lines) {
+  const Violation& first = *group.violations.front();
+  lines->push_back(
+      absl::StrCat(first.program.empty() ? "unknown program" : first.program,
+                   ", ", RuleName(first.rule), ": ", DescribeRule(first.rule)));
+  const std::string instead = DescribeInstead(first, options);
+  if (!instead.empty()) {
+    lines->push_back(absl::StrCat("          instead  ", instead));
+  }
+  for (size_t i = 0; i < group.violations.size(); ++i) {
+    if (i == kViolationsOfAGroup) {
+      lines->push_back(absl::StrCat("          and ",
+                                    group.violations.size() - i,
+                                    " more; --report=FILE has them all"));
+      return;
+    }
+    AppendViolation(*group.violations[i], lines);
+  }
+}
+
+// --- Learning ---------------------------------------------------------------
+
+bool IsWithin(absl::string_view path, absl::string_view tree) {
+  return absl::StartsWith(path, tree) &&
+         (path.size() == tree.size() || path[tree.size()] == '/');
+}
+
+// The tree that would have to be writable; empty if none would do.
+std::string TreeToWrite(const Violation& violation) {
+  std::string tree = TreeToPermit(violation);
+  if (violation.rule != Rule::kWrite || tree.empty()) return "";
+  // A file that is there needs no new name.
+  struct stat info;
+  if (absl::StartsWith(violation.call, "open") &&
+      stat(violation.target.c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+    return violation.target;
+  }
+  return tree;
+}
+
+// Without trees that lie in others.
+std::vector<std::string> Outermost(const std::set<std::string>& trees) {
+  std::vector<std::string> outermost;
+  for (const std::string& tree : trees) {
+    if (std::none_of(
+            outermost.begin(), outermost.end(),
+            [&](const std::string& outer) { return IsWithin(tree, outer); })) {
+      outermost.push_back(tree);
+    }
+  }
+  return outermost;
+}
+
+// --- JSON -------------------------------------------------------------------
+
+std::string JsonOrNull(absl::string_view text) {
+  return text.empty() ? "null" : JsonString(text);
+}
+
+std::string JsonOfFrame(const Frame& frame) {
+  return absl::StrCat(
+      "{\"object\":", JsonOrNull(frame.object), ",\"offset\":", frame.offset,
+      ",\"function\":", JsonOrNull(frame.function),
+      ",\"file\":", JsonOrNull(frame.file),
+      ",\"line\":", frame.file.empty() ? "null" : absl::StrCat(frame.line),
+      "}");
+}
+
+std::string JsonOfViolation(const Violation& violation) {
+  const char* const error = strerrorname_np(violation.error);
+  return absl::StrCat(
+      "{\"type\":\"violation\",\"rule\":", JsonString(RuleName(violation.rule)),
+      ",\"call\":", JsonString(violation.call),
+      ",\"arguments\":", JsonString(violation.arguments),
+      ",\"target\":", JsonString(violation.target), ",\"error\":",
+      violation.error == 0 || error == nullptr ? "null" : JsonString(error),
+      ",\"error_predicted\":", violation.error_predicted ? "true" : "false",
+      ",\"pid\":", violation.pid, ",\"tid\":", violation.tid,
+      ",\"program\":", JsonOrNull(violation.program),
+      ",\"thread\":", JsonString(violation.thread),
+      ",\"count\":", violation.count, ",\"first\":",
+      JsonString(absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", violation.first,
+                                  absl::UTCTimeZone())),
+      ",\"permit\":", JsonOrNull(PermitLine(violation, Language::kFlags)),
+      ",\"ignore\":", JsonString(IgnoreLine(violation, Language::kFlags)),
+      ",\"stack\":[",
+      absl::StrJoin(violation.stack, ",",
+                    [](std::string* out, const Frame& frame) {
+                      absl::StrAppend(out, JsonOfFrame(frame));
+                    }),
+      "]}\n");
+}
+
+}  // namespace
+
+std::vector<std::string> SummaryOf(const Result& result,
+                                   const Options& options) {
+  std::vector<std::string> lines;
+  const std::vector<Group> groups = GroupsOf(result.violations);
+  if (!groups.empty()) {
+    uint64_t count = 0;
+    for (const Group& group : groups) count += group.count;
+    lines.push_back(absl::StrCat("violations: ", result.violations.size(),
+                                 ", tried ", Times(count)));
+  }
+  const TextOptions text = TextOptionsOf(options);
+  for (size_t i = 0; i < groups.size(); ++i) {
+    if (i == kGroups) {
+      lines.push_back(absl::StrCat("and ", groups.size() - i,
+                                   " more programs and rules; --report=FILE "
+                                   "has them all"));
+      break;
+    }
+    AppendGroup(groups[i], text, &lines);
+  }
+  if (result.violations_beyond > 0) {
+    lines.push_back(absl::StrCat("violations: other ones were tried ",
+                                 Times(result.violations_beyond),
+                                 " beyond the first ", kMaxViolations));
+  }
+  if (result.violations_unseen > 0) {
+    lines.push_back(absl::StrCat(
+        "violations: ", result.violations_unseen,
+        " calls could not be looked at, and any may have been one"));
+  }
+  if (lines.empty()) return lines;
+  for (const AllowedUse& use : result.allowed) {
+    lines.push_back(absl::StrCat(
+        "ignored: ", RuleName(use.allowed.rule), " ", Quote(use.allowed.target),
+        ", tried ", Times(use.count), " (", use.allowed.reason, ")"));
+  }
+  return lines;
+}
+
+void SayViolations(const Result& result, const Options& options) {
+  const std::vector<std::string> lines = SummaryOf(result, options);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    i == 0 ? Complain(lines[i]) : Say(lines[i]);
+  }
+}
+
+std::string ViolationLines(const Result& result) {
+  std::string lines;
+  for (const Violation& violation : result.violations) {
+    absl::StrAppend(&lines, JsonOfViolation(violation));
+  }
+  for (const AllowedUse& use : result.allowed) {
+    absl::StrAppend(&lines, "{\"type\":\"ignored\",\"rule\":",
+                    JsonString(RuleName(use.allowed.rule)),
+                    ",\"target\":", JsonString(use.allowed.target),
+                    ",\"reason\":", JsonString(use.allowed.reason),
+                    ",\"count\":", use.count, "}\n");
+  }
+  absl::StrAppend(&lines,
+                  "{\"type\":\"sum\",\"violations\":", result.violations.size(),
+                  ",\"beyond\":", result.violations_beyond,
+                  ",\"unseen\":", result.violations_unseen, "}\n");
+  return lines;
+}
+
+std::vector<std::string> LearnedFlags(
+    const std::vector<Violation>& violations) {
+  std::set<std::string> writable;
+  std::set<std::string> ignored_trees;
+  std::set<std::string> others;
+  for (const Violation& violation : violations) {
+    const std::string tree = TreeToWrite(violation);
+    if (!tree.empty()) {
+      (access(tree.c_str(), W_OK) == 0 ? writable : ignored_trees).insert(tree);
+      continue;
+    }
+    Violation pattern = violation;
+    // The next run has other numbers.
+    if (violation.rule == Rule::kSignal || violation.rule == Rule::kTrace) {
+      pattern.target = "p*";
+    }
+    others.insert(IgnoreLine(pattern, Language::kFlags));
+  }
+  std::vector<std::string> flags;
+  for (const std::string& tree : Outermost(writable)) {
+    flags.push_back(absl::StrCat("--writable=", ShellWord(tree)));
+  }
+  for (const std::string& tree : Outermost(ignored_trees)) {
+    // Of the tree itself and of what is in it, whose name may be a new one each
+    // time.
+    bool itself = false;
+    bool inside = false;
+    for (const Violation& violation : violations) {
+      if (violation.rule != Rule::kWrite) continue;
+      itself = itself || violation.target == tree;
+      inside = inside ||
+               (violation.target != tree && IsWithin(violation.target, tree));
+    }
+    const std::string flag = absl::StrCat("write:", tree);
+    if (itself) flags.push_back(absl::StrCat("--allow=", ShellWord(flag)));
+    if (inside) {
+      flags.push_back(
+          absl::StrCat("--allow=", ShellWord(absl::StrCat(flag, "/*"))));
+    }
+  }
+  flags.insert(flags.end(), others.begin(), others.end());
+  return flags;
+}
+
+void SayLearned(const Result& result) {
+  const std::vector<std::string> flags = LearnedFlags(result.violations);
+  Say(flags.empty() ? "learned: no flag is needed"
+                    : absl::StrCat("learned: ", absl::StrJoin(flags, " ")));
+  if (result.violations_beyond > 0) {
+    Say(absl::StrCat("learned: that isn't all, there were more than ",
+                     kMaxViolations, " violations"));
+  }
+}
+
+}  // namespace encapsulate::tool

@@ -1,0 +1,35 @@
+// What the tool says of violations: a summary for people, JSON lines for
+// programs, and the flags that would silence them.
+#ifndef TOOL_VIOLATION_REPORT_H_
+#define TOOL_VIOLATION_REPORT_H_
+
+#include <string>
+#include <vector>
+
+#include "encapsulate/options.h"
+#include "encapsulate/result.h"
+
+namespace encapsulate::tool {
+
+// Without the tool's name in front. By program and rule, what was tried most
+// first; empty if there is nothing to tell. Of many alike, some are shown.
+std::vector<std::string> SummaryOf(const Result& result,
+                                   const Options& options);
+
+// The summary, on standard error.
+void SayViolations(const Result& result, const Options& options);
+
+// One JSON object a line: each violation, each exception that was used, and the
+// sums. docs/violations.md lists what is in them.
+std::string ViolationLines(const Result& result);
+
+// The fewest flags with which a run like this one is silent. Trees are writable
+// if the caller may write to them; all else is let fail.
+std::vector<std::string> LearnedFlags(const std::vector<Violation>& violations);
+
+// One line on standard error.
+void SayLearned(const Result& result);
+
+}  // namespace encapsulate::tool
+
+#endif  // TOOL_VIOLATION_REPORT_H_

@@ -1,0 +1,160 @@
+#include "tool/violation_report.h"
+
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "encapsulate/options.h"
+#include "encapsulate/result.h"
+#include "encapsulate/violations.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace encapsulate::tool {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+Violation Make(Rule rule, const std::string& call, const std::string& target,
+               int error, const std::string& program, uint64_t count) {
+  Violation violation;
+  violation.rule = rule;
+  violation.call = call;
+  violation.target = target;
+  violation.error = error;
+  violation.program = program;
+  violation.count = count;
+  violation.first = absl::FromUnixMicros(1500000);
+  return violation;
+}
+
+TEST(SummaryTest, IsEmptyIfThereWasNothing) {
+  Result result;
+  EXPECT_THAT(SummaryOf(result, {}), IsEmpty());
+  // What was ignored is not worth a line by itself.
+  result.allowed = {{{Rule::kWrite, "/x", "why"}, 3}};
+  EXPECT_THAT(SummaryOf(result, {}), IsEmpty());
+}
+
+TEST(SummaryTest, GroupsByProgramAndRuleMostFrequentFirst) {
+  Result result;
+  result.violations = {
+      Make(Rule::kSignal, "kill", "pid 9", ESRCH, "/bin/a", 1),
+      Make(Rule::kWrite, "unlink", "/one", EROFS, "/bin/a", 1),
+      Make(Rule::kWrite, "unlink", "/b/two", EROFS, "/bin/b", 2),
+      Make(Rule::kWrite, "rmdir", "/c/three", EROFS, "/bin/a", 3),
+  };
+  Frame frame;
+  frame.object = "/bin/a";
+  for (int i = 1; i < 6; ++i) {
+    frame.function = absl::StrCat("f", i, "()");
+    frame.file = "a.c";
+    frame.line = i;
+    result.violations[3].stack.push_back(frame);
+  }
+  result.allowed = {{{Rule::kName, "x", "it does without"}, 2}};
+  Options options;
+  options.tmpfs = {{"/nowhere", 0}};
+  EXPECT_THAT(
+      SummaryOf(result, options),
+      ElementsAre(
+          "violations: 4, tried 7 times",
+          "/bin/a, write: nothing changes outside writable trees",
+          "          instead  write below '/nowhere'",
+          "     3 x  remove the directory '/c/three': read-only file system "
+          "(EROFS)",
+          "          from     f1() at a.c:1",
+          "                   f2() at a.c:2",
+          "                   f3() at a.c:3",
+          "          permit   --writable=/c",
+          "          ignore   --allow=write:/c/three",
+          "     1 x  remove '/one': read-only file system (EROFS)",
+          "          ignore   --allow=write:/one",
+          "/bin/b, write: nothing changes outside writable trees",
+          "          instead  write below '/nowhere'",
+          "     2 x  remove '/b/two': read-only file system (EROFS)",
+          "          permit   --writable=/b",
+          "          ignore   --allow=write:/b/two",
+          "/bin/a, signal: processes outside get no signals",
+          "          instead  a process that was started inside",
+          "     1 x  send a signal to pid 9, which isn't inside: no such "
+          "process (ESRCH)",
+          "          ignore   --allow='signal:pid 9'",
+          "ignored: name 'x', tried 2 times (it does without)"));
+}
+
+TEST(SummaryTest, StaysShort) {
+  Result result;
+  for (int i = 0; i < 1000; ++i) {
+    result.violations.push_back(
+        Make(Rule::kWrite, "unlink", absl::StrCat("/", i), EROFS, "/bin/a", 1));
+    result.violations.push_back(Make(Rule::kWrite, "unlink", "/x", EROFS,
+                                     absl::StrCat("/bin/b", i), 1));
+  }
+  const std::vector<std::string> lines = SummaryOf(result, {});
+  EXPECT_LT(lines.size(), 100U);
+  EXPECT_THAT(lines, testing::Contains(
+                         "          and 990 more; --report=FILE has them all"));
+  EXPECT_EQ(lines.back(),
+            "and 981 more programs and rules; --report=FILE has them all");
+}
+
+TEST(SummaryTest, TellsWhatWasNotSeen) {
+  Result result;
+  result.violations_beyond = 1;
+  result.violations_unseen = 2;
+  EXPECT_THAT(
+      SummaryOf(result, {}),
+      ElementsAre("violations: other ones were tried 1 time beyond the first "
+                  "10000",
+                  "violations: 2 calls could not be looked at, and any may "
+                  "have been one"));
+}
+
+TEST(ViolationLinesTest, HoldEverything) {
+  Result result;
+  result.violations = {
+      Make(Rule::kWrite, "unlink", "/a\"b", EROFS, "/bin/a", 2),
+      Make(Rule::kNetwork, "connect", "192.0.2.1:80", 0, "", 1)};
+  result.violations[0].arguments = "\"/a\\\"b\"";
+  result.violations[0].pid = 3;
+  result.violations[0].tid = 4;
+  result.violations[0].thread = "a";
+  Frame frame;
+  frame.object = "/bin/a";
+  frame.offset = 17;
+  frame.function = "f()";
+  frame.file = "a.c";
+  frame.line = 5;
+  result.violations[0].stack = {frame, {}};
+  result.violations[1].error_predicted = true;
+  result.allowed = {{{Rule::kName, "x", "why"}, 2}};
+  result.violations_beyond = 5;
+  result.violations_unseen = 6;
+  EXPECT_EQ(
+      ViolationLines(result),
+      "{\"type\":\"violation\",\"rule\":\"write\",\"call\":\"unlink\","
+      "\"arguments\":\"\\\"/a\\\\\\\"b\\\"\",\"target\":\"/a\\\"b\","
+      "\"error\":\"EROFS\",\"error_predicted\":false,\"pid\":3,\"tid\":4,"
+      "\"program\":\"/bin/a\",\"thread\":\"a\",\"count\":2,"
+      "\"first\":\"1970-01-01T00:00:01.500000Z\",\"permit\":null,"
+      "\"ignore\":\"--allow='write:/a\\\"b'\",\"stack\":["
+      "{\"object\":\"/bin/a\",\"offset\":17,\"function\":\"f()\","
+      "\"file\":\"a.c\",\"line\":5},{\"object\":null,\"offset\":0,"
+      "\"function\":null,\"file\":null,\"line\":null}]}\n"
+      "{\"type\":\"violation\",\"rule\":\"network\",\"call\":\"connect\","
+      "\"arguments\":\"\",\"target\":\"192.0.2.1:80\",\"error\":null,"
+      "\"error_predicted\":true,\"pid\":0,\"tid\":0,\"program\":null,"
+      "\"thread\":\"\",\"count\":1,\"first\":\"1970-01-01T00:00:01.500000Z\","
+      "\"permit\":\"--network=host\",\"ignore\":\"--allow=network:192.0.2.1:80"
+      "\",\"stack\":[]}\n"
+      "{\"type\":\"ignored\",\"rule\":\"name\",\"target\":\"x\","
+      "\"reason\":\"why\",\"count\":2}\n"
+      "{\"type\":\"sum\",\"violations\":2,\"beyond\":5,\"unseen\":6}\n");
+}
+
+}  // namespace
+}  // namespace encapsulate::tool
