@@ -14,6 +14,8 @@ const std::vector<Allowed>& DefaultAllowed() {
        "glibc's nss-resolve asks for host names; loopback's are in /etc/hosts"},
       {Rule::kHostSocket, "/var/lib/sss/pipes/*",
        "glibc's nss-sss asks for users that /etc/passwd doesn't have"},
+      {Rule::kKeyring, "new session keyring",
+       "sandboxes and logins leave the keys behind that they came with"},
       {Rule::kWrite, "*/__pycache__", "Python compiles anew"},
       {Rule::kWrite, "*/__pycache__/*", "Python compiles anew"},
       {Rule::kWrite, "/var/cache/fontconfig/*", "fontconfig scans anew"},

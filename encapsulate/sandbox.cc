@@ -609,6 +609,17 @@ const std::vector<Violation>& Process::violations() const {
                                     : state_->result.violations;
 }
 
+int Process::BeginExpected(Rule rule, const std::string& target) {
+  return state_->witness != nullptr
+             ? state_->witness->BeginExpected(rule, target)
+             : 0;
+}
+
+std::vector<Violation> Process::EndExpected(int number) {
+  return state_->witness != nullptr ? state_->witness->EndExpected(number)
+                                    : std::vector<Violation>();
+}
+
 const std::vector<StepTime>& Process::steps() const { return state_->steps; }
 
 absl::Status Process::Signal(int signal) {

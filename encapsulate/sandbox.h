@@ -78,6 +78,16 @@ class Process {
   // to the Result at the end.
   const std::vector<Violation>& violations() const;
 
+  // For attempts that the code inside means to make: from BeginExpected() to
+  // EndExpected(), those of `rule` on `target` (as in Allowed) are no
+  // violations, and EndExpected() returns them. Of two expectations that fit,
+  // the later one gets an attempt. A thread that attempts something waits until
+  // that has been looked at; so what it did before it asked its caller for a
+  // change is not taken for what comes after. With Violations::kOff nothing is
+  // seen.
+  int BeginExpected(Rule rule, const std::string& target);
+  std::vector<Violation> EndExpected(int number);
+
   // Sends a signal to the command (not to its children).
   // FailedPrecondition once it has ended.
   absl::Status Signal(int signal);

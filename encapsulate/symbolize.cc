@@ -26,6 +26,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/unique_fd.h"
@@ -118,7 +119,11 @@ void Parse(const std::string& object, const std::string& output, Known* known) {
       if (colon != absl::string_view::npos && line.substr(0, 2) != "??" &&
           absl::SimpleAtoi(line.substr(colon + 1), &place.line) &&
           place.line > 0) {
-        place.file = std::string(line.substr(0, colon));
+        line = line.substr(0, colon);
+        // Bazel's compilers take the place of a project for this.
+        absl::ConsumePrefix(&line, "/proc/self/cwd/");
+        absl::ConsumePrefix(&line, "./");
+        place.file = std::string(line);
       }
       if (!place.function.empty() || !place.file.empty()) {
         places->push_back(std::move(place));

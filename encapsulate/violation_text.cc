@@ -392,7 +392,10 @@ std::string DescribeViolation(const Violation& violation,
              &text);
   AppendPart("from",
              absl::StrJoin(FramesToShow(violation), "\n           ",
-                           [](std::string* out, const Frame& frame) {
+                           [&](std::string* out, Frame frame) {
+                             if (frame.object == options.program) {
+                               frame.object.clear();
+                             }
                              absl::StrAppend(out, DescribeFrame(frame));
                            }),
              &text);

@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -16,7 +17,9 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -204,11 +207,13 @@ void Witness::Answer(const seccomp_notif& notification) {
   }
   // What was read may have been another thread's.
   if (!StillWaits(notification.id)) return;
-  if (IsAllowed(verdict)) {
+  const int expects = WhoExpects(verdict);
+  if (expects == kUnexpected && IsAllowed(verdict)) {
     Reply(notification.id, verdict);
     return;
   }
-  Key key(verdict.rule, call.watched->name, verdict.target, thread.Link("exe"));
+  Key key(verdict.rule, call.watched->name, verdict.target, thread.Link("exe"),
+          expects);
   const auto restarting = restarting_.find(thread.tid());
   if (restarting != restarting_.end()) {
     const bool same = restarting->second == key;
@@ -220,10 +225,10 @@ void Witness::Answer(const seccomp_notif& notification) {
   }
   const auto known = known_.find(key);
   if (known != known_.end()) {
-    ++violations_[known->second].count;
+    ++SeenBy(expects)[known->second].count;
     Reply(notification.id, verdict);
-  } else if (violations_.size() >= kMaxViolations) {
-    ++beyond_;
+  } else if (SeenBy(expects).size() >= kMaxViolations) {
+    if (expects == kUnexpected) ++beyond_;
     Reply(notification.id, verdict);
   } else {
     Record(notification, thread, call, verdict, std::move(key));
@@ -237,9 +242,12 @@ Witness::Verdict Witness::Judge(const ThreadView& thread,
   if (call.watched->denied != 0) {
     const bool about_first = call.watched->rule == Rule::kSocketFamily;
     const bool typing = call.watched->rule == Rule::kTerminal;
+    const bool leaving = strcmp(call.watched->name, "keyctl") == 0 &&
+                         call.Int(0) == KEYCTL_JOIN_SESSION_KEYRING;
     return Refuse(call.watched->rule,
                   about_first ? FormatOperand(thread, call, 0)
                   : typing    ? FormatOperand(thread, call, 1)
+                  : leaving   ? "new session keyring"
                               : call.watched->name,
                   call.watched->denied);
   }
@@ -468,6 +476,39 @@ Witness::Verdict Witness::JudgePrivilege(const ThreadView& thread,
 
 // --- What comes of it --------------------------------------------------------
 
+int Witness::BeginExpected(Rule rule, std::string target) {
+  expected_.push_back({++last_number_, rule, std::move(target), {}});
+  return last_number_;
+}
+
+std::vector<Violation> Witness::EndExpected(int number) {
+  const auto ended = absl::c_find_if(
+      expected_, [&](const Expected& one) { return one.number == number; });
+  if (ended == expected_.end()) return {};
+  std::vector<Violation> seen = std::move(ended->seen);
+  expected_.erase(ended);
+  for (auto known = known_.begin(); known != known_.end();) {
+    const bool gone = std::get<int>(known->first) == number;
+    known = gone ? known_.erase(known) : std::next(known);
+  }
+  return seen;
+}
+
+int Witness::WhoExpects(const Verdict& verdict) const {
+  for (auto one = expected_.rbegin(); one != expected_.rend(); ++one) {
+    if (one->rule == verdict.rule && Matches(verdict.target, one->target)) {
+      return one->number;
+    }
+  }
+  return kUnexpected;
+}
+
+std::vector<Violation>& Witness::SeenBy(int number) {
+  const auto found = absl::c_find_if(
+      expected_, [&](const Expected& one) { return one.number == number; });
+  return found == expected_.end() ? violations_ : found->seen;
+}
+
 bool Witness::IsAllowed(const Verdict& verdict) {
   for (size_t i = 0; i < setup_.allowed.size(); ++i) {
     const Allowed& allowed = setup_.allowed[i];
@@ -523,8 +564,9 @@ void Witness::Record(const seccomp_notif& notification,
     return;
   }
   // Others may have been recorded while this one was being stopped.
-  if (!known_.emplace(std::move(key), violations_.size()).second) return;
-  violations_.push_back(std::move(violation));
+  std::vector<Violation>& seen = SeenBy(std::get<int>(key));
+  if (!known_.emplace(std::move(key), seen.size()).second) return;
+  seen.push_back(std::move(violation));
 }
 
 namespace {

@@ -58,6 +58,12 @@ class Witness {
   // could make one.
   bool Handle();
 
+  // From now on, what `rule` says of `target` (as in Allowed) is expected, and
+  // kept for EndExpected(); of two that fit, the later one gets it. The number
+  // stands for it.
+  int BeginExpected(Rule rule, std::string target);
+  std::vector<Violation> EndExpected(int number);
+
   // In the order of the first attempt.
   const std::vector<Violation>& violations() const { return violations_; }
   std::vector<Violation> TakeViolations() { return std::move(violations_); }
@@ -91,8 +97,17 @@ class Witness {
     std::vector<Frame> stack;
   };
 
-  // Rule, call, target and program.
-  using Key = std::tuple<Rule, std::string, std::string, std::string>;
+  struct Expected {
+    int number;
+    Rule rule;
+    std::string target;
+    std::vector<Violation> seen;
+  };
+
+  // Rule, call, target and program; the number of what expected it, or
+  // kUnexpected.
+  using Key = std::tuple<Rule, std::string, std::string, std::string, int>;
+  static constexpr int kUnexpected = 0;
 
   bool Receive(seccomp_notif* notification) const;
   void Answer(const seccomp_notif& notification);
@@ -112,6 +127,8 @@ class Witness {
 
   void Record(const seccomp_notif& notification, const ThreadView& thread,
               const Call& call, const Verdict& verdict, Key key);
+  int WhoExpects(const Verdict& verdict) const;
+  std::vector<Violation>& SeenBy(int number);
   bool IsAllowed(const Verdict& verdict);
   // Replies; nothing if the thread can't be stopped or is gone.
   absl::optional<Stop> StopBehind(const seccomp_notif& notification,
@@ -127,8 +144,10 @@ class Witness {
   // Calls that the stop kept from running; they come once more.
   std::map<pid_t, Key> restarting_;
 
-  std::map<Key, size_t> known_;  // places in violations_
+  std::map<Key, size_t> known_;  // places in what SeenBy() returns
   std::vector<Violation> violations_;
+  std::vector<Expected> expected_;
+  int last_number_ = kUnexpected;
   uint64_t beyond_ = 0;
   uint64_t unseen_ = 0;
   std::vector<uint64_t> allowed_counts_;

@@ -31,6 +31,9 @@ enum class RecordKind : uint32_t {
   kExit,      // exit() was called; numbers: status
   kStray,     // a process that the test had forked came back; numbers: pid
   kDeath,     // a sanitizer ends the process
+  // ExpectBlocked begins; numbers: its own, rule, line; texts: target, file
+  kBeginExpected,
+  kEndExpected,  // and ends; numbers: its own
 };
 
 // clang-tidy 14 trips over the arrays' hidden loop variable.
@@ -45,6 +48,8 @@ struct Record {
 enum class Answer : char {
   kGoOn = 'g',
   kThrow = 't',    // a listener threw testing::AssertionException
+  kBlocked = 'b',  // what was expected has been attempted, and blocked
+  kNothing = 'n',  // it hasn't
   kNobody = '\0',  // the bell is gone
 };
 

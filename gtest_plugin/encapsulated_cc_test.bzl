@@ -10,6 +10,7 @@ def encapsulated_cc_test(
         working_directory = None,
         network = None,
         leftovers = None,
+        violations = None,
         jobs = None,
         alone = [],
         keep_scratch = None,
@@ -28,6 +29,7 @@ def encapsulated_cc_test(
       working_directory: "read-only" (the default), "overlay" or "copy".
       network: "loopback" (the default), "none" or "host".
       leftovers: "fail" (the default) or "note".
+      violations: "off", "report" or "enforce" (the default).
       jobs: how many tests of the program may run at a time; 0 is one for each
         processor. Give Bazel the same number by `tags = ["cpu:N"]`.
       alone: patterns of tests that run while no other one of the program does.
@@ -40,6 +42,7 @@ def encapsulated_cc_test(
         "leftovers": leftovers,
         "network": network,
         "timeout": per_test_timeout,
+        "violations": violations,
         "working_directory": working_directory,
     }
     own_args = [

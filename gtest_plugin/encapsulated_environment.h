@@ -15,7 +15,8 @@
 #define GTEST_PLUGIN_ENCAPSULATED_ENVIRONMENT_H_
 
 #include "gtest/gtest.h"
-#include "gtest_plugin/encapsulation.h"  // IWYU pragma: export
+#include "gtest_plugin/encapsulation.h"   // IWYU pragma: export
+#include "gtest_plugin/expect_blocked.h"  // IWYU pragma: export
 
 namespace encapsulate {
 

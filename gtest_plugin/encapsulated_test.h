@@ -33,7 +33,8 @@
 #include <new>
 
 #include "gtest/gtest.h"
-#include "gtest_plugin/encapsulation.h"  // IWYU pragma: export
+#include "gtest_plugin/encapsulation.h"   // IWYU pragma: export
+#include "gtest_plugin/expect_blocked.h"  // IWYU pragma: export
 
 namespace encapsulate {
 

@@ -38,6 +38,7 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "encapsulate/options.h"
+#include "encapsulate/violations.h"
 
 namespace encapsulate {
 
@@ -69,6 +70,13 @@ struct TestOptions {
   // NAME=VALUE: set for the test after its environment has been scrubbed.
   std::vector<std::string> environment;
   Leftovers leftovers = Leftovers::kFail;
+  // What attempts to reach out mean (encapsulate/violations.h). kEnforce: each
+  // is a failure of the test that made it. kReport: each is shown on stderr.
+  Violations violations = Violations::kEnforce;
+  // Attempts that mean nothing, and why: they still fail. The reasons of those
+  // that are used are shown on stderr, but for the default ones. A test that
+  // means to be blocked says so by ExpectBlocked (expect_blocked.h).
+  std::vector<Allowed> allowed = DefaultAllowed();
   // Wall time of one test. Absent: what is left of Bazel's TEST_TIMEOUT, less
   // a tenth for the report; 15 minutes without Bazel.
   absl::optional<absl::Duration> timeout;

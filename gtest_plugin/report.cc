@@ -62,13 +62,9 @@ bool ParseFrame(absl::string_view line, bool is_call, Frame* frame) {
   return true;
 }
 
-// Bazel's compilers take the place of a project for /proc/self/cwd.
 std::string FormatPlace(const Frame& frame) {
-  if (frame.file.empty()) return "";
-  absl::string_view file = frame.file;
-  absl::ConsumePrefix(&file, "/proc/self/cwd/");
-  absl::ConsumePrefix(&file, "./");
-  return absl::StrCat(" at ", file, ":", frame.line);
+  return frame.file.empty() ? ""
+                            : absl::StrCat(" at ", frame.file, ":", frame.line);
 }
 
 // One line, and one more for each function that is inlined there.

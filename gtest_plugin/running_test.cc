@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,9 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "encapsulate/paths.h"
+#include "encapsulate/violation_text.h"
+#include "encapsulate/violations.h"
 #include "gtest_plugin/gtest_internals.h"
 #include "gtest_plugin/output.h"
 #include "gtest_plugin/signals.h"
@@ -37,6 +41,8 @@ namespace {
 using testing::TestPartResult;
 
 constexpr absl::Duration kDefaultTimeout = absl::Minutes(15);
+// Violations of one test that are shown.
+constexpr size_t kMostShown = 20;
 // For the report of a test that hangs.
 constexpr absl::Duration kReportPatience = absl::Seconds(10);
 
@@ -370,7 +376,8 @@ absl::optional<RunningTest::Event> RunningTest::Next() {
 
 void RunningTest::GoOn(Answer answer) {
   waits_ = false;
-  channel_->Reply(answer);
+  const Answer asked_for = std::exchange(answer_, Answer::kGoOn);
+  channel_->Reply(answer == Answer::kGoOn ? asked_for : answer);
 }
 
 void RunningTest::TakeRecords() {
@@ -409,6 +416,22 @@ void RunningTest::Take(Record record) {
     case RecordKind::kStray:
       strays_.push_back(std::move(record));
       break;
+    case RecordKind::kBeginExpected: {
+      const auto rule = static_cast<Rule>(record.numbers[1]);
+      expected_[record.numbers[0]] = {
+          process_->BeginExpected(rule, record.texts[0]), record.texts[1],
+          static_cast<int>(record.numbers[2])};
+      break;
+    }
+    case RecordKind::kEndExpected: {
+      const auto ended = expected_.find(record.numbers[0]);
+      if (ended == expected_.end()) break;
+      answer_ = process_->EndExpected(ended->second.number).empty()
+                    ? Answer::kNothing
+                    : Answer::kBlocked;
+      expected_.erase(ended);
+      break;
+    }
   }
 }
 
@@ -433,14 +456,19 @@ void RunningTest::End() {
   ended_ = true;
 }
 
-void RunningTest::Add(TestPartResult::Type type, const std::string& text) {
+void RunningTest::AddAt(absl::string_view file, int line,
+                        TestPartResult::Type type, const std::string& text) {
   Record record;
   record.kind = RecordKind::kResult;
   record.numbers[0] = type;
-  record.numbers[1] = test_.line();
-  if (test_.file() != nullptr) record.texts[0] = test_.file();
+  record.numbers[1] = line;
+  record.texts[0] = std::string(file);
   record.texts[1] = text;
   Take(std::move(record));
+}
+
+void RunningTest::Add(TestPartResult::Type type, const std::string& text) {
+  AddAt(test_.file() != nullptr ? test_.file() : "", test_.line(), type, text);
 }
 
 void RunningTest::Fail(const std::string& text) {
@@ -519,8 +547,76 @@ void RunningTest::Judge(const absl::StatusOr<Result>& result) {
     Fail(absl::StrCat("The test's results are larger than ",
                       Channel::kRecordsSize >> 20, " MiB; the rest is lost."));
   }
+  JudgeViolations(*result);
   JudgeLeftovers(*result);
   OfferWorkingDirectory();
+}
+
+void RunningTest::JudgeViolations(const Result& result) {
+  std::vector<Violation> shown = result.violations;
+  if (shown.size() > kMostShown) shown.resize(kMostShown);
+  if (!shown.empty()) Symbolize(&shown);
+  const TextOptions text_options = {Language::kCode, view_.writable,
+                                    inputs_.program};
+  const bool fails = asked_.options.violations == Violations::kEnforce;
+  for (const Violation& violation : shown) {
+    const std::string text =
+        absl::StrCat("The test ", DescribeViolation(violation, text_options));
+    // The lines of other programs aren't the test's.
+    const Frame* const frame =
+        violation.program == inputs_.program ? OwnFrame(violation) : nullptr;
+    if (!fails) {
+      Note(absl::StrCat(FullName(test_), ": ", text));
+    } else if (frame == nullptr) {
+      Add(TestPartResult::kNonFatalFailure, text);
+    } else {
+      AddAt(frame->file, frame->line, TestPartResult::kNonFatalFailure, text);
+    }
+  }
+  for (const Violation& violation : result.violations) {
+    writes_to_directory_ |= violation.rule == Rule::kWrite &&
+                            IsWithin(violation.target, inputs_.directory);
+  }
+  const uint64_t more =
+      result.violations.size() - shown.size() + result.violations_beyond;
+  if (more > 0) {
+    const std::string text = absl::StrCat("The test reached out in ", more,
+                                          " more ways, which are not shown.");
+    if (fails) {
+      Add(TestPartResult::kNonFatalFailure, text);
+    } else {
+      Note(absl::StrCat(FullName(test_), ": ", text));
+    }
+  }
+  // A test that was stopped or crashed had no chance to end them.
+  for (const auto& open : expected_) {
+    if (!done_) break;
+    AddAt(open.second.file, open.second.line, TestPartResult::kNonFatalFailure,
+          "The test ended within the scope of this ExpectBlocked.");
+  }
+  NoteAllowed(result);
+}
+
+void RunningTest::NoteAllowed(const Result& result) {
+  for (const AllowedUse& use : result.allowed) {
+    const Allowed& allowed = use.allowed;
+    const bool is_default =
+        absl::c_any_of(DefaultAllowed(), [&](const Allowed& one) {
+          return one.rule == allowed.rule && one.target == allowed.target &&
+                 one.reason == allowed.reason;
+        });
+    if (is_default && !settings_.verbose.value_or(false)) continue;
+    Note(absl::StrCat(FullName(test_), " was blocked, which is allowed: ",
+                      RuleName(allowed.rule), " '", allowed.target, "', ",
+                      use.count, use.count == 1 ? " time" : " times", ": ",
+                      allowed.reason));
+  }
+  if (result.violations_unseen == 0) return;
+  Note(absl::StrCat(
+      FullName(test_), " made ", result.violations_unseen,
+      result.violations_unseen == 1 ? " system call" : " system calls",
+      " that may have reached out and couldn't be looked at, because its "
+      "process forbids it (PR_SET_DUMPABLE)"));
 }
 
 void RunningTest::JudgeLeftovers(const Result& result) {
@@ -542,10 +638,10 @@ void RunningTest::JudgeLeftovers(const Result& result) {
   }
 }
 
-// Nothing tells for sure that a write was refused there, but its error text
-// in a failure does.
+// Where nobody watches, nothing tells for sure that a write was refused there,
+// but its error text in a failure does.
 void RunningTest::OfferWorkingDirectory() {
-  if (!failed_ || !tells_read_only_ ||
+  if (!failed_ || !(tells_read_only_ || writes_to_directory_) ||
       asked_.options.working_directory != WorkingDirectory::kReadOnly) {
     return;
   }

@@ -25,7 +25,9 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <variant>
@@ -33,6 +35,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "encapsulate/result.h"
@@ -142,6 +145,13 @@ class RunningTest {
  private:
   using Clock = std::chrono::steady_clock;
 
+  // An ExpectBlocked that hasn't ended.
+  struct Expected {
+    int number;  // the process's
+    std::string file;
+    int line;
+  };
+
   struct Stream {
     std::vector<int> fds;  // which of the test's it stands for
     UniqueFd read_end;
@@ -165,8 +175,12 @@ class RunningTest {
   std::string ExplainEnd(const Result& result) const;
   std::string WhatItDid() const;
   void JudgeLeftovers(const Result& result);
+  void JudgeViolations(const Result& result);
+  void NoteAllowed(const Result& result);
   void OfferWorkingDirectory();
   void Add(testing::TestPartResult::Type type, const std::string& text);
+  void AddAt(absl::string_view file, int line,
+             testing::TestPartResult::Type type, const std::string& text);
   void Fail(const std::string& text);
 
   const testing::TestInfo& test_;
@@ -182,6 +196,7 @@ class RunningTest {
   std::deque<Event> events_;
   size_t held_bytes_ = 0;
   bool waits_ = false;
+  Answer answer_ = Answer::kGoOn;  // to what it asked, while it waits
   bool ended_ = false;
 
   Clock::time_point started_;
@@ -196,11 +211,13 @@ class RunningTest {
   bool done_ = false;
   absl::Duration elapsed_;
   std::vector<Record> strays_;
-  std::string last_result_;  // "file:line" of the last one
+  std::map<int64_t, Expected> expected_;  // by their own numbers
+  std::string last_result_;               // "file:line" of the last one
   OutputTail tail_;
   bool failed_ = false;
   bool failed_fatally_ = false;
   bool tells_read_only_ = false;
+  bool writes_to_directory_ = false;
 };
 
 }  // namespace encapsulate

@@ -114,6 +114,9 @@ constexpr char kHelp[] = R"(Encapsulated tests:
       Default: `loopback`, an own one.
   --encapsulate_leftovers=fail|note
       What a process that outlives its test means. Default: `fail`.
+  --encapsulate_violations=off|report|enforce
+      Whether a test that tries to reach out fails, or is only shown on stderr,
+      or nobody watches. Default: `enforce`.
   --encapsulate_writable=TREE|TREE...
       Trees that tests may change for good.
   --encapsulate_verbose=0|1
@@ -159,6 +162,12 @@ absl::Status Set(absl::string_view name, absl::string_view value,
     return SetChoice<Leftovers>(
         {{"fail", Leftovers::kFail}, {"note", Leftovers::kNote}}, value, shown,
         &settings->leftovers);
+  }
+  if (name == "violations") {
+    return SetChoice<Violations>({{"off", Violations::kOff},
+                                  {"report", Violations::kReport},
+                                  {"enforce", Violations::kEnforce}},
+                                 value, shown, &settings->violations);
   }
   if (name == "writable") return AddTrees(value, shown, &settings->writable);
   if (name == "verbose") {
@@ -230,6 +239,9 @@ TestOptions Apply(const Settings& settings, TestOptions options) {
   }
   if (settings.network.has_value()) options.network = *settings.network;
   if (settings.leftovers.has_value()) options.leftovers = *settings.leftovers;
+  if (settings.violations.has_value()) {
+    options.violations = *settings.violations;
+  }
   options.writable.insert(options.writable.end(), settings.writable.begin(),
                           settings.writable.end());
   options.alone.insert(options.alone.end(), settings.alone.begin(),

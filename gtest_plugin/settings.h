@@ -28,6 +28,9 @@
 //                                               ENCAPSULATE_WORKING_DIRECTORY
 //   --encapsulate_network=loopback|none|host    ENCAPSULATE_NETWORK
 //   --encapsulate_leftovers=fail|note           ENCAPSULATE_LEFTOVERS
+//   --encapsulate_violations=off|report|enforce ENCAPSULATE_VIOLATIONS
+//       Whether a test that tries to reach out fails, or is only shown on
+//       stderr, or nobody watches. Default: `enforce`.
 //   --encapsulate_writable=TREE|TREE...         ENCAPSULATE_WRITABLE
 //       See encapsulation.h. Trees add to those of the program.
 //   --encapsulate_verbose=0|1                   ENCAPSULATE_VERBOSE
@@ -66,6 +69,7 @@ struct Settings {
   absl::optional<WorkingDirectory> working_directory;
   absl::optional<Network> network;
   absl::optional<Leftovers> leftovers;
+  absl::optional<Violations> violations;
   std::vector<std::string> writable;
   absl::optional<bool> verbose;
   bool help = false;       // besides GoogleTest's

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
@@ -100,6 +101,26 @@ void TestProcess::StreamResult(const TestPartResult& result) {
     throw testing::AssertionException(result);
 #endif
   }
+}
+
+int TestProcess::BeginExpected(Rule rule, const char* target, const char* file,
+                               int line) {
+  if (IsStray() || options_.violations == Violations::kOff) return 0;
+  // Others may have results to tell.
+  const gtest_internals::ResultsLock lock;
+  ++last_expected_;
+  channel_->Append(RecordKind::kBeginExpected,
+                   {last_expected_, static_cast<int64_t>(rule), line}, target,
+                   file);
+  channel_->Ring();
+  return last_expected_;
+}
+
+Answer TestProcess::EndExpected(int number) {
+  if (IsStray()) return Answer::kBlocked;  // it is the other process's to say
+  const gtest_internals::ResultsLock lock;
+  channel_->Append(RecordKind::kEndExpected, {number});
+  return channel_->Ring();
 }
 
 // Also called in signal handlers: no heap, no lock.

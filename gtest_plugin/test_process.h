@@ -9,6 +9,7 @@
 
 #include <chrono>
 
+#include "encapsulate/violations.h"
 #include "gtest/gtest.h"
 #include "gtest_plugin/channel.h"
 #include "gtest_plugin/encapsulation.h"
@@ -32,6 +33,11 @@ class TestProcess {
 
   const TestOptions& options() const { return options_; }
   const View& view() const { return view_; }
+
+  // For ExpectBlocked: the number that stands for it, and whether anything was
+  // blocked. 0 if nobody watches.
+  int BeginExpected(Rule rule, const char* target, const char* file, int line);
+  Answer EndExpected(int number);
 
   // Where GoogleTest says that the test has ended.
   [[noreturn]] void End();
@@ -57,6 +63,7 @@ class TestProcess {
   const View& view_;
   Channel* const channel_;
   const pid_t pid_;
+  int last_expected_ = 0;
   std::chrono::steady_clock::time_point started_;
 };
 

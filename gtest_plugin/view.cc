@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/environment.h"
+#include "encapsulate/paths.h"
 
 namespace encapsulate {
 namespace {
@@ -28,10 +29,6 @@ std::string Real(const std::string& path) {
 bool IsDirectory(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-bool IsWithin(absl::string_view path, absl::string_view tree) {
-  return path == tree || absl::StartsWith(path, absl::StrCat(tree, "/"));
 }
 
 std::string DirectoryOf(absl::string_view path) {
@@ -65,6 +62,8 @@ class ViewMaker {
     Options& options = view_.options;
     options.network = asked_.network;
     options.limits = asked_.limits;
+    options.violations = asked_.violations;
+    options.allowed = asked_.allowed;
     options.umask = 022;
     return std::move(view_);
   }

@@ -56,6 +56,7 @@ class Witness : public testing::Environment {
     testing::AddGlobalTestEnvironment(new Witness);
 
 TEST(HarmTest, DeletesEveryFile) {
+  const ExpectBlocked blocked(Rule::kWrite);
   std::error_code error;
   for (const char* tree : {"/etc", "/usr/share", ".", "/tmp"}) {
     for (const auto& entry : std::filesystem::directory_iterator(tree, error)) {
@@ -66,6 +67,7 @@ TEST(HarmTest, DeletesEveryFile) {
 }
 
 TEST(HarmTest, WritesToEtc) {
+  const ExpectBlocked blocked(Rule::kWrite, "/etc/*");
   EXPECT_LT(open("/etc/encapsulate_harm_test", O_WRONLY | O_CREAT, 0600), 0);
   EXPECT_EQ(errno, EROFS);
 }
@@ -79,12 +81,14 @@ TEST(HarmTest, KillsEveryProcess) {
 }
 
 TEST(HarmTest, ChangesTheClock) {
+  const ExpectBlocked blocked(Rule::kPrivilege, "CLOCK_REALTIME");
   const struct timespec past = {1000000, 0};
   EXPECT_LT(clock_settime(CLOCK_REALTIME, &past), 0);
   EXPECT_EQ(errno, EPERM);
 }
 
 TEST(HarmTest, MountsAndReboots) {
+  const ExpectBlocked blocked(Rule::kPrivilege);
   EXPECT_LT(mount("none", "/etc", "tmpfs", 0, nullptr), 0);
   EXPECT_LT(mount(nullptr, "/", nullptr, MS_REMOUNT | MS_BIND, nullptr), 0);
   EXPECT_LT(reboot(RB_ENABLE_CAD), 0);

@@ -17,6 +17,7 @@ TEST(MacroTest, AttributesAreOptions) {
   EXPECT_EQ(options.working_directory, WorkingDirectory::kOverlay);
   EXPECT_EQ(options.network, Network::kNone);
   EXPECT_EQ(options.leftovers, Leftovers::kNote);
+  EXPECT_EQ(options.violations, Violations::kReport);
   EXPECT_EQ(options.timeout, absl::Seconds(20));
   EXPECT_EQ(options.writable,
             std::vector<std::string>({"/dev/full", "/dev/zero"}));

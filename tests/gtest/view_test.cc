@@ -122,6 +122,7 @@ TEST(ViewTest, HasOnlyLoopback) {
 }
 
 TEST(ViewTest, HostIsReadOnly) {
+  const ExpectBlocked blocked(Rule::kWrite, "*/encapsulate_view_test");
   EXPECT_EQ(WriteFile("/encapsulate_view_test"), EROFS);
   EXPECT_EQ(WriteFile("encapsulate_view_test"), EROFS);
   EXPECT_EQ(access("/etc/passwd", R_OK), 0);
@@ -163,6 +164,7 @@ TEST_F(DescriptorsTest, OfTheProgramAreNoWayAroundTheView) {
   // TEST_TMPDIR is the test's own, so the program's is gone.
   EXPECT_LT(openat(directory_, "x", O_WRONLY | O_CREAT, 0666), 0);
   const std::string path = absl::StrCat("/proc/self/fd/", program_);
+  const ExpectBlocked blocked(Rule::kWrite);
   EXPECT_LT(open(path.c_str(), O_RDWR), 0);
   char magic[3];
   EXPECT_EQ(read(program_, magic, 3), 3);
@@ -218,6 +220,7 @@ TEST_F(CopyTest, WorksInACopy) {
 
 class AfterOptionsTest : public EncapsulatedTest {};
 TEST_F(AfterOptionsTest, OptionsOfASuiteEndWithIt) {
+  const ExpectBlocked blocked(Rule::kWrite, "*/encapsulate_view_test");
   EXPECT_EQ(WriteFile("encapsulate_view_test"), EROFS);
   EXPECT_EQ(Get("VIEW_TEST"), "(unset)");
 }

@@ -1,0 +1,46 @@
+#include "gtest_plugin/expect_blocked.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "gtest_plugin/channel.h"
+#include "gtest_plugin/test_process.h"
+
+namespace encapsulate {
+namespace {
+
+std::string DescribeUnmet(Rule rule, const std::string& target, Answer answer) {
+  const std::string expected = absl::StrCat(RuleName(rule), " '", target, "'");
+  if (answer == Answer::kNothing) {
+    return absl::StrCat("Expected to be blocked: ", expected,
+                        "\n  Actual: nothing that fits was");
+  }
+  return absl::StrCat("Cannot tell whether anything was blocked that fits ",
+                      expected,
+                      ": the test has closed a descriptor of the plugin's");
+}
+
+}  // namespace
+
+ExpectBlocked::ExpectBlocked(Rule rule, std::string target, const char* file,
+                             int line)
+    : rule_(rule),
+      target_(std::move(target)),
+      file_(file),
+      line_(line),
+      number_(TestProcess::Get() == nullptr
+                  ? 0
+                  : TestProcess::Get()->BeginExpected(rule_, target_.c_str(),
+                                                      file_, line_)) {}
+
+ExpectBlocked::~ExpectBlocked() {
+  if (number_ == 0) return;
+  const Answer answer = TestProcess::Get()->EndExpected(number_);
+  if (answer == Answer::kBlocked) return;
+  GTEST_MESSAGE_AT_(file_, line_, DescribeUnmet(rule_, target_, answer).c_str(),
+                    testing::TestPartResult::kNonFatalFailure);
+}
+
+}  // namespace encapsulate

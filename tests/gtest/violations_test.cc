@@ -1,0 +1,367 @@
+// What becomes of a test that reaches out, in every mode. The tests are those
+// of inner_violations.cc.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/gtest/program.h"
+
+namespace encapsulate {
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+using Strings = std::vector<std::string>;
+
+Output RunInner(const std::string& filter, const Strings& environment = {},
+                const Strings& arguments = {}) {
+  Invocation invocation;
+  invocation.program = "inner_violations";
+  invocation.arguments = {"--gtest_filter=" + filter,
+                          "--gtest_output=xml:report.xml"};
+  invocation.arguments.insert(invocation.arguments.end(), arguments.begin(),
+                              arguments.end());
+  invocation.environment = environment;
+  return RunProgram(invocation);
+}
+
+int Count(const std::string& text, const std::string& part) {
+  int count = 0;
+  for (size_t at = text.find(part); at != std::string::npos;
+       at = text.find(part, at + part.size())) {
+    ++count;
+  }
+  return count;
+}
+
+// The line of inner_violations.cc that holds `text`.
+std::string PlaceOf(const std::string& text) {
+  const std::string file = "tests/gtest/inner_violations.cc";
+  const Strings lines = absl::StrSplit(ReadFile(file), '\n');
+  const auto found = std::find_if(
+      lines.begin(), lines.end(),
+      [&](const std::string& line) { return absl::StrContains(line, text); });
+  EXPECT_NE(found, lines.end()) << text;
+  return absl::StrCat(file, ":", found - lines.begin() + 1);
+}
+
+// Mask(), and the directories that each run has of its own.
+std::string MaskPlaces(const std::string& text) {
+  const std::string start = "/inner.";
+  constexpr size_t kUnique = 6;
+  std::string masked = Mask(text);
+  for (size_t at = masked.find(start); at != std::string::npos;
+       at = masked.find(start, at + start.size())) {
+    masked.erase(at + start.size(), kUnique);
+  }
+  return masked;
+}
+
+void ExpectPass(const std::string& filter, const Strings& environment = {}) {
+  const Output output = RunInner(filter, environment);
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+  EXPECT_THAT(output.console, Not(HasSubstr("tried to")));
+}
+
+// --- Failures ----------------------------------------------------------------
+
+TEST(ViolationsTest, ShruggingItOffIsAFailure) {
+  const Output output = RunInner("ReachTest.ShrugsItOff");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(
+      output.console,
+      HasSubstr(absl::StrCat(
+          PlaceOf("= connect(fd"),
+          ": Failure\n"
+          "The test tried to connect to 192.0.2.1:80: network is unreachable "
+          "(ENETUNREACH)\n"
+          "  call     connect(")));
+  EXPECT_THAT(
+      output.console,
+      AllOf(HasSubstr(absl::StrCat("TestBody() at ",
+                                   PlaceOf("ReachTest, ShrugsItOff"), "\n")),
+            HasSubstr("\n  ignore   options.allowed.push_back({encapsulate::"
+                      "Rule::kNetwork, \"192.0.2.1:80\", \"why\"});\n"),
+            HasSubstr("[  FAILED  ] ReachTest.ShrugsItOff")));
+  EXPECT_THAT(output.xml, HasSubstr("<failure message=\""));
+  EXPECT_THAT(output.xml, HasSubstr("The test tried to connect to 192.0.2.1"));
+}
+
+TEST(ViolationsTest, StayingInsideIsNone) { ExpectPass("ReachTest.Stays*"); }
+
+TEST(ViolationsTest, EachIsAFailureBesidesTheTestsOwn) {
+  const Output output = RunInner("ReachTest.FailsBesides");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_EQ(Count(output.xml, "<failure "), 3);
+  EXPECT_THAT(output.console,
+              AllOf(HasSubstr("its own"), HasSubstr("'/usr/first'"),
+                    HasSubstr("'/usr/second'")));
+  EXPECT_LT(output.console.find("/usr/first"),
+            output.console.find("/usr/second"));
+}
+
+TEST(ViolationsTest, RepeatedOnesAreCounted) {
+  const Output output = RunInner("ReachTest.TriesOften");
+  EXPECT_EQ(Count(output.xml, "<failure "), 1);
+  EXPECT_THAT(output.console, HasSubstr(", 0600), 3 times\n"));
+}
+
+TEST(ViolationsTest, SkippedTestsFailToo) {
+  EXPECT_EQ(RunInner("ReachTest.IsSkipped").exit_code(), 1);
+}
+
+// There are no lines of the test's own; so it is the test's.
+TEST(ViolationsTest, OfOtherProgramsAreAtTheTest) {
+  const Output output = RunInner("ReachTest.RunsAProgram");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(
+      output.console,
+      ContainsRegex(absl::StrCat(
+          PlaceOf("ReachTest, RunsAProgram"),
+          ": Failure\nThe test tried to make the directory '/usr/made'(.|\n)*"
+          "\n  program  /usr/bin/mkdir, pid ")));
+}
+
+TEST(ViolationsTest, OfThreadsAreAtTheirLine) {
+  EXPECT_THAT(RunInner("ReachTest.HasAThread").console,
+              HasSubstr(absl::StrCat(PlaceOf("const int fd = open"),
+                                     ": Failure\nThe test tried")));
+}
+
+TEST(ViolationsTest, OfADeathTestFailTheTest) {
+  const Output output = RunInner("ReachTest.DiesAsExpected");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_EQ(Count(output.xml, "<failure "), 1);
+}
+
+TEST(ViolationsTest, OnlySomeAreShown) {
+  const Output output = RunInner("ReachTest.TriesManyThings");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_EQ(Count(output.xml, "<failure "), 21);
+  EXPECT_THAT(output.console,
+              HasSubstr("The test reached out in 10 more ways, which are not "
+                        "shown."));
+}
+
+TEST(ViolationsTest, OfTestsThatComeToABadEndAreShown) {
+  for (const char* end : {"Crashes", "Exits", "Hangs"}) {
+    const Output output = RunInner(absl::StrCat("ReachTest.", end),
+                                   {"ENCAPSULATE_TIMEOUT=500ms"});
+    EXPECT_EQ(output.exit_code(), 1);
+    EXPECT_EQ(Count(output.xml, "<failure "), 2) << output.console;
+    EXPECT_THAT(output.console, HasSubstr("The test tried to open '/usr/"));
+  }
+}
+
+TEST(ViolationsTest, InTheWorkingDirectoryOfferAnother) {
+  const Output output = RunInner("ReachTest.WritesToItsDirectory");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console,
+              HasSubstr("hint: --encapsulate_working_directory=overlay"));
+  ExpectPass("ReachTest.WritesToItsDirectory",
+             {"ENCAPSULATE_WORKING_DIRECTORY=overlay"});
+}
+
+// Root may look all the same.
+TEST(ViolationsTest, UnseenCallsAreMentioned) {
+  const Output output = RunInner("ReachTest.CannotBeLookedAt");
+  const bool seen = output.exit_code() == 1;
+  EXPECT_THAT(output.console,
+              HasSubstr(seen ? "The test tried to open '/usr/unseen'"
+                             : "encapsulate: ReachTest.CannotBeLookedAt made 1 "
+                               "system call that may have reached out and "
+                               "couldn't be looked at"));
+}
+
+TEST(ViolationsTest, ASandboxInATestIsToldThatItCannotWatch) {
+  const Output output = RunInner("ReachTest.MakesASandbox");
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+  EXPECT_THAT(output.console,
+              testing::AnyOf(HasSubstr("hint: turn violations off in the inner "
+                                       "sandbox\n"),
+                             // Root inside can't make any.
+                             HasSubstr("cannot map the user")));
+}
+
+// --- The program itself ------------------------------------------------------
+
+TEST(ViolationsTest, NobodyWatchesSetUpTestSuite) {
+  ExpectPass("SuiteTest.Passes");
+}
+
+TEST(ViolationsTest, DyingInSetUpTestSuiteIsNoHang) {
+  EXPECT_EQ(RunInner("ReachTest.StaysInside:DyingSuiteTest.*").exit_code(), 7);
+}
+
+// --- Modes -------------------------------------------------------------------
+
+TEST(ViolationsTest, ReportOnlyPrints) {
+  const Output output =
+      RunInner("ReachTest.ShrugsItOff", {"ENCAPSULATE_VIOLATIONS=report"});
+  EXPECT_EQ(output.exit_code(), 0);
+  EXPECT_THAT(output.console,
+              AllOf(HasSubstr("encapsulate: ReachTest.ShrugsItOff: The test "
+                              "tried to connect to 192.0.2.1:80: "),
+                    HasSubstr("[       OK ] ReachTest.ShrugsItOff")));
+  EXPECT_THAT(output.xml, Not(HasSubstr("<failure ")));
+}
+
+TEST(ViolationsTest, AFixtureMayChooseTheMode) {
+  const Output output = RunInner("ReportingTest.*");
+  EXPECT_EQ(output.exit_code(), 0);
+  EXPECT_THAT(output.console, HasSubstr("tried to open '/usr/reported'"));
+  // What is asked for on the command line wins.
+  const Output enforced =
+      RunInner("ReportingTest.*", {}, {"--encapsulate_violations=enforce"});
+  EXPECT_EQ(enforced.exit_code(), 1);
+}
+
+TEST(ViolationsTest, OffIsSilent) {
+  ExpectPass("ReachTest.ShrugsItOff:ReachTest.TriesOften",
+             {"ENCAPSULATE_VIOLATIONS=off"});
+}
+
+TEST(ViolationsTest, NoOtherModeIsTaken) {
+  const Output output = RunInner("*", {"ENCAPSULATE_VIOLATIONS=on"});
+  EXPECT_EQ(output.exit_code(), 2);
+  EXPECT_THAT(output.console,
+              HasSubstr("encapsulate: cannot set 'ENCAPSULATE_VIOLATIONS': "
+                        "'on' is not one of off, report, enforce\n"));
+}
+
+// --- Exceptions --------------------------------------------------------------
+
+TEST(ViolationsTest, ReasonsOfUsedExceptionsAreShown) {
+  const Output output = RunInner("AllowedTest.UsesIt");
+  EXPECT_EQ(output.exit_code(), 0);
+  EXPECT_THAT(output.console,
+              HasSubstr("encapsulate: AllowedTest.UsesIt was blocked, which is "
+                        "allowed: write '/usr/cache-*', 2 times: the cache; it "
+                        "does without\n"));
+  EXPECT_THAT(RunInner("ReachTest.Stays*").console, Not(HasSubstr("allowed")));
+}
+
+TEST(ViolationsTest, DefaultExceptionsAreShownWhenAskedFor) {
+  EXPECT_THAT(
+      RunInner("AllowedTest.UsesADefault").console,
+      AllOf(Not(HasSubstr("encapsulate: ")), HasSubstr("[       OK ]")));
+  EXPECT_THAT(
+      RunInner("AllowedTest.UsesADefault", {"ENCAPSULATE_VERBOSE=1"}).console,
+      HasSubstr("'*/__pycache__', 1 time: Python compiles anew"));
+}
+
+TEST(ViolationsTest, ExceptionsTakeOnlyWhatFits) {
+  EXPECT_EQ(RunInner("AllowedTest.DoesMore").exit_code(), 1);
+}
+
+TEST(ViolationsTest, ExpectationsComeBeforeExceptions) {
+  const Output output = RunInner("AllowedTest.ExpectsIt");
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+  EXPECT_THAT(output.console, Not(HasSubstr("which is allowed")));
+}
+
+// --- ExpectBlocked -----------------------------------------------------------
+
+TEST(ExpectBlockedTest, IsMetByWhatFits) {
+  ExpectPass(
+      "ExpectTest.IsMet*:ExpectTest.NestedScopes*:ExpectTest.TakesWhat*:"
+      "ExpectTest.WorksInThreads:ExpectTest.IsCheapToRepeat:ScopedFixture.*");
+}
+
+TEST(ExpectBlockedTest, WorksWhereViolationsAreReported) {
+  ExpectPass("ExpectTest.IsMet", {"ENCAPSULATE_VIOLATIONS=report"});
+  EXPECT_EQ(RunInner("ExpectTest.IsUnmet", {"ENCAPSULATE_VIOLATIONS=report"})
+                .exit_code(),
+            1);
+}
+
+TEST(ExpectBlockedTest, FailsWhenNothingWasBlocked) {
+  const Output output = RunInner("ExpectTest.IsUnmet");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console,
+              ContainsRegex("inner_violations.cc:[0-9]+: Failure\n"
+                            "Expected to be blocked: network '192.0.2.1:.'\n"
+                            "  Actual: nothing that fits was\n"));
+  for (const char* name :
+       {"IsUnmetByWhatSucceeds", "InnerScopeTakesWhatFits"}) {
+    const Output other = RunInner(absl::StrCat("ExpectTest.", name));
+    EXPECT_EQ(other.exit_code(), 1);
+    EXPECT_EQ(Count(other.xml, "<failure "), 1);
+  }
+}
+
+// What it doesn't take is a violation as ever.
+TEST(ExpectBlockedTest, TakesNothingElse) {
+  for (const char* name : {"IsUnmetByAnotherRule", "IsUnmetByAnotherTarget",
+                           "IsUnmetByWhatCameBefore"}) {
+    const Output output = RunInner(absl::StrCat("ExpectTest.", name));
+    EXPECT_EQ(output.exit_code(), 1);
+    EXPECT_EQ(Count(output.xml, "<failure "), 2);
+  }
+  const Output after = RunInner("ExpectTest.TakesNothingAfterIt");
+  EXPECT_EQ(Count(after.xml, "<failure "), 1);
+  EXPECT_THAT(after.console, Not(HasSubstr(" times")));
+}
+
+TEST(ExpectBlockedTest, FailuresHaveTheirTraces) {
+  EXPECT_THAT(RunInner("ExpectTest.HasTraces").console,
+              HasSubstr("Google Test trace:\ntests/gtest/inner_violations.cc"));
+}
+
+TEST(ExpectBlockedTest, HasToEnd) {
+  const Output output = RunInner("ExpectTest.OutlivesItsTest");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(
+      output.console,
+      HasSubstr(absl::StrCat(PlaceOf("new ExpectBlocked"),
+                             ": Failure\nThe test ended within the scope of "
+                             "this ExpectBlocked.")));
+}
+
+TEST(ExpectBlockedTest, CannotBeMetWithoutDescriptors) {
+  const Output output = RunInner("ExpectTest.LosesTheWay");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console,
+              HasSubstr("Cannot tell whether anything was blocked that fits "
+                        "write '/usr/lost': "));
+}
+
+TEST(ExpectBlockedTest, DoesNothingWhereNobodyWatches) {
+  ExpectPass("OrdinaryTest.*");
+  ExpectPass("ExpectTest.IsUnmet", {"ENCAPSULATE_VIOLATIONS=off"});
+  const Output output =
+      RunInner("ExpectTest.IsUnmet", {"ENCAPSULATE_MODE=off"});
+  EXPECT_EQ(output.exit_code(), 0);
+}
+
+// --- Several at a time -------------------------------------------------------
+
+TEST(ViolationsTest, SeveralTestsAtATimeLookLikeOne) {
+  const std::string filter =
+      "ReachTest.*:ReportingTest.*:AllowedTest.*:ExpectTest.IsUnmet*-*Hangs:"
+      "*MakesASandbox:*CannotBeLookedAt";
+  const Output one = RunInner(filter, {"ENCAPSULATE_JOBS=1"});
+  EXPECT_EQ(one.exit_code(), 1);
+  for (const char* jobs : {"ENCAPSULATE_JOBS=2", "ENCAPSULATE_JOBS=16"}) {
+    const Output several = RunInner(filter, {jobs});
+    EXPECT_EQ(one.status, several.status);
+    EXPECT_EQ(MaskPlaces(one.console), MaskPlaces(several.console));
+    EXPECT_EQ(MaskPlaces(one.xml), MaskPlaces(several.xml));
+  }
+}
+
+TEST(ViolationsTest, TestsHoldNothingOfOthers) {
+  ExpectPass("ReachTest.StaysInside:ReachTest.HoldsNoListener",
+             {"ENCAPSULATE_JOBS=8"});
+}
+
+}  // namespace
+}  // namespace encapsulate
