@@ -10,11 +10,12 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -35,66 +36,81 @@ constexpr size_t Argument(int number) {
          static_cast<size_t>(number) * sizeof(uint64_t);
 }
 
-// A piece of a program that ends in a return, or that the next one follows.
-class Piece {
+// A program, written from its end: what an instruction goes on to is there
+// before it is, because jumps lead forward only. What several need is there
+// once. The kernel translates and checks every instruction each time that a
+// process installs the program, so a short one saves time; and it follows the
+// program for each call number there is, so few steps do as well.
+class Program {
  public:
-  void Load(size_t offset) {
-    Add(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
-  }
-  void Return(uint32_t action) { Add(BPF_RET | BPF_K, action); }
+  // An instruction, as their count from the end.
+  using Label = size_t;
 
-  // if (accumulator == value) return action;
-  void ReturnIf(uint32_t value, uint32_t action) {
-    Add(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
-    Return(action);
+  Label Return(uint32_t action) {
+    const auto there = returns_.find(action);
+    if (there != returns_.end() && IsNear(there->second)) return there->second;
+    return returns_[action] = Add(BPF_RET | BPF_K, action);
   }
-  // if ((accumulator & bits) != 0) return action;
-  void ReturnIfAny(uint32_t bits, uint32_t action) {
-    Add(BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1);
-    Return(action);
+  // Goes on with what was written last.
+  Label Load(size_t offset) {
+    return Add(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
   }
-  // if (accumulator >= value) return action;
-  void ReturnFrom(uint32_t value, uint32_t action) {
-    Add(BPF_JMP | BPF_JGE | BPF_K, value, 0, 1);
-    Return(action);
+  // accumulator == value ? yes : no
+  Label IfEqual(uint32_t value, Label yes, Label no) {
+    return Jump(BPF_JEQ, value, yes, no);
   }
-  // if (all 64 bits of the argument are `value`) { piece }
-  void IfArgument(int number, uint64_t value, const Piece& piece) {
-    Load(Argument(number));
-    Piece high;
-    high.Load(Argument(number) + sizeof(uint32_t));
-    high.If(static_cast<uint32_t>(value >> 32), piece);
-    If(static_cast<uint32_t>(value), high);
+  // (accumulator & bits) != 0 ? yes : no
+  Label IfAny(uint32_t bits, Label yes, Label no) {
+    return Jump(BPF_JSET, bits, yes, no);
   }
-  // if (accumulator == value) { piece }
-  void If(uint32_t value, const Piece& piece) {
-    Add(BPF_JMP | BPF_JEQ | BPF_K, value, 1, 0);
-    Skip(piece);
+  // accumulator >= value ? yes : no
+  Label IfFrom(uint32_t value, Label yes, Label no) {
+    return Jump(BPF_JGE, value, yes, no);
   }
-  // if (accumulator < value) { piece }
-  void IfBelow(uint32_t value, const Piece& piece) {
-    Add(BPF_JMP | BPF_JGE | BPF_K, value, 0, 1);
-    Skip(piece);
-  }
-  void Append(const Piece& piece) {
-    code_.insert(code_.end(), piece.code_.begin(), piece.code_.end());
+  // All 64 bits of the argument are `value` ? yes : no
+  Label IfArgument(int number, uint64_t value, Label yes, Label no) {
+    const size_t low = Argument(number);
+    IfEqual(static_cast<uint32_t>(value >> 32), yes, no);
+    const Label high = Load(low + sizeof(uint32_t));
+    IfEqual(static_cast<uint32_t>(value), high, no);
+    return Load(low);
   }
 
-  const FilterProgram& code() const { return code_; }
+  FilterProgram Finish() && {
+    return FilterProgram(code_.rbegin(), code_.rend());
+  }
 
  private:
-  void Add(unsigned code, uint32_t k, uint8_t jt = 0, uint8_t jf = 0) {
+  // Conditional jumps reach no further.
+  static constexpr size_t kReach = 255;
+
+  // Leaves room for two jumps that lead on.
+  bool IsNear(Label label) const { return code_.size() + 2 - label <= kReach; }
+
+  Label Add(unsigned code, uint32_t k, uint8_t jt = 0, uint8_t jf = 0) {
     code_.push_back({static_cast<uint16_t>(code), jt, jf, k});
+    return code_.size() - 1;
   }
 
-  // Conditional jumps reach no further than 255 instructions.
-  void Skip(const Piece& piece) {
-    Add(BPF_JMP | BPF_JA, static_cast<uint32_t>(piece.code_.size()));
-    Append(piece);
+  size_t To(Label label) const { return code_.size() - label - 1; }
+
+  Label Reach(Label label) {
+    if (IsNear(label)) return label;
+    return Add(BPF_JMP | BPF_JA, static_cast<uint32_t>(To(label)));
   }
 
-  FilterProgram code_;
+  Label Jump(unsigned condition, uint32_t value, Label yes, Label no) {
+    yes = Reach(yes);
+    no = Reach(no);
+    return Add(BPF_JMP | condition | BPF_K, value,
+               static_cast<uint8_t>(To(yes)), static_cast<uint8_t>(To(no)));
+  }
+
+  FilterProgram code_;  // the last instruction first
+  std::map<uint32_t, Label> returns_;
 };
+
+using Label = Program::Label;
 
 // Numbers of the calls that concern RLIMIT_CORE.
 struct CoreCalls {
@@ -114,165 +130,159 @@ constexpr CoreCalls kCompatCore = {75, 369};
 // well, because programs that handle secrets insist on it.
 constexpr uint32_t kPretend = SECCOMP_RET_ERRNO;  // errno 0: returns 0
 
-Piece KeepCoreBySetrlimit() {
-  Piece piece;
-  piece.Load(Argument(0));
-  piece.ReturnIf(RLIMIT_CORE, kPretend);
-  piece.Return(SECCOMP_RET_ALLOW);
-  return piece;
+Label KeepCoreBySetrlimit(Program& program) {
+  program.IfEqual(RLIMIT_CORE, program.Return(kPretend),
+                  program.Return(SECCOMP_RET_ALLOW));
+  return program.Load(Argument(0));
 }
 
-Piece KeepCoreByPrlimit() {
-  Piece allow;
-  allow.Return(SECCOMP_RET_ALLOW);
-  Piece pretend;
-  pretend.Return(kPretend);
-  Piece core;
-  core.IfArgument(2, 0, allow);  // it only asks
-  core.IfArgument(3, 0, pretend);
-  core.Return(Errno(EPERM));
-  Piece piece;
-  piece.Load(Argument(1));
-  piece.If(RLIMIT_CORE, core);
-  piece.Return(SECCOMP_RET_ALLOW);
-  return piece;
+Label KeepCoreByPrlimit(Program& program) {
+  const Label allow = program.Return(SECCOMP_RET_ALLOW);
+  const Label other = program.IfArgument(3, 0, program.Return(kPretend),
+                                         program.Return(Errno(EPERM)));
+  const Label core = program.IfArgument(2, 0, allow, other);  // it only asks
+  program.IfEqual(RLIMIT_CORE, core, allow);
+  return program.Load(Argument(1));
 }
 
-// `action` if the call is meant, as far as its arguments tell; else goes on.
-Piece Decide(const WatchedCall& call, uint32_t action) {
-  Piece piece;
+// accumulator is one of `values` ? yes : no
+Label IfOneOf(std::initializer_list<uint32_t> values, Label yes, Label no,
+              Program& program) {
+  for (uint32_t value : values) no = program.IfEqual(value, yes, no);
+  return no;
+}
+
+// Returns `action` if the call is meant, as far as its arguments tell; else
+// goes on with `otherwise`.
+Label Decide(const WatchedCall& call, uint32_t action, Label otherwise,
+             Program& program) {
   const size_t low = Argument(call.argument);
-  Piece allow;
-  allow.Return(SECCOMP_RET_ALLOW);
+  const Label meant = program.Return(action);
   switch (call.when) {
     case When::kAlways:
-      piece.Return(action);
-      break;
+      return meant;
     case When::kWriting: {
       // Not __O_TMPFILE | O_DIRECTORY: a directory may be opened for reading.
       constexpr uint32_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
-      piece.Load(low);
-      piece.ReturnIfAny(O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | kTmpfile,
-                        action);
-      break;
+      program.IfAny(O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | kTmpfile, meant,
+                    otherwise);
+      return program.Load(low);
     }
     case When::kGiven:
-      piece.IfArgument(call.argument, 0, allow);
-      piece.Return(action);
-      break;
-    case When::kNamespaces: {
+      return program.IfArgument(call.argument, 0, otherwise, meant);
+    case When::kNamespaces:
       // CLONE_NEWTIME shares a bit with clone(2)'s exit signal.
-      uint32_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
-                            CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
-                            CLONE_NEWNET;
-      piece.Load(low);
-      piece.ReturnIfAny(namespaces, action);
-      break;
-    }
+      program.IfAny(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
+                        CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                        CLONE_NEWNET,
+                    meant, otherwise);
+      return program.Load(low);
     case When::kCloning:
-      piece.Load(low);
-      piece.ReturnIfAny(1, action);  // OPEN_TREE_CLONE
-      break;
+      program.IfAny(1, meant, otherwise);  // OPEN_TREE_CLONE
+      return program.Load(low);
     case When::kAttaching:
-      piece.Load(low);
-      piece.ReturnIf(PTRACE_ATTACH, action);
-      piece.ReturnIf(PTRACE_SEIZE, action);
-      break;
+      IfOneOf({PTRACE_ATTACH, PTRACE_SEIZE}, meant, otherwise, program);
+      return program.Load(low);
     case When::kForeignFamily:
-      piece.Load(low);
-      for (uint32_t family : {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}) {
-        piece.ReturnIf(family, SECCOMP_RET_ALLOW);
-      }
-      piece.Return(action);
-      break;
+      IfOneOf({AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}, otherwise, meant,
+              program);
+      return program.Load(low);
     case When::kSocketcallSocket:
-      piece.Load(low);
-      for (uint32_t number : {1, 8}) {  // SYS_SOCKET, SYS_SOCKETPAIR
-        piece.ReturnIf(number, action);
-      }
-      break;
+      // SYS_SOCKET, SYS_SOCKETPAIR
+      IfOneOf({1, 8}, meant, otherwise, program);
+      return program.Load(low);
     case When::kSocketcallAddress:
-      piece.Load(low);
       // SYS_BIND, SYS_CONNECT, SYS_SENDTO, SYS_SENDMSG, SYS_SENDMMSG
-      for (uint32_t number : {2, 3, 11, 16, 20}) {
-        piece.ReturnIf(number, action);
-      }
-      break;
+      IfOneOf({2, 3, 11, 16, 20}, meant, otherwise, program);
+      return program.Load(low);
     case When::kTyping:
-      piece.Load(low);
-      piece.ReturnIf(TIOCSTI, action);
-      piece.ReturnIf(TIOCLINUX, action);
-      break;
+      IfOneOf({TIOCSTI, TIOCLINUX}, meant, otherwise, program);
+      return program.Load(low);
     case When::kSending: {
-      Piece handover;
-      handover.Load(Argument(2));
-      handover.ReturnIf(kHandoverFlags, SECCOMP_RET_ALLOW);
-      piece.IfArgument(call.argument,
-                       reinterpret_cast<uint64_t>(HandoverHeader()), handover);
-      piece.Return(action);
-      break;
+      program.IfEqual(kHandoverFlags, otherwise, meant);
+      const Label handover = program.Load(Argument(2));
+      return program.IfArgument(call.argument,
+                                reinterpret_cast<uint64_t>(HandoverHeader()),
+                                handover, meant);
     }
   }
-  return piece;
+  return otherwise;
 }
 
-// Finds the call's number, which is loaded, among those from `first` on.
-using Calls = std::vector<std::pair<uint32_t, Piece>>;
+// What becomes of the calls from a number on, up to the next entry's.
+struct Range {
+  uint32_t first;
+  Label goes_on;
+};
 
-Piece Search(const Calls& calls, size_t first, size_t count) {
-  constexpr size_t kFew = 4;
-  Piece piece;
-  if (count > kFew) {
-    const size_t half = count / 2;
-    piece.IfBelow(calls[first + half].first, Search(calls, first, half));
-    piece.Append(Search(calls, first + half, count - half));
-    return piece;
-  }
-  for (size_t i = first; i < first + count; ++i) {
-    piece.If(calls[i].first, calls[i].second);
-  }
-  piece.Return(SECCOMP_RET_ALLOW);
-  return piece;
+// Finds the range of the call's number, which is loaded.
+Label Search(const std::vector<Range>& ranges, size_t first, size_t count,
+             Program& program) {
+  if (count == 1) return ranges[first].goes_on;
+  const size_t half = count / 2;
+  const Label upper = Search(ranges, first + half, count - half, program);
+  const Label lower = Search(ranges, first, half, program);
+  return program.IfFrom(ranges[first + half].first, upper, lower);
 }
 
 // All calls of one of the machine's calling conventions (seccomp(2): a filter
 // that knows only one is no filter).
-Piece FilterConvention(uint32_t arch, bool watch, bool no_core) {
-  std::map<uint32_t, Piece> calls;
+Label FilterConvention(uint32_t arch, bool watch, bool no_core,
+                       Program& program) {
+  const bool native = arch == kNativeArch;
+  const Label allow = program.Return(SECCOMP_RET_ALLOW);
+  std::map<uint32_t, Label> calls;
+  std::map<std::tuple<When, int, uint32_t, Label>, Label> decided;
   for (size_t i = 0; i < kWatchedCallCount; ++i) {
     const WatchedCall& call = kWatchedCalls[i];
-    const int number = arch == kNativeArch ? call.native : call.compat;
+    const int number = native ? call.native : call.compat;
     if (number < 0 || (!watch && call.denied == 0)) continue;
-    calls[static_cast<uint32_t>(number)].Append(Decide(
-        call, watch ? uint32_t{SECCOMP_RET_USER_NOTIF} : Errno(call.denied)));
+    const uint32_t action =
+        watch ? uint32_t{SECCOMP_RET_USER_NOTIF} : Errno(call.denied);
+    Label& label =
+        calls.emplace(static_cast<uint32_t>(number), allow).first->second;
+    const auto same = decided.emplace(
+        std::make_tuple(call.when, call.argument, action, label), 0);
+    if (same.second) {
+      same.first->second = Decide(call, action, label, program);
+    }
+    label = same.first->second;
   }
-  for (auto& call : calls) call.second.Return(SECCOMP_RET_ALLOW);
   if (no_core) {
-    const CoreCalls& core = arch == kNativeArch ? kNativeCore : kCompatCore;
-    calls[static_cast<uint32_t>(core.setrlimit)] = KeepCoreBySetrlimit();
-    calls[static_cast<uint32_t>(core.prlimit)] = KeepCoreByPrlimit();
+    const CoreCalls& core = native ? kNativeCore : kCompatCore;
+    calls[static_cast<uint32_t>(core.setrlimit)] = KeepCoreBySetrlimit(program);
+    calls[static_cast<uint32_t>(core.prlimit)] = KeepCoreByPrlimit(program);
   }
-  Piece piece;
-  piece.Load(offsetof(seccomp_data, nr));
+  std::vector<Range> ranges = {{0, allow}};
+  const auto add = [&](uint32_t first, Label goes_on) {
+    if (ranges.back().first == first) ranges.pop_back();
+    if (!ranges.empty() && ranges.back().goes_on == goes_on) return;
+    ranges.push_back({first, goes_on});
+  };
+  for (const auto& call : calls) {
+    add(call.first, call.second);
+    add(call.first + 1, allow);
+  }
 #if defined(__x86_64__)
-  if (arch == kNativeArch) {
-    piece.ReturnFrom(kX32Bit,
-                     watch ? uint32_t{SECCOMP_RET_USER_NOTIF} : Errno(ENOSYS));
+  if (native) {
+    add(kX32Bit, program.Return(watch ? uint32_t{SECCOMP_RET_USER_NOTIF}
+                                      : Errno(ENOSYS)));
   }
 #endif
-  const Calls sorted(calls.begin(), calls.end());
-  piece.Append(Search(sorted, 0, sorted.size()));
-  return piece;
+  Search(ranges, 0, ranges.size(), program);
+  return program.Load(offsetof(seccomp_data, nr));
 }
 
 FilterProgram MakeFilter(bool watch, bool no_core) {
-  Piece piece;
-  piece.Load(offsetof(seccomp_data, arch));
-  for (uint32_t arch : {kNativeArch, kCompatArch}) {
-    piece.If(arch, FilterConvention(arch, watch, no_core));
-  }
-  piece.Return(Errno(ENOSYS));  // another convention: nothing is known of it
-  return piece.code();
+  Program program;
+  // Another convention: nothing is known of it.
+  Label label = program.Return(Errno(ENOSYS));
+  const Label compat = FilterConvention(kCompatArch, watch, no_core, program);
+  const Label native = FilterConvention(kNativeArch, watch, no_core, program);
+  label = program.IfEqual(kCompatArch, compat, label);
+  program.IfEqual(kNativeArch, native, label);
+  program.Load(offsetof(seccomp_data, arch));
+  return std::move(program).Finish();
 }
 
 }  // namespace
