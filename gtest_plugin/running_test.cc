@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -23,6 +25,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
@@ -45,6 +48,7 @@ constexpr absl::Duration kDefaultTimeout = absl::Minutes(15);
 constexpr size_t kMostShown = 20;
 // For the report of a test that hangs.
 constexpr absl::Duration kReportPatience = absl::Seconds(10);
+constexpr size_t kStepsShown = 4;
 
 std::string SignalText(int signal) {
   const char* const meaning = strsignal(signal);
@@ -56,6 +60,11 @@ std::string SignalText(int signal) {
 bool HasAddress(int signal, int64_t code) {
   return code > 0 && (signal == SIGSEGV || signal == SIGBUS ||
                       signal == SIGFPE || signal == SIGILL);
+}
+
+// "3.21": of milliseconds.
+std::string InMilliseconds(absl::Duration time) {
+  return absl::StrFormat("%.2f", absl::ToDoubleMilliseconds(time));
 }
 
 // A test may have left directories that it may not enter itself.
@@ -215,17 +224,31 @@ absl::Duration RunningTest::Timeout() const {
   return std::max(absl::Trunc(left, absl::Seconds(1)), absl::Seconds(1));
 }
 
+// One line: the steps that take longest by name, the others as one.
 void RunningTest::NoteSteps() {
-  std::vector<std::string> steps;
+  std::map<std::string, absl::Duration> times;
   absl::Duration sum;
   for (const StepTime& step : process_->steps()) {
-    steps.push_back(
-        absl::StrCat(step.step, " ", absl::FormatDuration(step.time)));
+    times[step.step] += step.time;
     sum += step.time;
   }
-  Note(absl::StrCat("sandbox of ", FullName(test_), " made in ",
-                    absl::FormatDuration(sum), ": ",
-                    absl::StrJoin(steps, ", ")));
+  std::vector<std::pair<absl::Duration, std::string>> steps;
+  steps.reserve(times.size());
+  for (const auto& time : times) steps.emplace_back(time.second, time.first);
+  std::sort(steps.rbegin(), steps.rend());
+  std::vector<std::string> shown;
+  absl::Duration rest = sum;
+  for (size_t i = 0; i < std::min(steps.size(), kStepsShown); ++i) {
+    shown.push_back(
+        absl::StrCat(steps[i].second, " ", InMilliseconds(steps[i].first)));
+    rest -= steps[i].first;
+  }
+  if (steps.size() > kStepsShown) {
+    shown.push_back(absl::StrCat(steps.size() - kStepsShown, " more steps ",
+                                 InMilliseconds(rest)));
+  }
+  Note(absl::StrCat(FullName(test_), ": sandbox made in ", InMilliseconds(sum),
+                    " ms: ", absl::StrJoin(shown, ", ")));
 }
 
 void RunningTest::Refuse(const absl::Status& status) {
