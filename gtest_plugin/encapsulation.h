@@ -17,8 +17,9 @@
 // environment has nothing of the user's session in it (see
 // encapsulate/environment.h), TZ=UTC, a C.UTF-8 locale and the umask 022.
 // What Bazel collects after a test can be written: undeclared outputs and
-// coverage. If the program or its working directory lies in /tmp, /tmp shows
-// what is there, and what a test writes there is thrown away.
+// coverage. If the program, its working directory or what Bazel's runfiles lead
+// to lies in /tmp, /tmp shows what is there, and what a test writes there is
+// thrown away.
 //
 // Several tests of a suite may run at a time (--encapsulate_jobs). Each is
 // forked when SetUpTestSuite() has run, possibly before the program's listeners

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -30,6 +33,9 @@ bool IsDirectory(const std::string& path) {
   struct stat info;
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
+
+// As many as the kernel follows.
+constexpr int kMostLinks = 40;
 
 std::string DirectoryOf(absl::string_view path) {
   const size_t slash = path.rfind('/');
@@ -71,7 +77,11 @@ class ViewMaker {
  private:
   // Whether what the test needs would be gone if `tree` were empty.
   bool IsNeeded(const std::string& tree) const {
-    return IsWithin(inputs_.program, tree) || IsWithin(inputs_.directory, tree);
+    return IsWithin(inputs_.program, tree) ||
+           IsWithin(inputs_.directory, tree) ||
+           std::any_of(
+               inputs_.data.begin(), inputs_.data.end(),
+               [&](const std::string& path) { return IsWithin(path, tree); });
   }
 
   void AddTemporary(const std::string& path) {
@@ -220,9 +230,35 @@ std::string Variable(const std::vector<std::string>& environment,
   return "";
 }
 
+std::vector<std::string> LinkedDirectories(const std::string& tree) {
+  std::set<std::string> directories;
+  std::set<std::string> real;
+  std::error_code error;
+  for (auto entry = std::filesystem::recursive_directory_iterator(tree, error);
+       entry != std::filesystem::recursive_directory_iterator();
+       entry.increment(error)) {
+    std::string path = entry->path().string();
+    for (int i = 0; i < kMostLinks; ++i) {
+      const std::filesystem::path target =
+          std::filesystem::read_symlink(path, error);
+      if (error) break;
+      path = (std::filesystem::path(path).parent_path() / target).string();
+      const std::string directory = DirectoryOf(path);
+      if (directories.insert(directory).second) real.insert(Real(directory));
+    }
+  }
+  directories.insert(real.begin(), real.end());
+  directories.erase("");
+  return {directories.begin(), directories.end()};
+}
+
 ViewInputs CurrentViewInputs() {
   ViewInputs inputs;
   inputs.environment = CurrentEnvironment();
+  // The files are those that the program was started with.
+  static const auto* const data = new std::vector<std::string>(
+      LinkedDirectories(Variable(inputs.environment, "TEST_SRCDIR")));
+  inputs.data = *data;
   inputs.program = Real("/proc/self/exe");
   inputs.directory = Real(".");
   return inputs;

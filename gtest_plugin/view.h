@@ -16,6 +16,8 @@ struct ViewInputs {
   std::vector<std::string> environment;  // NAME=VALUE
   std::string program;                   // absolute path of the test program
   std::string directory;                 // absolute path of its directory
+  // Where what Bazel's runfiles show really is.
+  std::vector<std::string> data;
   // An empty directory of the host to be the test's scratch; "" for one in
   // memory.
   std::string kept_scratch;
@@ -32,6 +34,10 @@ struct View {
   // directory; "" for none.
   std::string copy;
 };
+
+// The directories that symbolic links below `tree` lead to, and by way of.
+// Takes some microseconds for each link.
+std::vector<std::string> LinkedDirectories(const std::string& tree);
 
 absl::StatusOr<View> MakeView(const TestOptions& options,
                               const ViewInputs& inputs);

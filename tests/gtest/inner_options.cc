@@ -33,6 +33,14 @@ TEST_F(PlainTest, WritesToItsDirectory) {
   EXPECT_TRUE(file.is_open());
 }
 
+// What it writes to /tmp is thrown away, whatever is shown there.
+TEST_F(PlainTest, ReadsItsData) {
+  std::string text;
+  std::ifstream("data") >> text;
+  EXPECT_EQ(text, "text");
+  EXPECT_TRUE(std::ofstream("/tmp/inner_options") << "x");
+}
+
 TEST(OrdinaryTest, IsNotEncapsulated) { EXPECT_FALSE(IsEncapsulated()); }
 
 class MistakenTest : public EncapsulatedTest {

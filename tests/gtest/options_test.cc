@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -207,6 +208,28 @@ TEST(OptionsTest, WritableTreesStay) {
   invocation.environment = {"ENCAPSULATE_WRITABLE=" + tree};
   EXPECT_EQ(RunProgram(invocation).exit_code(), 0);
   EXPECT_EQ(access((tree + "/written").c_str(), F_OK), 0);
+}
+
+// Bazel's output base may be elsewhere than the checkout that runfiles lead to.
+TEST(OptionsTest, RunfilesThatLeadIntoTmpAreThere) {
+  char checkout[] = "/tmp/options_test.XXXXXX";
+  ASSERT_NE(mkdtemp(checkout), nullptr);
+  const std::string data = absl::StrCat(checkout, "/data");
+  std::ofstream(data) << "text";
+  const std::string runfiles = FreshDirectory();
+  const std::string outputs = FreshDirectory();
+  std::filesystem::create_symlink(data, outputs + "/data");
+  std::filesystem::create_directory(runfiles + "/project");
+  std::filesystem::create_symlink(outputs + "/data",
+                                  runfiles + "/project/data");
+  Invocation invocation;
+  invocation.program = "inner_options";
+  invocation.arguments = {"--gtest_filter=PlainTest.ReadsItsData"};
+  invocation.environment = {"TEST_SRCDIR=" + runfiles};
+  invocation.directory = runfiles + "/project";
+  const Output output = RunProgram(invocation);
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+  std::filesystem::remove_all(checkout);
 }
 
 TEST(OptionsTest, VerboseShowsWhatASandboxTakes) {
