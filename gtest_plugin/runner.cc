@@ -30,6 +30,7 @@
 #include "gtest_plugin/cores.h"
 #include "gtest_plugin/gtest_internals.h"
 #include "gtest_plugin/output.h"
+#include "gtest_plugin/progress.h"
 #include "gtest_plugin/sanitizers.h"
 #include "gtest_plugin/signals.h"
 #include "gtest_plugin/test_process.h"
@@ -43,6 +44,10 @@ using testing::TestPartResult;
 // ended, and how much they may hold together before they are paused.
 constexpr size_t kMostAhead = 1000;
 constexpr size_t kMostHeldBytes = size_t{32} << 20;
+
+// How long GoogleTest waits for a test before a line says so, and before that
+// is brought up to date.
+constexpr absl::Duration kProgressInterval = absl::Seconds(1);
 
 std::string FirstLine(const std::string& path) {
   std::ifstream file(path);
@@ -130,6 +135,9 @@ class Runner::ProgramListener : public testing::EmptyTestEventListener {
   void OnTestProgramStart(const testing::UnitTest& program) override {
     Get().OnProgramStart(program);
   }
+  void OnTestProgramEnd(const testing::UnitTest&) override {
+    Get().WriteDurations();
+  }
 };
 
 // Behind them all, so that it is the first to hear of an end.
@@ -141,6 +149,9 @@ class Runner::EndListener : public testing::EmptyTestEventListener {
     if (!runner.elapsed_.has_value()) return;
     gtest_internals::SetElapsedTime(
         test, absl::ToInt64Milliseconds(*runner.elapsed_));
+    if (runner.durations_.has_value()) {
+      runner.durations_->Set(FullName(test), *runner.elapsed_);
+    }
     runner.elapsed_ = absl::nullopt;
   }
   void OnTestSuiteEnd(const testing::TestSuite&) override { Get().EndSuite(); }
@@ -189,6 +200,8 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
   active_ = true;
   jobs_ = settings_.jobs.value_or(IsUnderBazel() ? 1 : 0);
   if (jobs_ == 0) jobs_ = AvailableCores();
+  shows_progress_ = settings_.progress.value_or(true) && CanShowProgress();
+  ReadDurations();
   PrepareStacks(program_invocation_name);
   for (int i = 0; i < program.total_test_suite_count(); ++i) {
     const testing::TestSuite& suite = *program.GetTestSuite(i);
@@ -200,6 +213,22 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
   }
   end_listener_ = new EndListener;
   testing::UnitTest::GetInstance()->listeners().Append(end_listener_);
+}
+
+void Runner::ReadDurations() {
+  if (settings_.durations.empty()) return;
+  absl::StatusOr<Durations> durations = Durations::Read(settings_.durations);
+  if (!durations.ok()) {
+    Say(std::string(durations.status().message()));
+    exit(2);
+  }
+  durations_ = *std::move(durations);
+}
+
+void Runner::WriteDurations() const {
+  if (!durations_.has_value()) return;
+  const absl::Status status = durations_->Write();
+  if (!status.ok()) Say(std::string(status.message()));
 }
 
 // --- Creating a test --------------------------------------------------------
@@ -297,6 +326,8 @@ bool Runner::RunTest() {
   listeners.Append(listeners.Release(end_listener_));
 
   const testing::TestInfo& info = CurrentTest();
+  reached_ = absl::Now();
+  is_at_line_start_ = true;
   Reach(info);
   current_ = TakeAhead(info);
   if (current_ != nullptr) {
@@ -341,18 +372,50 @@ void Runner::Await() {
     polls.insert(polls.end(), set.begin(), set.end());
     left = std::min(left, test->UntilTimer());
   }
+  const absl::Duration until_progress = UntilProgress();
+  left = std::min(left, until_progress);
   int wait = -1;
   if (left < absl::Hours(24)) {
     wait = static_cast<int>(
         absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))));
   }
-  if (poll(polls.data(), polls.size(), wait) < 0) return;  // EINTR
+  absl::optional<Progress> progress;
+  if (until_progress == kProgressInterval) progress.emplace(ProgressLine());
+  const int happened = poll(polls.data(), polls.size(), wait);
+  progress.reset();
+  if (happened < 0) return;  // EINTR
   const struct pollfd* of_test = polls.data();
   for (RunningTest* test : tests) {
     test->Handle(of_test);
     of_test += std::tuple_size<RunningTest::PollSet>::value;
   }
   SettleAll();
+}
+
+// Not over a terminal that the test itself may write to.
+absl::Duration Runner::UntilProgress() const {
+  if (!shows_progress_ || current_ == nullptr || current_->has_terminal() ||
+      !is_at_line_start_) {
+    return absl::InfiniteDuration();
+  }
+  const absl::Duration left = reached_ + kProgressInterval - absl::Now();
+  return left > absl::ZeroDuration() ? left : kProgressInterval;
+}
+
+std::string Runner::ProgressLine() const {
+  std::vector<std::string> names;
+  const auto add = [&](const RunningTest& test) {
+    names.push_back(absl::StrCat(
+        FullName(test.info()), " (",
+        absl::FormatDuration(absl::Trunc(test.Passed(), absl::Seconds(1))),
+        ")"));
+  };
+  add(*current_);
+  for (const RunningTest* test : running_ahead_) {
+    if (!test->paused()) add(*test);
+  }
+  return absl::StrCat("encapsulate: ", ahead_.size() - running_ahead_.size(),
+                      " more done, running: ", absl::StrJoin(names, ", "));
 }
 
 // --- Tests that run ahead ---------------------------------------------------
@@ -376,7 +439,10 @@ void Runner::Reach(const testing::TestInfo& test) {
     schedule_.emplace(
         *testing::UnitTest::GetInstance()->current_test_suite(),
         [this](const testing::TestInfo& one) { return IsAlone(one); },
-        [](const testing::TestInfo&) { return absl::ZeroDuration(); });
+        [this](const testing::TestInfo& one) {
+          return durations_.has_value() ? durations_->Of(FullName(one))
+                                        : absl::ZeroDuration();
+        });
   }
   schedule_->Reach(test);
 }
@@ -480,6 +546,7 @@ void Runner::Replay() {
     } else if (const auto* output = std::get_if<RunningTest::Output>(&*event)) {
       FlushOutput();
       WriteAll(output->fd, output->bytes);
+      is_at_line_start_ = output->bytes.back() == '\n';
     }
   }
   const bool threw = std::exchange(listener_threw_, false);

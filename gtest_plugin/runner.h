@@ -23,6 +23,7 @@
 #include "absl/types/optional.h"
 #include "gtest/gtest.h"
 #include "gtest_plugin/channel.h"
+#include "gtest_plugin/durations.h"
 #include "gtest_plugin/encapsulation.h"
 #include "gtest_plugin/running_test.h"
 #include "gtest_plugin/schedule.h"
@@ -77,6 +78,8 @@ class Runner {
   Runner() = default;
 
   void OnProgramStart(const testing::UnitTest& program);
+  void ReadDurations();
+  void WriteDurations() const;
   // Why tests can't or mustn't be encapsulated, to be shown; "" if they can.
   std::string WhyInProcess() const;
 
@@ -105,6 +108,9 @@ class Runner {
 
   // Waits until something comes of a test that runs, and takes it in.
   void Await();
+  // How long to wait before a line of progress, or the next one, is due.
+  absl::Duration UntilProgress() const;
+  std::string ProgressLine() const;
   // Shows what has come of the current test so far.
   void Replay();
   void Replay(const Record& record);
@@ -120,10 +126,14 @@ class Runner {
   std::set<std::string> known_threads_;
   ChannelPool channels_;
   int jobs_ = 1;
+  absl::optional<Durations> durations_;
+  bool shows_progress_ = false;
 
   bool creating_ = false;  // the object of a test
   bool ran_elsewhere_ = false;
   std::unique_ptr<RunningTest> current_;
+  absl::Time reached_;                 // when GoogleTest came to it
+  bool is_at_line_start_ = true;       // of what is shown of it
   absl::optional<Schedule> schedule_;  // of the suite that GoogleTest is at
   std::map<const testing::TestInfo*, std::unique_ptr<RunningTest>> ahead_;
   std::vector<RunningTest*>

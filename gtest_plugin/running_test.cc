@@ -163,7 +163,11 @@ void RunningTest::Disown() {
 absl::Status RunningTest::OpenStreams(Where where) {
   std::vector<std::vector<int>> files;
   for (int fd : {STDOUT_FILENO, STDERR_FILENO}) {
-    if (!IsOpen(fd) || (where == Where::kShown && isatty(fd) != 0)) continue;
+    if (!IsOpen(fd)) continue;
+    if (where == Where::kShown && isatty(fd) != 0) {
+      has_terminal_ = true;
+      continue;
+    }
     if (!files.empty() && AreOneFile(STDOUT_FILENO, STDERR_FILENO)) {
       files.front().push_back(fd);
     } else {

@@ -130,6 +130,9 @@ class RunningTest {
   void Resume();
   bool paused() const { return paused_since_.has_value(); }
 
+  // Whether the test itself may write to the program's terminal.
+  bool has_terminal() const { return has_terminal_; }
+
   bool ended() const { return ended_; }
   // Since its start.
   absl::Duration Passed() const;
@@ -193,6 +196,7 @@ class RunningTest {
   std::unique_ptr<Channel> channel_;
   absl::optional<Process> process_;
   std::vector<Stream> streams_;  // at most two
+  bool has_terminal_ = false;
   std::deque<Event> events_;
   size_t held_bytes_ = 0;
   bool waits_ = false;

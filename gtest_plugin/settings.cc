@@ -102,6 +102,12 @@ constexpr char kHelp[] = R"(Encapsulated tests:
       What is shown and reported doesn't change. Default: 1 under Bazel, else 0.
   --encapsulate_alone=PATTERN:PATTERN...
       Tests that run while no other one of the program does.
+  --encapsulate_durations=FILE
+      Remembers there how long tests take, and starts those that take longest
+      first. Results keep their order.
+  --encapsulate_progress=0|1
+      Whether a line on a terminal says what is running while a test that runs
+      ahead takes longer than a second. Default: 1.
   --encapsulate_slow=DURATION
       A test that still runs after this time is named on stderr. Default: a
       quarter of its wall time.
@@ -139,6 +145,15 @@ absl::Status Set(absl::string_view name, absl::string_view value,
   if (name == "timeout") return SetDuration(value, shown, &settings->timeout);
   if (name == "jobs") return SetJobs(value, shown, &settings->jobs);
   if (name == "alone") return AddPatterns(value, shown, &settings->alone);
+  if (name == "durations") {
+    if (value.empty()) return BadValue(value, shown, "the path of a file");
+    settings->durations = std::string(value);
+    return absl::OkStatus();
+  }
+  if (name == "progress") {
+    return SetChoice<bool>({{"0", false}, {"1", true}}, value, shown,
+                           &settings->progress);
+  }
   if (name == "slow") return SetDuration(value, shown, &settings->slow);
   if (name == "keep_scratch") {
     return SetChoice<KeepScratch>(

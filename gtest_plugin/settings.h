@@ -17,6 +17,14 @@
 //   --encapsulate_alone=PATTERN:PATTERN...      ENCAPSULATE_ALONE
 //       Tests that run while no other one of the program does; see
 //       encapsulation.h. Patterns add to those of the program.
+//   --encapsulate_durations=FILE                ENCAPSULATE_DURATIONS
+//       Remembers there how long each test took, and starts those of a suite
+//       that took longest, or aren't in it, first of those that run ahead. Not
+//       there yet is empty. Results keep their order.
+//   --encapsulate_progress=0|1                  ENCAPSULATE_PROGRESS
+//       Whether a line on stderr, if that is a terminal, says what is running
+//       while a test that runs ahead keeps GoogleTest waiting for more than a
+//       second. Default: 1.
 //   --encapsulate_slow=DURATION                 ENCAPSULATE_SLOW
 //       After this time a test that still runs is named on stderr. Default: a
 //       quarter of its wall time.
@@ -64,6 +72,8 @@ struct Settings {
   absl::optional<absl::Duration> timeout;
   absl::optional<int> jobs;  // 0: as many as there are processors
   std::vector<std::string> alone;
+  std::string durations;  // "": nothing is remembered
+  absl::optional<bool> progress;
   absl::optional<absl::Duration> slow;
   absl::optional<KeepScratch> keep_scratch;
   absl::optional<WorkingDirectory> working_directory;

@@ -61,6 +61,15 @@ TEST_F(OrderTest, A) {}
 TEST_F(OrderTest, B) {}
 TEST_F(OrderTest, C) {}
 
+// While GoogleTest is at the first one, the others run, one at a time if two
+// may.
+class LongestTest : public OrderTest {};
+TEST_F(LongestTest, Waits) { AwaitFile("three"); }
+TEST_F(LongestTest, A) {}
+TEST_F(LongestTest, B) {}
+TEST_F(LongestTest, C) {}
+TEST_F(LongestTest, Ends) { Make("three"); }
+
 class FailingTest : public OrderTest {};
 TEST_F(FailingTest, A) {}
 TEST_F(FailingTest, B) { ADD_FAILURE(); }
@@ -103,6 +112,14 @@ TEST(OutputTest, WritesMoreThanIsHeld) {
   }
 }
 TEST(OutputTest, IsBehindIt) { printf("behind\n"); }
+
+// GoogleTest comes to the second one while it waits, and the third one does.
+TEST(ProgressTest, First) { AwaitFile("started"); }
+TEST(ProgressTest, Second) {
+  Make("started");
+  AwaitFile("go");
+}
+TEST(ProgressTest, Third) { AwaitFile("go"); }
 
 // For what ends the whole program from outside.
 TEST(EndlessTest, First) {

@@ -4,17 +4,23 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
+#include <regex>
 #include <string>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/gtest/program.h"
@@ -24,6 +30,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 using testing::Not;
 
 using Strings = std::vector<std::string>;
@@ -166,6 +173,138 @@ TEST(JobsTest, NothingOutlivesTheProgram) {
   }
 }
 
+// The tests that ran while LongestTest.Waits did, in the order of their start.
+std::string Started(const Ran& run) {
+  Strings names;
+  for (absl::string_view line : absl::StrSplit(run.Log(), '\n')) {
+    if (absl::ConsumePrefix(&line, "start ") && line != "Waits") {
+      names.emplace_back(line);
+    }
+  }
+  return absl::StrJoin(names, " ");
+}
+
+// Without a file, and for tests that aren't in it, the order is GoogleTest's.
+TEST(JobsTest, LongestIsStartedFirst) {
+  const std::string file = FreshDirectory() + "/durations";
+  const Strings flags = {"--encapsulate_jobs=2",
+                         "--encapsulate_durations=" + file};
+  const Ran first = RunJobs("LongestTest.*", flags);
+  EXPECT_EQ(first.output.exit_code(), 0) << first.output.console;
+  EXPECT_EQ(Started(first), "A B C Ends");
+  const std::string remembered = ReadFile(file);
+  for (const char* name : {"Waits", "A", "B", "C", "Ends"}) {
+    EXPECT_THAT(remembered,
+                MatchesRegex(absl::StrCat("(.|\n)*[0-9][mun]?s LongestTest.",
+                                          name, "\n(.|\n)*")));
+  }
+
+  std::ofstream(file) << "3ms LongestTest.A\n1h LongestTest.B\n"
+                         "1.5s LongestTest.C\n1ms LongestTest.Ends\n"
+                         "2s OtherTest.Of another program\n";
+  const Ran second = RunJobs("LongestTest.*", flags);
+  EXPECT_EQ(second.output.exit_code(), 0) << second.output.console;
+  EXPECT_EQ(Started(second), "B C A Ends");
+  EXPECT_EQ(Mask(first.output.xml), Mask(second.output.xml));
+  EXPECT_EQ(Mask(first.output.console), Mask(second.output.console));
+  EXPECT_THAT(ReadFile(file),
+              AllOf(HasSubstr("\n2s OtherTest.Of another program\n"),
+                    Not(HasSubstr("1h "))));
+
+  std::ofstream(file) << "1h LongestTest.Ends\n1s LongestTest.A\n";
+  EXPECT_EQ(Started(RunJobs("LongestTest.*", flags)), "B C Ends A");
+}
+
+TEST(JobsTest, FileOfDurationsThatIsNoneStaysAsItIs) {
+  const std::string file = FreshDirectory() + "/precious";
+  for (const char* text : {"#!/bin/sh\n", "1s\n", "1s \n", "long Test.A\n"}) {
+    std::ofstream(file) << text;
+    const Ran run = RunJobs("OrderTest.*", {"--encapsulate_durations=" + file});
+    EXPECT_EQ(run.output.exit_code(), 2);
+    EXPECT_THAT(run.output.console,
+                HasSubstr(absl::StrCat(
+                    "encapsulate: cannot use '", file,
+                    "' for durations of tests: line 1 is not like '")));
+    EXPECT_EQ(ReadFile(file), text);
+  }
+  const Ran nowhere = RunJobs(
+      "OrderTest.*", {"--encapsulate_durations=/there/is/no/such/directory"});
+  EXPECT_EQ(nowhere.output.exit_code(), 0);
+  EXPECT_THAT(nowhere.output.console,
+              HasSubstr("encapsulate: cannot write '/there/is/no/such/"
+                        "directory': No such file or directory\n"));
+}
+
+// What a terminal is shown by a run of ProgressTest, which goes on when `until`
+// is in it.
+std::string OnTerminal(const Strings& arguments, const std::string& until,
+                       unsigned short columns) {
+  const std::string directory = FreshDirectory();
+  const std::string program = ProgramPath("inner_jobs");
+  const int ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  EXPECT_EQ(grantpt(ours) + unlockpt(ours), 0);
+  const int terminal = open(ptsname(ours), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  EXPECT_GE(terminal, 0);
+  const winsize size = {24, columns, 0, 0};
+  EXPECT_EQ(ioctl(terminal, TIOCSWINSZ, &size), 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    dup2(terminal, STDOUT_FILENO);
+    dup2(terminal, STDERR_FILENO);
+    if (chdir(directory.c_str()) != 0) _exit(126);
+    const std::string tree = "--encapsulate_writable=" + directory;
+    std::vector<const char*> argv = {program.c_str(), tree.c_str(),
+                                     "--gtest_filter=ProgressTest.*",
+                                     "--gtest_color=no"};
+    for (const std::string& argument : arguments) {
+      argv.push_back(argument.c_str());
+    }
+    argv.push_back(nullptr);
+    const char* const environment[] = {"TERM=xterm", nullptr};
+    execve(program.c_str(), const_cast<char**>(argv.data()),
+           const_cast<char**>(environment));
+    _exit(127);
+  }
+  close(terminal);
+  std::string shown;
+  char byte;
+  bool goes_on = false;
+  while (read(ours, &byte, 1) == 1) {
+    shown += byte;
+    if (goes_on || shown.find(until) == std::string::npos) continue;
+    goes_on = true;
+    close(open((directory + "/go").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC,
+               0600));
+  }
+  close(ours);
+  int status;
+  EXPECT_EQ(waitpid(pid, &status, 0), pid);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << shown;
+  return shown;
+}
+
+TEST(JobsTest, TerminalShowsWhatRuns) {
+  const std::string line =
+      "\rencapsulate: 0 more done, running: ProgressTest.Second (";
+  const std::string shown = OnTerminal({"--encapsulate_jobs=2"}, line, 200);
+  EXPECT_THAT(shown, HasSubstr(line));
+  EXPECT_THAT(shown, HasSubstr("s), ProgressTest.Third ("));
+  // Nothing is left of it.
+  const std::string without_lines = std::regex_replace(
+      shown, std::regex("\rencapsulate: [^\x1b]*\r\x1b\\[K"), "");
+  EXPECT_EQ(
+      Mask(without_lines),
+      Mask(OnTerminal({"--encapsulate_jobs=2", "--encapsulate_progress=0"},
+                      "[ RUN      ] ProgressTest.Second\r\n", 200)));
+  EXPECT_THAT(without_lines, Not(HasSubstr("encapsulate: ")));
+}
+
+TEST(JobsTest, WhatRunsFitsIntoALine) {
+  const std::string line = "\rencapsulate: 0 more done, running: Prog";
+  EXPECT_THAT(OnTerminal({"--encapsulate_jobs=2"}, line + "\r", 40),
+              HasSubstr(line + "\r\x1b[K"));
+}
+
 TEST(JobsTest, MistakesAreErrors) {
   for (const char* flag : {"--encapsulate_jobs=-1", "--encapsulate_jobs=129",
                            "--encapsulate_jobs=many", "--encapsulate_jobs="}) {
@@ -173,8 +312,11 @@ TEST(JobsTest, MistakesAreErrors) {
     EXPECT_EQ(run.output.exit_code(), 2) << flag;
     EXPECT_THAT(run.output.console, HasSubstr("is not a number from 0 to 128"));
   }
-  const Ran run = RunJobs("MeetTest.*", {"--encapsulate_alone="});
-  EXPECT_EQ(run.output.exit_code(), 2);
+  for (const char* flag : {"--encapsulate_alone=", "--encapsulate_durations=",
+                           "--encapsulate_progress=2"}) {
+    const Ran run = RunJobs("MeetTest.*", {flag});
+    EXPECT_EQ(run.output.exit_code(), 2) << flag;
+  }
 }
 
 }  // namespace

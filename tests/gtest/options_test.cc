@@ -113,8 +113,9 @@ TEST(OptionsTest, HelpNamesEveryFlag) {
   EXPECT_EQ(own.exit_code(), 0);
   EXPECT_THAT(own.console, Not(HasSubstr("--gtest_filter=")));
   for (const char* name :
-       {"mode", "timeout", "slow", "keep_scratch", "working_directory",
-        "network", "leftovers", "violations", "writable", "verbose"}) {
+       {"mode", "timeout", "jobs", "alone", "durations", "progress", "slow",
+        "keep_scratch", "working_directory", "network", "leftovers",
+        "violations", "writable", "verbose"}) {
     const std::string flag = absl::StrCat("\n  --encapsulate_", name, "=");
     EXPECT_THAT(help.console, HasSubstr(flag));
     EXPECT_THAT(own.console, HasSubstr(flag));
