@@ -275,13 +275,14 @@ void Runner::WarnOfThreads(RunningTest* test) {
     if (known_threads_.insert(name).second) fresh.insert(name);
   }
   if (fresh.empty()) return;
+  const bool is_one = names.size() == 1;
   test->Note(absl::StrCat(
-      "warning: ", names.size(),
-      names.size() == 1 ? " more thread runs" : " more threads run",
-      " in the test program (", absl::StrJoin(names, ", "), ") when ",
-      FullName(test->info()),
-      " is forked; it has none of them, and a lock that one holds stays "
-      "locked; hint: start threads in the test itself"));
+      "warning: the test program has ", names.size(),
+      is_one ? " more thread (" : " more threads (", absl::StrJoin(names, ", "),
+      ") when ", FullName(test->info()),
+      " is forked from it; the test doesn't ", is_one ? "have it" : "have them",
+      ", and a lock held by ", is_one ? "it" : "one of them",
+      " stays locked in the test; hint: start threads in the test's SetUp()"));
 }
 
 absl::Status Runner::WhyNotFork() const {
@@ -296,11 +297,14 @@ absl::Status Runner::WhyNotFork() const {
 }
 
 RunningTest::Asked Runner::AskedFor(const testing::TestInfo& test) const {
+  const std::string and_more =
+      settings_.ChangeOptions() ? " or of the command line or environment" : "";
   if (suite_options_.has_value()) {
     return {Apply(settings_, *suite_options_),
-            absl::StrCat("the test suite ", test.test_suite_name())};
+            absl::StrCat("the test suite ", test.test_suite_name(), and_more)};
   }
-  return {Apply(settings_, program_options_), "the program"};
+  return {Apply(settings_, program_options_),
+          absl::StrCat("the program", and_more)};
 }
 
 std::unique_ptr<RunningTest> Runner::Prepare(const testing::TestInfo& test) {

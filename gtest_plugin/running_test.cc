@@ -215,14 +215,20 @@ absl::Status RunningTest::MakeKeptScratch() {
   return absl::OkStatus();
 }
 
-absl::Duration RunningTest::Timeout() const {
+absl::Duration RunningTest::Timeout() {
   if (asked_.options.timeout.has_value()) return *asked_.options.timeout;
+  timeout_hint_ =
+      "\nThat is the default; hint: TestOptions::timeout or "
+      "--encapsulate_timeout gives it more.";
   int seconds;
   if (!absl::SimpleAtoi(Variable(inputs_.environment, "TEST_TIMEOUT"),
                         &seconds) ||
       seconds <= 0) {
     return kDefaultTimeout;
   }
+  timeout_hint_ =
+      "\nThat is what was left of Bazel's TEST_TIMEOUT, less a tenth for this "
+      "report; hint: a larger `timeout` or `size` of the target gives it more.";
   const absl::Duration left =
       0.9 * absl::Seconds(seconds) - (absl::Now() - program_started_);
   return std::max(absl::Trunc(left, absl::Seconds(1)), absl::Seconds(1));
@@ -352,6 +358,7 @@ void RunningTest::TakeOutput(Stream* stream) {
     }
     std::string bytes(buffer, static_cast<size_t>(size));
     tail_.Add(bytes);
+    tells_read_only_ |= absl::StrContains(bytes, strerror(EROFS));
     Push(Output{stream->fds.front(), std::move(bytes)});
   }
 }
@@ -553,7 +560,7 @@ void RunningTest::Judge(const absl::StatusOr<Result>& result) {
   if (timed_out_ && !done_) {
     Fail(absl::StrCat("The test still ran after ",
                       absl::FormatDuration(timeout_), " and was stopped.",
-                      WhatItDid()));
+                      timeout_hint_, WhatItDid()));
   } else if (!done_) {
     Fail(absl::StrCat(ExplainEnd(*result), WhatItDid()));
   } else if (result->signal != 0) {
@@ -659,6 +666,9 @@ void RunningTest::JudgeLeftovers(const Result& result) {
     }
   }
   if (asked_.options.leftovers == Leftovers::kFail) {
+    absl::StrAppend(&text,
+                    "\nhint: end them in the test; or, if they may stay, "
+                    "TestOptions::leftovers or --encapsulate_leftovers=note");
     Add(TestPartResult::kNonFatalFailure, text);
   } else {
     Note(absl::StrCat(FullName(test_), ": ", text));
@@ -666,7 +676,7 @@ void RunningTest::JudgeLeftovers(const Result& result) {
 }
 
 // Where nobody watches, nothing tells for sure that a write was refused there,
-// but its error text in a failure does.
+// but its error text in a failure or in the output does.
 void RunningTest::OfferWorkingDirectory() {
   if (!failed_ || !(tells_read_only_ || writes_to_directory_) ||
       asked_.options.working_directory != WorkingDirectory::kReadOnly) {

@@ -163,7 +163,7 @@ class RunningTest {
 
   absl::Status PrepareView();
   absl::Status MakeKeptScratch();
-  absl::Duration Timeout() const;
+  absl::Duration Timeout();
   void NoteSteps();
   absl::Status OpenStreams(Where where);
   void TakeOutput();
@@ -207,8 +207,9 @@ class RunningTest {
   absl::optional<Clock::time_point> paused_since_;
   absl::Duration paused_;
   absl::Duration timeout_;
-  absl::Duration slow_;   // when to name the test
-  absl::Duration limit_;  // when to do something about it
+  std::string timeout_hint_;  // what it comes from, if nobody asked for it
+  absl::Duration slow_;       // when to name the test
+  absl::Duration limit_;      // when to do something about it
   bool timed_out_ = false;
 
   absl::optional<Record> end_;  // kSignal, kExit or kDeath

@@ -247,6 +247,12 @@ absl::Status TakeFlags(int* argc, char** argv, Settings* settings) {
   return status;
 }
 
+bool Settings::ChangeOptions() const {
+  return timeout.has_value() || working_directory.has_value() ||
+         network.has_value() || leftovers.has_value() ||
+         violations.has_value() || !writable.empty() || !alone.empty();
+}
+
 TestOptions Apply(const Settings& settings, TestOptions options) {
   if (settings.timeout.has_value()) options.timeout = settings.timeout;
   if (settings.working_directory.has_value()) {

@@ -84,6 +84,9 @@ struct Settings {
   absl::optional<bool> verbose;
   bool help = false;       // besides GoogleTest's
   bool only_help = false;  // and nothing else
+
+  // Whether Apply() changes anything.
+  bool ChangeOptions() const;
 };
 
 // Sets what is called `name`, a flag's without "--encapsulate_". The error

@@ -407,8 +407,8 @@ TEST_P(Behaviours, B25ParametersTypesAndRegisteredTests) {
 TEST_P(Behaviours, B26ThreadsOfTheProgramAreNamed) {
   const Output output = Run("ManyTest.*", {}, {"INNER_THREADS=1"});
   EXPECT_EQ(Count(output.console,
-                  "encapsulate: warning: 1 more thread runs in "
-                  "the test program (inner-helper)"),
+                  "encapsulate: warning: the test program has 1 more thread "
+                  "(inner-helper) when ManyTest.A is forked from it;"),
             1)
       << output.console;
   EXPECT_THAT(Run("ManyTest.*").console, Not(HasSubstr("warning")));
@@ -420,7 +420,8 @@ TEST_P(Behaviours, B28ProcessesLeftBehindAreNamedAndFail) {
   EXPECT_THAT(
       output.console,
       AllOf(HasSubstr("The test left 1 process behind:\n  "),
-            HasSubstr(" left-behind: "), HasSubstr("OK ] EndsTest.AfterAll")));
+            HasSubstr(" left-behind: "), HasSubstr("\nhint: end them in the "),
+            HasSubstr("OK ] EndsTest.AfterAll")));
   const Output noted =
       Run("EndsTest.LeavesAProcess", {}, {"ENCAPSULATE_LEFTOVERS=note"});
   EXPECT_EQ(noted.exit_code(), 0);

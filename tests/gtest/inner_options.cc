@@ -33,6 +33,7 @@ TEST_F(PlainTest, WritesToItsDirectory) {
   EXPECT_TRUE(file.is_open());
 }
 
+TEST_F(PlainTest, LetsAProgramWrite) { EXPECT_EQ(system("touch written"), 0); }
 // What it writes to /tmp is thrown away, whatever is shown there.
 TEST_F(PlainTest, ReadsItsData) {
   std::string text;

@@ -135,6 +135,18 @@ TEST(OptionsTest, MistakeOfAFixtureNamesIt) {
             Not(HasSubstr("it runs"))));
 }
 
+TEST(OptionsTest, MistakeOfTheCommandLineIsNotTheFixturesOnly) {
+  const Output output = RunOptions("PlainTest.Says*:ShortTest.*", {},
+                                   {"--encapsulate_writable=/no/such/tree"});
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(
+      output.console,
+      AllOf(HasSubstr("in the options of the program or of the command line or "
+                      "environment: cannot make writable '/no/such/tree': "),
+            HasSubstr("in the options of the test suite ShortTest or of the "
+                      "command line or environment: cannot make writable ")));
+}
+
 TEST(OptionsTest, HiddenOperatorNewIsNoticed) {
   const Output output = RunOptions("HidingTest.*");
   EXPECT_EQ(output.exit_code(), 1);
@@ -157,7 +169,9 @@ TEST(OptionsTest, TimeoutFitsIntoBazels) {
   const Output output =
       RunOptions("EndsTest.ByHanging", {"TEST_TIMEOUT=2"}, {}, "inner_every");
   EXPECT_EQ(output.exit_code(), 1);
-  EXPECT_THAT(output.console, HasSubstr("still ran after 1s and was stopped"));
+  EXPECT_THAT(output.console,
+              HasSubstr("still ran after 1s and was stopped.\nThat is what was "
+                        "left of Bazel's TEST_TIMEOUT, less a tenth"));
 }
 
 TEST(OptionsTest, ScratchOfAFailedTestIsKept) {
@@ -196,6 +210,18 @@ TEST(OptionsTest, RefusedWriteOffersAnotherWorkingDirectory) {
                      {absl::StrCat("--encapsulate_working_directory=", way)});
     EXPECT_EQ(allowed.exit_code(), 0) << allowed.console;
   }
+}
+
+// Nobody watches, and only the output says why it failed.
+TEST(OptionsTest, RefusedWriteOfAProgramOffersAnotherWorkingDirectory) {
+  const Strings unwatched = {"ENCAPSULATE_VIOLATIONS=off"};
+  const Output refused = RunOptions("PlainTest.LetsAProgramWrite", unwatched);
+  EXPECT_EQ(refused.exit_code(), 1);
+  EXPECT_THAT(refused.console,
+              HasSubstr("encapsulate: PlainTest.LetsAProgramWrite wrote to "
+                        "something that is read-only for a test; hint: "));
+  EXPECT_THAT(RunOptions("PlainTest.WritesToItsDirectory", unwatched).console,
+              Not(HasSubstr("hint: ")));
 }
 
 TEST(OptionsTest, WritableTreesStay) {
