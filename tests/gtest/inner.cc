@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <future>
 #include <iostream>
 #include <stdexcept>
 #include <string>
@@ -147,10 +148,13 @@ const bool registered = [] {
     atexit([] { Append("INNER_CALLS", "atexit"); });
   }
   if (getenv("INNER_THREADS") != nullptr) {
-    std::thread([] {
+    std::promise<void> named;
+    std::thread([&] {
       prctl(PR_SET_NAME, "inner-helper");
+      named.set_value();
       for (;;) pause();
     }).detach();
+    named.get_future().wait();
   }
   return true;
 }();
