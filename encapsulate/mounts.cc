@@ -156,6 +156,7 @@ class ViewBuilder {
     MakeReadOnly();
     ReopenInputs(setup_);
     MountStage();
+    MakeCoveredOverlays();
     for (size_t i = 0; i < plan_.places.size(); ++i) MountPlace(i);
     setup_.Done(Step::kMountPlace);
     MakeDirectories();
@@ -311,6 +312,23 @@ class ViewBuilder {
     setup_.Fail(Step::kMountPlace, index);
   }
 
+  // A fresh place around an overlay covers what is below it, so the overlay is
+  // made before, and taken along.
+  void MakeCoveredOverlays() {
+    for (size_t i = 0; i < plan_.places.size(); ++i) {
+      Place& place = plan_.places[i];
+      if (place.kind != PlaceKind::kOverlay || !place.make_point) continue;
+      MountOverlay(place, i);
+      const int index = static_cast<int>(i);
+      place.tree = setup_.Check(
+          sys::OpenTree(AT_FDCWD, place.target.c_str(),
+                        sys::kOpenTreeClone | sys::kOpenTreeCloexec),
+          Step::kMountPlace, index);
+      setup_.Check(umount2(place.target.c_str(), MNT_DETACH), Step::kMountPlace,
+                   index);
+    }
+  }
+
   void MountOverlay(const Place& place, size_t i) {
     const int index = static_cast<int>(i);
     // The mount's own directory has to look like the one it covers.
@@ -388,7 +406,13 @@ class ViewBuilder {
         break;
       }
       case PlaceKind::kOverlay:
-        MountOverlay(place, i);
+        if (place.make_point) {
+          setup_.Check(sys::MoveMount(place.tree, AT_FDCWD, target),
+                       Step::kMountPlace, index);
+          close(place.tree);
+        } else {
+          MountOverlay(place, i);
+        }
         break;
       case PlaceKind::kHidden:
         if (place.seal) {

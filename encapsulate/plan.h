@@ -50,7 +50,8 @@ struct Place {
   uint64_t size = 0;        // kTmpfs; 0 is the kernel's default
   std::string source;       // kDevice: the host's node; kHosts: the content;
                             // kOverlay: the mount options
-  int tree = -1;            // kWritable, in the child: the clone to attach
+  int tree = -1;            // in the child: the clone to attach, of a writable
+                            // tree or an overlay in a fresh place
 };
 
 // A descriptor through which a file could be changed although it was opened

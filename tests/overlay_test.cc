@@ -193,6 +193,10 @@ TEST(NestingTest, EveryKindMayLieInsideAnother) {
        "ENOENT"},
       {"overlay in overlay", make("overlay", "overlay"), "ok", "ok", "host's",
        "host's"},
+      {"overlay in tmpfs", make("tmpfs", "overlay"), "ok", "ok", "ENOENT",
+       "host's"},
+      {"overlay in hidden", make("hidden", "overlay"), "EROFS", "ok", "ENOENT",
+       "host's"},
       {"tmpfs in tmpfs", make("tmpfs", "tmpfs"), "ok", "ok", "ENOENT",
        "ENOENT"},
   };
