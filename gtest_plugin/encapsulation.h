@@ -18,8 +18,9 @@
 // encapsulate/environment.h), TZ=UTC, a C.UTF-8 locale and the umask 022.
 // What Bazel collects after a test can be written: undeclared outputs and
 // coverage. If the program, its working directory or what Bazel's runfiles lead
-// to lies in /tmp, /tmp shows what is there, and what a test writes there is
-// thrown away.
+// to lies in a directory in /tmp, /tmp shows that directory, and what a test
+// writes there is thrown away. If it lies in /tmp itself, that goes for all of
+// /tmp.
 //
 // Several tests of a suite may run at a time (--encapsulate_jobs). Each is
 // forked when SetUpTestSuite() has run, possibly before the program's listeners

@@ -75,13 +75,32 @@ class ViewMaker {
   }
 
  private:
-  // Whether what the test needs would be gone if `tree` were empty.
+  // What the test needs.
+  std::vector<std::string> Needed() const {
+    std::vector<std::string> needed = inputs_.data;
+    needed.push_back(inputs_.program);
+    needed.push_back(inputs_.directory);
+    return needed;
+  }
+
+  // Whether some of it would be gone if `tree` were empty.
   bool IsNeeded(const std::string& tree) const {
-    return IsWithin(inputs_.program, tree) ||
-           IsWithin(inputs_.directory, tree) ||
-           std::any_of(
-               inputs_.data.begin(), inputs_.data.end(),
-               [&](const std::string& path) { return IsWithin(path, tree); });
+    const std::vector<std::string> needed = Needed();
+    return std::any_of(
+        needed.begin(), needed.end(),
+        [&](const std::string& path) { return IsWithin(path, tree); });
+  }
+
+  // The directories in `tree` that it lies in; `tree` if it lies in no one.
+  std::set<std::string> NeededDirectories(const std::string& tree) const {
+    std::set<std::string> directories;
+    for (const std::string& path : Needed()) {
+      if (!IsWithin(path, tree)) continue;
+      std::string directory = path.substr(0, path.find('/', tree.size() + 1));
+      if (path == tree || !IsDirectory(directory)) return {tree};
+      directories.insert(std::move(directory));
+    }
+    return directories;
   }
 
   void AddTemporary(const std::string& path) {
@@ -91,11 +110,17 @@ class ViewMaker {
       return;
     }
     temporary_.push_back(real);
-    if (IsNeeded(real)) {
-      view_.options.overlay.push_back(real);
-    } else {
-      AddFresh(real);
-    }
+    const std::set<std::string> shown = NeededDirectories(real);
+    if (shown.count(real) == 0) AddFresh(real);
+    view_.options.overlay.insert(view_.options.overlay.end(), shown.begin(),
+                                 shown.end());
+  }
+
+  bool IsEmpty(const std::string& place) const {
+    const std::vector<std::string>& shown = view_.options.overlay;
+    return std::none_of(
+        shown.begin(), shown.end(),
+        [&](const std::string& tree) { return IsWithin(tree, place); });
   }
 
   void AddFresh(const std::string& path) {
@@ -119,7 +144,10 @@ class ViewMaker {
       }
       return;
     }
-    view_.scratch = temporary_.empty() ? "/dev/shm" : temporary_.front();
+    const auto empty = std::find_if(
+        fresh_.begin(), fresh_.end(),
+        [this](const std::string& place) { return IsEmpty(place); });
+    view_.scratch = empty != fresh_.end() ? *empty : "/dev/shm";
   }
 
   void AddWritable(const std::string& tree) {

@@ -40,6 +40,9 @@ TEST_F(PlainTest, ReadsItsData) {
   std::ifstream("data") >> text;
   EXPECT_EQ(text, "text");
   EXPECT_TRUE(std::ofstream("/tmp/inner_options") << "x");
+  // Another one that was there, unless all is.
+  const char* const other = getenv("INNER_OTHER");
+  EXPECT_TRUE(other == nullptr || access(other, F_OK) != 0);
 }
 
 TEST(OrdinaryTest, IsNotEncapsulated) { EXPECT_FALSE(IsEncapsulated()); }

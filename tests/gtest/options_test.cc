@@ -252,11 +252,15 @@ TEST(OptionsTest, RunfilesThatLeadIntoTmpAreThere) {
   Invocation invocation;
   invocation.program = "inner_options";
   invocation.arguments = {"--gtest_filter=PlainTest.ReadsItsData"};
-  invocation.environment = {"TEST_SRCDIR=" + runfiles};
+  char other[] = "/tmp/options_test.XXXXXX";
+  ASSERT_NE(mkdtemp(other), nullptr);
+  invocation.environment = {"TEST_SRCDIR=" + runfiles,
+                            absl::StrCat("INNER_OTHER=", other)};
   invocation.directory = runfiles + "/project";
   const Output output = RunProgram(invocation);
   EXPECT_EQ(output.exit_code(), 0) << output.console;
   std::filesystem::remove_all(checkout);
+  std::filesystem::remove_all(other);
 }
 
 TEST(OptionsTest, VerboseShowsWhatASandboxTakes) {
