@@ -12,6 +12,8 @@ const std::vector<Allowed>& DefaultAllowed() {
        "glibc's nss-systemd asks for users that /etc/passwd doesn't have"},
       {Rule::kHostSocket, "/run/systemd/resolve/io.systemd.Resolve",
        "glibc's nss-resolve asks for host names; loopback's are in /etc/hosts"},
+      {Rule::kHostSocket, "/run/avahi-daemon/socket",
+       "glibc's nss-mdns asks for host names; loopback's are in /etc/hosts"},
       {Rule::kHostSocket, "/var/lib/sss/pipes/*",
        "glibc's nss-sss asks for users that /etc/passwd doesn't have"},
       {Rule::kKeyring, "new session keyring",

@@ -165,6 +165,8 @@ class Explainer {
         return absl::StrCat("make ", Quote(failure_.text), " read-only");
       case Step::kLoopback:
         return "bring loopback up";
+      case Step::kResolver:
+        return "listen for questions for names";
       case Step::kVerifyNetwork:
         return absl::StrCat("isolate the network, interface ",
                             Quote(failure_.text));
@@ -240,6 +242,7 @@ class Explainer {
       case Step::kVerifyNetwork:
         return {"it is not as it should be", ""};
       case Step::kLoopback:
+      case Step::kResolver:
       case Step::kHostname:
       case Step::kFilterCalls:
         return WhyForbidden(error);
@@ -345,6 +348,8 @@ absl::string_view StepName(Step step) {
       return "verify mounts";
     case Step::kLoopback:
       return "bring loopback up";
+    case Step::kResolver:
+      return "listen for names";
     case Step::kVerifyNetwork:
       return "verify network";
     case Step::kEnterDirectory:

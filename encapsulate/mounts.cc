@@ -39,7 +39,7 @@ constexpr char kStage[] = "/proc";
 constexpr char kSealed[] = "sealed";
 constexpr char kEmptyFile[] = "sealed/file";
 constexpr char kEmptyDirectory[] = "sealed/directory";
-constexpr char kHostsFile[] = "sealed/hosts";
+constexpr char kGenerated[] = "sealed/generated";
 
 // The child has one thread, and these are too large for a stack.
 MountInfoReader mount_reader;
@@ -234,18 +234,19 @@ class ViewBuilder {
     check(mkdir(kSealed, 0755));
     check(mknod(kEmptyFile, S_IFREG | 0444, 0));
     check(mkdir(kEmptyDirectory, 0555));
-    for (const Place& place : plan_.places) {
-      if (place.kind == PlaceKind::kHosts) WriteHosts(place.source);
+    for (size_t i = 0; i < plan_.places.size(); ++i) {
+      if (plan_.places[i].kind != PlaceKind::kGenerated) continue;
+      Generate(Name(kGenerated, i).c_str(), plan_.places[i].source);
     }
     check(Bind(kSealed, kSealed));
     check(attributes_.Change(kSealed, sys::kMountAttrReadOnly, 0, false));
     setup_.Done(Step::kMountStage);
   }
 
-  void WriteHosts(const std::string& content) {
-    const int file = setup_.Check(
-        open(kHostsFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444),
-        Step::kMountStage);
+  void Generate(const char* path, const std::string& content) {
+    const int file =
+        setup_.Check(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444),
+                     Step::kMountStage);
     if (write(file, content.data(), content.size()) !=
         static_cast<ssize_t>(content.size())) {
       setup_.Fail(Step::kMountStage);
@@ -450,8 +451,10 @@ class ViewBuilder {
         MountFilesystem("cgroup2", target, kInert | MS_RDONLY, nullptr, index,
                         /*optional=*/true);
         break;
-      case PlaceKind::kHosts:
-        setup_.Check(Bind(kHostsFile, target), Step::kMountPlace, index);
+      case PlaceKind::kGenerated:
+        setup_.Check(
+            Bind(Name(kGenerated, static_cast<size_t>(index)).c_str(), target),
+            Step::kMountPlace, index);
         break;
     }
   }
@@ -588,7 +591,7 @@ class ViewBuilder {
       case PlaceKind::kDev:
       case PlaceKind::kSys:
       case PlaceKind::kCgroup:
-      case PlaceKind::kHosts:
+      case PlaceKind::kGenerated:
         return false;
     }
     return false;

@@ -1,6 +1,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -8,7 +9,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "encapsulate/resolver.h"
 #include "encapsulate/setup.h"
+#include "encapsulate/wire.h"
 
 namespace encapsulate {
 namespace {
@@ -22,6 +25,25 @@ void BringLoopbackUp(Setup& setup) {
   strncpy(request.ifr_name, "lo", sizeof(request.ifr_name) - 1);
   request.ifr_flags = IFF_UP;
   setup.Check(ioctl(fd, SIOCSIFFLAGS, &request), Step::kLoopback);
+  close(fd);
+}
+
+// Port 53 takes a capability, so it is done here, and the caller, who answers,
+// gets the socket.
+void Listen(Setup& setup, int type) {
+  const int fd = setup.Check(
+      socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), Step::kResolver);
+  struct sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(kResolverPort);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  setup.Check(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+              Step::kResolver);
+  if (type == SOCK_STREAM) setup.Check(listen(fd, 16), Step::kResolver);
+  static Message message;
+  message.kind = MessageKind::kResolver;
+  message.number = type;
+  if (!SendDescriptor(setup.control(), message, fd)) _exit(1);
   close(fd);
 }
 
@@ -88,6 +110,11 @@ void SetUpNetwork(Setup& setup) {
   if (setup.plan().network == Network::kHost) return;
   if (setup.plan().network == Network::kLoopback) BringLoopbackUp(setup);
   setup.Done(Step::kLoopback);
+  if (setup.plan().resolver) {
+    Listen(setup, SOCK_DGRAM);
+    Listen(setup, SOCK_STREAM);
+    setup.Done(Step::kResolver);
+  }
   VerifyInterfaces(setup);
   setup.Done(Step::kVerifyNetwork);
 }

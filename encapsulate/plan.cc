@@ -31,6 +31,7 @@
 #include "encapsulate/error.h"
 #include "encapsulate/mountinfo.h"
 #include "encapsulate/paths.h"
+#include "encapsulate/resolver.h"
 #include "encapsulate/syscalls.h"
 #include "encapsulate/unique_fd.h"
 
@@ -368,7 +369,8 @@ class Planner {
     place.target = target;
     place.given = target;
     place.source = source;
-    place.directory = kind != PlaceKind::kDevice && kind != PlaceKind::kHosts;
+    place.directory =
+        kind != PlaceKind::kDevice && kind != PlaceKind::kGenerated;
     plan_.places.push_back(std::move(place));
   }
 
@@ -439,10 +441,18 @@ class Planner {
     if (localhost_4 && localhost_6 && (own || name.empty()) && !foreign) {
       return;
     }
-    AddOwn(PlaceKind::kHosts, *path,
+    AddOwn(PlaceKind::kGenerated, *path,
            absl::StrCat("127.0.0.1\tlocalhost ", name,
                         "\n::1\tlocalhost ip6-localhost ip6-loopback ", name,
                         "\n", kept));
+  }
+
+  // The host's name servers can't be reached; ours says so at once.
+  void AddResolver() {
+    plan_.resolver = true;
+    // A resolver that finds no configuration asks 127.0.0.1 as well.
+    const absl::StatusOr<std::string> path = RealPath("/etc/resolv.conf");
+    if (path.ok()) AddOwn(PlaceKind::kGenerated, *path, kResolverConfiguration);
   }
 
   absl::Status PlanPlaces() {
@@ -472,7 +482,10 @@ class Planner {
         AddOwn(PlaceKind::kCgroup, "/sys/fs/cgroup");
       }
     }
-    if (options_.network == Network::kLoopback) AddHosts();
+    if (options_.network == Network::kLoopback) {
+      AddHosts();
+      if (options_.violations != Violations::kOff) AddResolver();
+    }
     return ArrangePlaces();
   }
 

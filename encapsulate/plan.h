@@ -35,7 +35,7 @@ enum class PlaceKind : uint8_t {
   kProc,
   kSys,
   kCgroup,
-  kHosts,  // a generated file
+  kGenerated,  // a file of our own, /etc/hosts for example
 };
 
 // Something that is mounted over the read-only view.
@@ -48,7 +48,7 @@ struct Place {
   bool seal = false;        // read-only once everything inside it is mounted
   bool devices = false;     // device nodes in it work
   uint64_t size = 0;        // kTmpfs; 0 is the kernel's default
-  std::string source;       // kDevice: the host's node; kHosts: the content;
+  std::string source;       // kDevice: the host's node; kGenerated: content;
                             // kOverlay: the mount options
   int tree = -1;            // in the child: the clone to attach, of a writable
                             // tree or an overlay in a fresh place
@@ -100,6 +100,8 @@ struct Plan {
   bool host_sys = false;        // /sys stays the host's, read-only
 
   Network network = Network::kLoopback;
+  // Whether the caller answers questions for names, see resolver.h.
+  bool resolver = false;
 
   std::vector<Input> inputs;
   std::vector<int> keep_descriptors;  // sorted, the open ones of 0-2 included

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstring>
 #include <deque>
@@ -29,6 +30,7 @@
 #include "encapsulate/host_sockets.h"
 #include "encapsulate/plan.h"
 #include "encapsulate/relay.h"
+#include "encapsulate/resolver.h"
 #include "encapsulate/setup.h"
 #include "encapsulate/syscalls.h"
 #include "encapsulate/unique_fd.h"
@@ -187,6 +189,8 @@ struct Process::State {
   std::unique_ptr<Witness> witness;
   bool watching = false;         // and somebody is there to be watched
   std::vector<Allowed> allowed;  // until there is a witness
+  UniqueFd name_sockets[2];      // datagrams, stream; until then, too
+  std::unique_ptr<Resolver> resolver;
   // Messages that came while another was waited for.
   std::deque<std::unique_ptr<Message>> early;
   Result result;
@@ -238,9 +242,27 @@ struct Process::State {
     setup.network = plan->network;
     setup.allowed = std::move(allowed);
     setup.last_pid = [this] { return LastPid(); };
+    setup.init = init;
     witness = std::make_unique<Witness>(std::move(listener), std::move(setup));
     watching = true;
-    return true;
+    return !plan->resolver || StartResolver();
+  }
+
+  bool StartResolver() {
+    if (!name_sockets[0].valid() || !name_sockets[1].valid()) return false;
+    resolver = std::make_unique<Resolver>(
+        std::move(name_sockets[0]), std::move(name_sockets[1]), HostName(),
+        [this](const std::string& name, bool tcp, int port) {
+          witness->RecordName(name, tcp, port);
+        });
+    return resolver->valid() && Watch(resolver->descriptor());
+  }
+
+  // The sandbox's.
+  std::string HostName() const {
+    if (!plan->hostname.empty()) return plan->hostname;
+    char buffer[HOST_NAME_MAX + 1] = {};
+    return gethostname(buffer, sizeof(buffer)) == 0 ? buffer : "";
   }
 
   // Asks init; 0 if it doesn't answer any more.
@@ -491,6 +513,10 @@ class Launcher {
       if (!state.StartWitness(*message, UniqueFd(fd))) return Lost();
       return Await(state, wanted, message);
     }
+    if (message->kind == MessageKind::kResolver) {
+      state.name_sockets[message->number == SOCK_STREAM ? 1 : 0] = UniqueFd(fd);
+      return Await(state, wanted, message);
+    }
     if (message->kind == wanted) return absl::OkStatus();
     if (message->kind != MessageKind::kFailed) return Lost();
     return Explain(*state.plan,
@@ -616,6 +642,8 @@ int Process::BeginExpected(Rule rule, const std::string& target) {
 }
 
 std::vector<Violation> Process::EndExpected(int number) {
+  // Of questions for names, whose asker may not wait for an answer.
+  if (state_->resolver != nullptr) state_->resolver->Handle();
   return state_->witness != nullptr ? state_->witness->EndExpected(number)
                                     : std::vector<Violation>();
 }
@@ -745,14 +773,18 @@ bool Process::Attend(int timeout) {
   const int witness = state_->watching ? state_->witness->descriptor() : -1;
   const int signals =
       state_->foreground != nullptr ? state_->foreground->signals() : -1;
-  struct pollfd events[3] = {{witness, POLLIN, 0},
-                             {signals, POLLIN, 0},
-                             {state_->control.get(), POLLIN, 0}};
-  if (poll(events, 3, timeout) < 0) return true;  // EINTR
+  const int resolver =
+      state_->resolver != nullptr ? state_->resolver->descriptor() : -1;
+  struct pollfd events[] = {{witness, POLLIN, 0},
+                            {signals, POLLIN, 0},
+                            {state_->control.get(), POLLIN, 0},
+                            {resolver, POLLIN, 0}};
+  if (poll(events, 4, timeout) < 0) return true;  // EINTR
   if (events[0].revents != 0 && !state_->witness->Handle()) {
     state_->watching = false;
     epoll_ctl(state_->events.get(), EPOLL_CTL_DEL, witness, nullptr);
   }
+  if (events[3].revents != 0) state_->resolver->Handle();
   if (events[1].revents != 0) ForwardSignals();
   const bool told = events[2].revents != 0;
   // What came in while the witness asked for something is told already.
@@ -768,6 +800,9 @@ absl::StatusOr<Result> Process::Wait() {
   if (known && state_->relay_socket.valid()) known = AskRelay();
   state_->ReapAll();
   Result result = std::move(state_->result);
+  // What was asked at the very end, and nobody waited for.
+  if (state_->resolver != nullptr) state_->resolver->Handle();
+  state_->resolver = nullptr;
   if (state_->witness != nullptr) {
     result.violations = state_->witness->TakeViolations();
     result.violations_beyond = state_->witness->beyond();

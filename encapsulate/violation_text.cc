@@ -230,6 +230,7 @@ std::string DescribeAttempt(const Violation& violation) {
 }
 
 std::string DescribeError(const Violation& violation) {
+  if (violation.rule == Rule::kName) return "no such name (NXDOMAIN)";
   if (violation.error == 0) return "refused";
   return absl::StrCat(violation.error_predicted ? "probably " : "",
                       Reason(violation.error));

@@ -18,7 +18,9 @@
 // user notification (seccomp_unotify(2)) is the witness. A system call that may
 // reach out is looked at before it runs, while its thread waits; if it aims
 // outside and fails, it is a violation. Reading, and all that happens in
-// writable places, never waits for anybody.
+// writable places, never waits for anybody. With Network::kLoopback, a name
+// server inside answers questions for names that aren't local with NXDOMAIN,
+// and those are violations, too.
 //
 // No violation are calls that succeed, and those that fail for want of a file
 // or because there is one (ENOENT, EEXIST, ENOTDIR, EISDIR): `mkdir -p /usr` is
@@ -115,7 +117,8 @@ struct Violation {
   // What it was about: an absolute path as seen inside, "192.0.2.1:80",
   // "[2001:db8::1]:53", "pid 4711", "AF_VSOCK", "CLOCK_REALTIME".
   std::string target;
-  // The errno that the code saw the first time.
+  // The errno that the code saw the first time; 0 for a name, whose answer is
+  // NXDOMAIN.
   int error = 0;
   // It was worked out, not read: the process was being traced by somebody else,
   // or may not be traced.

@@ -34,6 +34,7 @@ enum class Step : uint8_t {
   kCoverMount,    // text: the mount point
   kVerifyMounts,  // text: the mount point that is writable
   kLoopback,
+  kResolver,
   kVerifyNetwork,  // text: the interface that is up
   kEnterDirectory,
   kLeaveKeyring,
@@ -55,6 +56,7 @@ enum class MessageKind : uint8_t {
   kReady,     // the view stands (text: StepRecords); Enter() may go on
   kInput,     // carries a descriptor to put in place of `number`
   kListener,  // carries the filter's; number: 1 if only SIGKILL interrupts
+  kResolver,  // carries the name server's socket; number: its type
   kLastPid,   // number: the latest pid that was given away inside
   kStarted,   // the command runs (text: StepRecords)
   kWatching,  // Enter(): init has done what kWatch asks for

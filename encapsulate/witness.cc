@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <iterator>
 #include <string>
 #include <tuple>
@@ -26,10 +27,13 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/resolver.h"
 
 namespace encapsulate {
 namespace {
@@ -202,7 +206,11 @@ void Witness::Answer(const seccomp_notif& notification) {
     }
   }
   if (verdict.kind == Verdict::Kind::kPass) {
-    Reply(notification.id, verdict);
+    if (call.watched != nullptr && AsksForNames(thread, call)) {
+      NoteAsker(notification, thread, call);
+    } else {
+      Reply(notification.id, verdict);
+    }
     return;
   }
   // What was read may have been another thread's.
@@ -223,12 +231,7 @@ void Witness::Answer(const seccomp_notif& notification) {
       return;
     }
   }
-  const auto known = known_.find(key);
-  if (known != known_.end()) {
-    ++SeenBy(expects)[known->second].count;
-    Reply(notification.id, verdict);
-  } else if (SeenBy(expects).size() >= kMaxViolations) {
-    if (expects == kUnexpected) ++beyond_;
+  if (Count(key)) {
     Reply(notification.id, verdict);
   } else {
     Record(notification, thread, call, verdict, std::move(key));
@@ -509,6 +512,18 @@ std::vector<Violation>& Witness::SeenBy(int number) {
   return found == expected_.end() ? violations_ : found->seen;
 }
 
+bool Witness::Count(const Key& key) {
+  const int expects = std::get<int>(key);
+  const auto known = known_.find(key);
+  if (known != known_.end()) {
+    ++SeenBy(expects)[known->second].count;
+    return true;
+  }
+  if (SeenBy(expects).size() < kMaxViolations) return false;
+  if (expects == kUnexpected) ++beyond_;
+  return true;
+}
+
 bool Witness::IsAllowed(const Verdict& verdict) {
   for (size_t i = 0; i < setup_.allowed.size(); ++i) {
     const Allowed& allowed = setup_.allowed[i];
@@ -531,21 +546,27 @@ std::vector<AllowedUse> Witness::AllowedUses() const {
   return uses;
 }
 
-void Witness::Record(const seccomp_notif& notification,
-                     const ThreadView& thread, const Call& call,
-                     const Verdict& verdict, Key key) {
+// Who made a call, and which.
+Violation Witness::Describe(const ThreadView& thread, const Call& call) {
   Violation violation;
-  violation.rule = verdict.rule;
   violation.call = call.watched->name;
   violation.arguments = FormatArguments(thread, call);
-  violation.target = verdict.target;
-  violation.program = std::get<3>(key);
   violation.count = 1;
   violation.first = absl::Now();
   const ThreadView::Status status = thread.ReadStatus();
   violation.pid = status.pid;
   violation.tid = status.tid;
   violation.thread = status.name;
+  return violation;
+}
+
+void Witness::Record(const seccomp_notif& notification,
+                     const ThreadView& thread, const Call& call,
+                     const Verdict& verdict, Key key) {
+  Violation violation = Describe(thread, call);
+  violation.rule = verdict.rule;
+  violation.target = verdict.target;
+  violation.program = std::get<3>(key);
   if (!StillWaits(notification.id)) return;
 
   absl::optional<Stop> stop = StopBehind(notification, thread, verdict);
@@ -566,6 +587,89 @@ void Witness::Record(const seccomp_notif& notification,
   // Others may have been recorded while this one was being stopped.
   std::vector<Violation>& seen = SeenBy(std::get<int>(key));
   if (!known_.emplace(std::move(key), seen.size()).second) return;
+  seen.push_back(std::move(violation));
+}
+
+// --- Names -------------------------------------------------------------------
+
+bool Witness::AsksForNames(const ThreadView& thread, const Call& call) {
+  if (call.watched->rule != Rule::kNetwork ||
+      strcmp(call.watched->name, "bind") == 0) {
+    return false;
+  }
+  return absl::c_any_of(ReadAddresses(thread, call),
+                        [](const SocketAddress& address) {
+                          return address.local && address.port == kResolverPort;
+                        });
+}
+
+void Witness::NoteAsker(const seccomp_notif& notification,
+                        const ThreadView& thread, const Call& call) {
+  // Of sockets that are closed, most likely.
+  constexpr size_t kMostAskers = 1000;
+  const std::string socket = thread.Link(absl::StrCat("fd/", call.Int(0)));
+  Violation asker = Describe(thread, call);
+  asker.program = thread.Link("exe");
+  if (!StillWaits(notification.id)) return;
+  if (askers_.size() >= kMostAskers) askers_.erase(askers_.begin());
+  const auto added = askers_.emplace(socket, std::move(asker));
+  if (!added.second) {
+    Reply(notification.id, {});
+    return;
+  }
+  absl::optional<Stop> stop = StopBehind(notification, thread, {});
+  const auto noted = askers_.find(socket);
+  if (stop.has_value() && noted != askers_.end()) {
+    noted->second.stack = std::move(stop->stack);
+  }
+}
+
+namespace {
+
+// The inode of the socket at a local port, as "socket:[4711]", from the tables
+// of a process's network namespace (proc_pid_net(5)); empty if it is gone.
+std::string SocketAt(pid_t process, bool tcp, int port) {
+  const std::string wanted = absl::StrFormat(":%04X", port);
+  for (const char* version : {"", "6"}) {
+    std::ifstream table(
+        absl::StrCat("/proc/", process, "/net/", tcp ? "tcp" : "udp", version));
+    std::string line;
+    std::getline(table, line);  // the headings
+    while (std::getline(table, line)) {
+      const std::vector<absl::string_view> words =
+          absl::StrSplit(line, ' ', absl::SkipEmpty());
+      constexpr size_t kLocalAddress = 1;
+      constexpr size_t kInode = 9;
+      if (words.size() > kInode && words[kInode] != "0" &&
+          absl::EndsWith(words[kLocalAddress], wanted)) {
+        return absl::StrCat("socket:[", words[kInode], "]");
+      }
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+void Witness::RecordName(const std::string& name, bool tcp, int port) {
+  const Verdict verdict = Suspect(Rule::kName, name, 0);
+  const int expects = WhoExpects(verdict);
+  if (expects == kUnexpected && IsAllowed(verdict)) return;
+  const auto asker = askers_.find(SocketAt(setup_.init, tcp, port));
+  Violation violation;
+  if (asker != askers_.end()) {
+    violation = asker->second;
+  } else {
+    violation.call = "sendto";
+    violation.count = 1;
+  }
+  violation.first = absl::Now();
+  violation.rule = Rule::kName;
+  violation.target = name;
+  Key key(Rule::kName, violation.call, name, violation.program, expects);
+  if (Count(key)) return;
+  std::vector<Violation>& seen = SeenBy(expects);
+  known_.emplace(std::move(key), seen.size());
   seen.push_back(std::move(violation));
 }
 

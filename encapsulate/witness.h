@@ -45,6 +45,8 @@ struct WitnessSetup {
   std::vector<Allowed> allowed;
   // The latest pid that was given away inside; 0 if unknown.
   std::function<pid_t()> last_pid;
+  // A process in the sandbox's network namespace.
+  pid_t init = 0;
 };
 
 class Witness {
@@ -63,6 +65,10 @@ class Witness {
   // stands for it.
   int BeginExpected(Rule rule, std::string target);
   std::vector<Violation> EndExpected(int number);
+
+  // Records that the sandbox's name server was asked for a name, from a port of
+  // loopback, unless that is allowed.
+  void RecordName(const std::string& name, bool tcp, int port);
 
   // In the order of the first attempt.
   const std::vector<Violation>& violations() const { return violations_; }
@@ -125,10 +131,18 @@ class Witness {
   Verdict JudgeProcess(const ThreadView& thread, const Call& call) const;
   static Verdict JudgePrivilege(const ThreadView& thread, const Call& call);
 
+  static Violation Describe(const ThreadView& thread, const Call& call);
   void Record(const seccomp_notif& notification, const ThreadView& thread,
               const Call& call, const Verdict& verdict, Key key);
   int WhoExpects(const Verdict& verdict) const;
   std::vector<Violation>& SeenBy(int number);
+  // Counts what is known already, or too much; false if it is to be recorded.
+  bool Count(const Key& key);
+  // Notes who talks to the name server, and replies.
+  void NoteAsker(const seccomp_notif& notification, const ThreadView& thread,
+                 const Call& call);
+  // Whether the call names the name server's address.
+  static bool AsksForNames(const ThreadView& thread, const Call& call);
   bool IsAllowed(const Verdict& verdict);
   // Replies; nothing if the thread can't be stopped or is gone.
   absl::optional<Stop> StopBehind(const seccomp_notif& notification,
@@ -143,6 +157,10 @@ class Witness {
   bool stopping_ = false;
   // Calls that the stop kept from running; they come once more.
   std::map<pid_t, Key> restarting_;
+
+  // Those who talk to the name server, by the inode of their socket. A question
+  // comes from nowhere but a port.
+  std::map<std::string, Violation> askers_;
 
   std::map<Key, size_t> known_;  // places in what SeenBy() returns
   std::vector<Violation> violations_;

@@ -1,0 +1,270 @@
+// Questions for names: who asks for a name that isn't local hears at once that
+// there is none, and it is a violation.
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/optional.h"
+#include "encapsulate/sandbox.h"
+#include "encapsulate/violations.h"
+#include "gtest/gtest.h"
+#include "tests/support.h"
+
+namespace encapsulate {
+namespace {
+
+Options Watching() {
+  Options options;
+  options.violations = Violations::kReport;
+  return options;
+}
+
+// Runs `body` in an entered child, which leaves with its result.
+Result Enters(const Options& options, const std::function<int()>& body) {
+  absl::StatusOr<absl::optional<Process>> child = Enter(options);
+  if (!child.ok()) {
+    ADD_FAILURE() << child.status();
+    return {};
+  }
+  if (!child->has_value()) _exit(body());
+  absl::StatusOr<Result> result = (*child)->Wait();
+  EXPECT_TRUE(result.ok()) << result.status();
+  return result.ok() ? *std::move(result) : Result();
+}
+
+// getaddrinfo(3)'s error.
+int LookUp(const char* name) {
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(name, nullptr, nullptr, &found);
+  if (error == 0) freeaddrinfo(found);
+  return error;
+}
+
+// A question for the A record of "ab.cd", with id 1.
+constexpr char kQuery[] = "\0\1\1\0\0\1\0\0\0\0\0\0\2ab\2cd\0\0\1\0\1";
+constexpr size_t kQuerySize = sizeof(kQuery) - 1;
+
+sockaddr_in NameServer() {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(53);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+// Whether it is an answer to the query: NXDOMAIN.
+bool IsRefusal(const char* answer, ssize_t size) {
+  return size == static_cast<ssize_t>(kQuerySize) && answer[1] == '\1' &&
+         (answer[2] & 0x80) != 0 && (answer[3] & 0x0f) == 3;
+}
+
+std::string Names(const Result& result) {
+  std::string names;
+  for (const Violation& violation : result.violations) {
+    absl::StrAppend(&names, RuleName(violation.rule), ":", violation.target,
+                    " ");
+  }
+  return names;
+}
+
+TEST(NamesTest, ALookUpIsRefusedAndRecorded) {
+  Result result = Enters(Watching(), [] {
+    return LookUp("www.Example.com") == EAI_NONAME ? 0 : 1;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  ASSERT_EQ(result.violations.size(), 1U) << Names(result);
+  Violation& violation = result.violations[0];
+  EXPECT_EQ(violation.rule, Rule::kName);
+  EXPECT_EQ(violation.target, "www.example.com");
+  EXPECT_GE(violation.count, 1U);
+  EXPECT_EQ(violation.error, 0);
+  EXPECT_TRUE(absl::StrContains(violation.program, "names_test"))
+      << violation.program;
+  EXPECT_GT(violation.pid, 1);
+  Symbolize(&violation);
+  bool own = false;
+  for (const Frame& frame : violation.stack) {
+    own |= absl::StrContains(frame.function, "LookUp");
+  }
+  EXPECT_TRUE(own);
+}
+
+TEST(NamesTest, LocalNamesAreFoundInSilence) {
+  const Result result = Enters(Watching(), [] {
+    char name[256] = {};
+    if (LookUp("localhost") != 0) return 1;
+    if (gethostname(name, sizeof(name)) != 0 || LookUp(name) != 0) return 2;
+    if (LookUp("127.0.0.1") != 0) return 3;
+    const sockaddr_in address = NameServer();
+    return getnameinfo(reinterpret_cast<const sockaddr*>(&address),
+                       sizeof(address), name, sizeof(name), nullptr, 0,
+                       NI_NAMEREQD) == 0
+               ? 0
+               : 4;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(Names(result), "");
+}
+
+TEST(NamesTest, AnAllowedNameIsStillRefused) {
+  Options options = Watching();
+  options.allowed.push_back({Rule::kName, "*.example.com", "it does without"});
+  const Result result = Enters(options, [] {
+    if (LookUp("www.example.com") != EAI_NONAME) return 1;
+    return LookUp("www.example.org") == EAI_NONAME ? 0 : 2;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(Names(result), "name:www.example.org ");
+  ASSERT_EQ(result.allowed.size(), 1U);
+  EXPECT_EQ(result.allowed[0].allowed.target, "*.example.com");
+}
+
+TEST(NamesTest, SoIsAQuestionByDatagram) {
+  const Result result = Enters(Watching(), [] {
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    const sockaddr_in server = NameServer();
+    char answer[512];
+    if (sendto(fd, kQuery, kQuerySize, 0,
+               reinterpret_cast<const sockaddr*>(&server),
+               sizeof(server)) != static_cast<ssize_t>(kQuerySize)) {
+      return 1;
+    }
+    return IsRefusal(answer, recv(fd, answer, sizeof(answer), 0)) ? 0 : 2;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  ASSERT_EQ(Names(result), "name:ab.cd ");
+  EXPECT_EQ(result.violations[0].call, "sendto");
+  EXPECT_TRUE(absl::EndsWith(result.violations[0].arguments,
+                             ", 23, 0, {AF_INET, \"127.0.0.1:53\"}, 16"))
+      << result.violations[0].arguments;
+}
+
+TEST(NamesTest, AndByConnection) {
+  const Result result = Enters(Watching(), [] {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const sockaddr_in server = NameServer();
+    if (connect(fd, reinterpret_cast<const sockaddr*>(&server),
+                sizeof(server)) != 0) {
+      return 1;
+    }
+    // Two questions at once, and the second one in two parts.
+    std::string message =
+        absl::StrCat(std::string("\0\x17", 2), std::string(kQuery, kQuerySize));
+    message += message;
+    for (const std::string& part :
+         {message.substr(0, 40), message.substr(40)}) {
+      if (write(fd, part.data(), part.size()) !=
+          static_cast<ssize_t>(part.size())) {
+        return 2;
+      }
+    }
+    char answer[64];
+    for (int i = 0; i < 2; ++i) {
+      const ssize_t size = recv(fd, answer, 2 + kQuerySize, MSG_WAITALL);
+      if (!IsRefusal(answer + 2, size - 2)) return 3;
+    }
+    return 0;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  ASSERT_EQ(Names(result), "name:ab.cd ");
+  EXPECT_EQ(result.violations[0].count, 2U);
+  EXPECT_EQ(result.violations[0].call, "connect");
+}
+
+TEST(NamesTest, ConnectionsThatSayNothingKeepNobodyWaiting) {
+  const Result result = Enters(Watching(), [] {
+    const sockaddr_in server = NameServer();
+    for (int i = 0; i < 100; ++i) {
+      const int fd = socket(AF_INET, SOCK_STREAM, 0);
+      if (connect(fd, reinterpret_cast<const sockaddr*>(&server),
+                  sizeof(server)) != 0) {
+        return 1;
+      }
+    }
+    return LookUp("example.com") == EAI_NONAME ? 0 : 2;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(Names(result), "name:example.com ");
+}
+
+TEST(NamesTest, NobodyNeedsToWaitForTheAnswer) {
+  const Result result = Enters(Watching(), [] {
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    const sockaddr_in server = NameServer();
+    return sendto(fd, kQuery, kQuerySize, 0,
+                  reinterpret_cast<const sockaddr*>(&server),
+                  sizeof(server)) > 0
+               ? 0
+               : 1;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(Names(result), "name:ab.cd ");
+}
+
+TEST(NamesTest, ProgramsAreRefusedAndNamed) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"/usr/bin/getent", "ahosts", "example.com"},
+      {"/usr/bin/python3", "-c",
+       "import socket\n"
+       "try: socket.getaddrinfo('example.com', 80)\n"
+       "except socket.gaierror as error: exit(2)"},
+  };
+  for (const std::vector<std::string>& command : commands) {
+    SCOPED_TRACE(command[0]);
+    const Ran ran = RunIn(Watching(), command);
+    ASSERT_TRUE(ran.status.ok()) << ran.status;
+    EXPECT_EQ(ran.result.exit_code, 2);
+    ASSERT_EQ(Names(ran.result), "name:example.com ");
+    const std::string& program = ran.result.violations[0].program;
+    EXPECT_TRUE(absl::StrContains(program, "getent") ||
+                absl::StrContains(program, "python3"))
+        << program;
+  }
+  const Ran local =
+      RunIn(Watching(), {"/usr/bin/getent", "hosts", "localhost"});
+  EXPECT_EQ(local.result.exit_code, 0);
+  EXPECT_EQ(Names(local.result), "");
+}
+
+TEST(NamesTest, WithoutAWitnessThereIsNoNameServer) {
+  const Result result = Enters({}, [] {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const sockaddr_in server = NameServer();
+    return connect(fd, reinterpret_cast<const sockaddr*>(&server),
+                   sizeof(server)) != 0
+               ? 0
+               : 1;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+}
+
+TEST(NamesTest, TheHostsResolverConfigurationIsUntouched) {
+  const std::string before = ReadAll("/etc/resolv.conf");
+  EXPECT_EQ(ShellInside(Watching(), "cat /etc/resolv.conf"),
+            "nameserver 127.0.0.1");
+  EXPECT_EQ(ReadAll("/etc/resolv.conf"), before);
+  EXPECT_EQ(CountChildren(), 0);
+}
+
+TEST(NamesTest, LeavesNoDescriptors) {
+  const int before = CountDescriptors();
+  Enters(Watching(), [] { return LookUp("example.com"); });
+  EXPECT_EQ(CountDescriptors(), before);
+  // Nor does a child have any of the caller's.
+  const Result result = Enters(
+      Watching(), [before] { return CountDescriptors() == before ? 0 : 1; });
+  EXPECT_EQ(result.exit_code, 0);
+}
+
+}  // namespace
+}  // namespace encapsulate
