@@ -192,11 +192,16 @@ class Init {
       if (watched) FilterCalls(setup_);
       setup_.Report(MessageKind::kStarted);
     }
-    started_ = Now();
+    StartClock();
     // A pipe that only this process holds open would never end.
     for (int fd : plan_.keep_descriptors) close(fd);
     prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
-    if (plan_.timeout_nanoseconds != 0) {
+  }
+
+  void StartClock() {
+    started_ = Now();
+    const bool runs = command_ > 0;
+    if (runs && plan_.timeout_nanoseconds != 0) {
       deadline_ = started_ + plan_.timeout_nanoseconds;
     }
   }
@@ -427,6 +432,8 @@ class Init {
         command_ = message.number;
         command_pidfd_ = sys::PidfdOpen(command_);
         if (command_pidfd_ < 0) ended_ = true;
+        // It may have been waited for.
+        StartClock();
         Hide();
         Tell(MessageKind::kWatching, 0);
         break;
@@ -452,10 +459,8 @@ class Init {
     const int64_t wall = Now() - started_;
     const int leftovers = ReportLeftovers();
     kill(-1, SIGKILL);
-    if (!plan_.command.empty()) {
-      // A child that Enter()'s caller has forked is not ours to wait for.
-      while (waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
-      }
+    // But for the child that Enter()'s caller has forked, all are ours now.
+    while (waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
     }
     SyncInputs();
     if (plan_.list_overlay_changes) ReportChanges();

@@ -23,11 +23,10 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/causes.h"
 #include "encapsulate/cgroup.h"
 #include "encapsulate/error.h"
 #include "encapsulate/explain.h"
-#include "encapsulate/host_sockets.h"
+#include "encapsulate/launch.h"
 #include "encapsulate/plan.h"
 #include "encapsulate/relay.h"
 #include "encapsulate/resolver.h"
@@ -42,24 +41,6 @@ namespace {
 
 constexpr int kForwarded[] = {SIGTERM, SIGINT,  SIGHUP,   SIGQUIT, SIGUSR1,
                               SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGTSTP};
-
-// Blocks every signal of this thread while it lives.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-  const sigset_t& before() const { return before_; }
-
- private:
-  sigset_t before_;
-};
 
 // A foreground job's hold on signals and terminal, from the start of the
 // command to its end (tcsetpgrp(3), signal(7)).
@@ -165,14 +146,11 @@ void WaitFor(int pidfd, pid_t pid) {
   }
 }
 
-absl::Status HostError(absl::string_view what) {
-  const int error = errno;
-  const Cause cause = WhyForbidden(error);
-  return MakeFailure(
-      FailureKind::kHostRefused,
-      absl::StrCat("cannot ", what, ": ", cause.reason,
-                   cause.reason.empty() ? "" : ": ", Reason(error),
-                   cause.hint.empty() ? "" : "; hint: ", cause.hint));
+// The same for a process that is another one's child.
+void AwaitEnd(int pidfd) {
+  struct pollfd event = {pidfd, POLLIN, 0};
+  while (poll(&event, 1, -1) < 0 && errno == EINTR) {
+  }
 }
 
 }  // namespace
@@ -180,9 +158,9 @@ absl::Status HostError(absl::string_view what) {
 struct Process::State {
   std::unique_ptr<Plan> plan = std::make_unique<Plan>();
   Cgroup cgroup;
-  UniqueFd control;
-  UniqueFd init_pidfd;
-  pid_t init = -1;
+  InitProcess init;
+  // Who made it ahead of need, and is its parent; null: this process.
+  std::shared_ptr<const void> maker;
   std::vector<StepTime> steps;
   std::unique_ptr<Foreground> foreground;
   UniqueFd events;  // an epoll(7) instance over all that can happen
@@ -202,14 +180,16 @@ struct Process::State {
   UniqueFd relay_socket;
 
   ~State() {
-    if (init > 0) {
-      sys::PidfdSendSignal(init_pidfd.get(), SIGKILL);
+    if (init.pid > 0) {
+      Kill();
       ReapAll();
     }
   }
 
+  void Kill() const { sys::PidfdSendSignal(init.pidfd.get(), SIGKILL); }
+
   void Disown() {
-    init = -1;
+    init.pid = -1;
     relay.Disown();
     cgroup.Disown();
   }
@@ -217,14 +197,20 @@ struct Process::State {
   // The relay's child is in the sandbox, so the sandbox's end waits for it.
   void ReapAll() {
     relay.Wait();
-    if (init > 0) WaitFor(init_pidfd.get(), std::exchange(init, -1));
+    const pid_t pid = std::exchange(init.pid, -1);
+    if (pid > 0 && maker == nullptr) {
+      WaitFor(init.pidfd.get(), pid);
+    } else if (pid > 0 && !known) {
+      // Its last word would be that everybody else is gone.
+      AwaitEnd(init.pidfd.get());
+    }
   }
 
   bool Send(MessageKind kind, int number = 0) const {
     Message message;
     message.kind = kind;
     message.number = number;
-    return SendMessage(control.get(), message);
+    return SendMessage(init.control.get(), message);
   }
 
   bool Watch(int fd) const {
@@ -242,7 +228,7 @@ struct Process::State {
     setup.network = plan->network;
     setup.allowed = std::move(allowed);
     setup.last_pid = [this] { return LastPid(); };
-    setup.init = init;
+    setup.init = init.pid;
     witness = std::make_unique<Witness>(std::move(listener), std::move(setup));
     watching = true;
     return !plan->resolver || StartResolver();
@@ -270,7 +256,7 @@ struct Process::State {
     if (!Send(MessageKind::kAskPid)) return 0;
     for (;;) {
       auto message = std::make_unique<Message>();
-      if (!ReceiveMessage(control.get(), message.get())) return 0;
+      if (!ReceiveMessage(init.control.get(), message.get())) return 0;
       if (message->kind == MessageKind::kLastPid) return message->number;
       const bool last = message->kind == MessageKind::kEnded;
       early.push_back(std::move(message));
@@ -279,7 +265,7 @@ struct Process::State {
   }
 
   bool NextMessage(Message* message) {
-    if (early.empty()) return ReceiveMessage(control.get(), message);
+    if (early.empty()) return ReceiveMessage(init.control.get(), message);
     *message = *early.front();
     early.pop_front();
     return true;
@@ -316,20 +302,19 @@ class Launcher {
     auto state = std::make_unique<State>();
     absl::Status status = Start(options, nullptr, state.get());
     if (!status.ok()) return status;
-    Message message;
-    status = Await(*state, MessageKind::kReady, &message);
+    return EnterStarted(std::move(state));
+  }
+
+  static absl::StatusOr<absl::optional<Process>> EnterPrepared(
+      const Options& options, std::unique_ptr<Plan> plan, InitProcess init,
+      std::shared_ptr<const void> maker) {
+    auto state = std::make_unique<State>();
+    state->plan = std::move(plan);
+    state->allowed = options.allowed;
+    state->maker = std::move(maker);
+    absl::Status status = Adopt(std::move(init), state.get());
     if (!status.ok()) return status;
-    state->AddSteps(message);
-    std::vector<UniqueFd> inputs;
-    for (Input& input : state->plan->inputs) {
-      int fd = -1;
-      if (!ReceiveMessage(state->control.get(), &message, &fd) || fd < 0) {
-        return Lost();
-      }
-      inputs.emplace_back(fd);
-      input.reopened = fd;
-    }
-    return Fork(std::move(state));
+    return EnterStarted(std::move(state));
   }
 
  private:
@@ -383,132 +368,42 @@ class Launcher {
 
   static absl::Status StartInit(State* state) {
     Plan& plan = *state->plan;
-    int sockets[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
-      return HostError("make a socket pair");
-    }
-    state->control = UniqueFd(sockets[0]);
-    UniqueFd child_control(sockets[1]);
-    state->events = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
-    if (!state->events.valid() || !state->Watch(sockets[0]) ||
-        (state->foreground != nullptr &&
-         !state->Watch(state->foreground->signals()))) {
-      return HostError("watch the sandbox");
-    }
     const UniqueFd caller(sys::PidfdOpen(getpid()));
     if (!caller.valid()) return HostError("open a pidfd");
-
-    int pidfd = -1;
-    pid_t pid;
+    InitProcess init;
     {
       const SignalsBlocked blocked;
       plan.signal_mask = state->foreground != nullptr
                              ? state->foreground->before()
                              : blocked.before();
-      pid = CloneInit(plan.namespaces & ~uint64_t{CLONE_NEWNET}, &pidfd);
-      if (pid < 0 && errno == ENOSPC && CgroupNamespacesAreOff()) {
-        // Inside another sandbox, most likely, whose cgroup namespace does.
-        plan.namespaces &= ~uint64_t{CLONE_NEWCGROUP};
-        pid = CloneInit(plan.namespaces & ~uint64_t{CLONE_NEWNET}, &pidfd);
-      }
-      if (pid == 0) {
-        // Numbers that a closed standard descriptor left free are the
-        // command's, not init's.
-        const int control = fcntl(child_control.get(), F_DUPFD_CLOEXEC, 3);
-        const int caller_pidfd = fcntl(caller.get(), F_DUPFD_CLOEXEC, 3);
-        if (control < 0 || caller_pidfd < 0) {
-          Setup(plan, child_control.get()).Fail(Step::kFinished);
-        }
-        RunInit(plan, control, caller_pidfd);
-      }
-    }
-    if (pid < 0) return Explain(plan, {Step::kClone, -1, errno, ""});
-    state->init = pid;
-    state->init_pidfd = UniqueFd(pidfd);
-    child_control.Reset();
-    if (plan.wait_for_go) {
-      absl::Status status = LetGo(state);
+      // No exit signal: the end of init is nobody's business but ours, and a
+      // caller that ignores SIGCHLD must not make the kernel reap it.
+      absl::Status status =
+          encapsulate::StartInit(&plan, caller.get(), 0, &init);
       if (!status.ok()) return status;
     }
-    return plan.mask_sockets ? SendMasks(*state) : absl::OkStatus();
+    absl::Status status = state->cgroup.Add(init.pid);
+    if (status.ok()) status = AttendInit(plan, init);
+    status.Update(Adopt(std::move(init), state));
+    return status;
   }
 
-  // No exit signal: the end of init is nobody's business but ours, and a
-  // caller that ignores SIGCHLD must not make the kernel reap it.
-  static pid_t CloneInit(uint64_t flags, int* pidfd) {
-    sys::CloneArgs args;
-    args.flags = flags | CLONE_PIDFD | sys::kCloneClearSighand;
-    args.pidfd = reinterpret_cast<uint64_t>(pidfd);
-    const pid_t pid = sys::Clone3(args);
-    if (pid >= 0 || errno != ENOSYS) return pid;
-    // Some containers filter clone3. Handlers stay until the command's start;
-    // all signals are blocked till then.
-    return static_cast<pid_t>(
-        syscall(SYS_clone, flags | CLONE_PIDFD, nullptr, pidfd, nullptr, 0));
-  }
-
-  // What the caller has to do before init can go on.
-  static absl::Status LetGo(State* state) {
-    absl::Status status = state->cgroup.Add(state->init);
-    if (!status.ok()) return status;
-    if (state->plan->map_from_outside) {
-      const std::string directory = absl::StrCat("/proc/", state->init);
-      const struct {
-        const char* name;
-        const std::string& content;
-      } kMaps[] = {{"gid_map", state->plan->gid_map},
-                   {"uid_map", state->plan->uid_map}};
-      for (const auto& map : kMaps) {
-        const UniqueFd file(open(absl::StrCat(directory, "/", map.name).c_str(),
-                                 O_WRONLY | O_CLOEXEC));
-        if (!file.valid() ||
-            write(file.get(), map.content.data(), map.content.size()) !=
-                static_cast<ssize_t>(map.content.size())) {
-          return Explain(*state->plan, {Step::kMapUser, -1, errno, ""});
-        }
-      }
+  // Has the sandbox watched.
+  static absl::Status Adopt(InitProcess init, State* state) {
+    state->init = std::move(init);
+    state->events = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
+    if (!state->events.valid() || !state->Watch(state->init.control.get()) ||
+        (state->foreground != nullptr &&
+         !state->Watch(state->foreground->signals()))) {
+      return HostError("watch the sandbox");
     }
-    // A child that is gone has left a record of why, which is read next.
-    state->Send(MessageKind::kGo);
     return absl::OkStatus();
-  }
-
-  static absl::Status SendMasks(const State& state) {
-    const absl::StatusOr<std::vector<std::string>> sockets =
-        FindHostSockets(state.plan->unmasked);
-    if (!sockets.ok()) return sockets.status();
-    Message message;
-    message.kind = MessageKind::kMasks;
-    for (const std::string& path : *sockets) {
-      const size_t size = path.size() + 1;
-      if (size > kMaxMessageText) continue;  // no path is that long
-      if (message.text_size + size > kMaxMessageText) {
-        absl::Status status = SendMask(state, message);
-        if (!status.ok()) return status;
-        message.text_size = 0;
-      }
-      memcpy(message.text + message.text_size, path.c_str(), size);
-      message.text_size += static_cast<uint32_t>(size);
-    }
-    if (message.text_size > 0) {
-      absl::Status status = SendMask(state, message);
-      if (!status.ok()) return status;
-    }
-    message.text_size = 0;
-    return SendMask(state, message);
-  }
-
-  static absl::Status SendMask(const State& state, const Message& message) {
-    if (SendMessage(state.control.get(), message)) return absl::OkStatus();
-    // A child that is gone has left a record of why, which is read next.
-    if (errno == EPIPE || errno == ECONNRESET) return absl::OkStatus();
-    return HostError("send to the sandbox");
   }
 
   static absl::Status Await(State& state, MessageKind wanted,
                             Message* message) {
     int fd = -1;
-    if (!ReceiveMessage(state.control.get(), message, &fd)) return Lost();
+    if (!ReceiveMessage(state.init.control.get(), message, &fd)) return Lost();
     if (message->kind == MessageKind::kListener) {
       if (!state.StartWitness(*message, UniqueFd(fd))) return Lost();
       return Await(state, wanted, message);
@@ -526,6 +421,24 @@ class Launcher {
 
   // --- Enter() ------------------------------------------------------------
 
+  static absl::StatusOr<absl::optional<Process>> EnterStarted(
+      std::unique_ptr<State> state) {
+    Message message;
+    absl::Status status = Await(*state, MessageKind::kReady, &message);
+    if (!status.ok()) return status;
+    state->AddSteps(message);
+    std::vector<UniqueFd> inputs;
+    for (Input& input : state->plan->inputs) {
+      int fd = -1;
+      if (!ReceiveMessage(state->init.control.get(), &message, &fd) || fd < 0) {
+        return Lost();
+      }
+      inputs.emplace_back(fd);
+      input.reopened = fd;
+    }
+    return Fork(std::move(state));
+  }
+
   static absl::StatusOr<absl::optional<Process>> Fork(
       std::unique_ptr<State> state) {
     int sockets[2];
@@ -537,7 +450,7 @@ class Launcher {
     {
       const SignalsBlocked blocked;
       Relay::Side side;
-      if (state->relay.Fork(state->init_pidfd.get(),
+      if (state->relay.Fork(state->init.pidfd.get(),
                             static_cast<int>(state->plan->namespaces),
                             relay_end.get(), &side) != 0) {
         return HostError("fork");
@@ -626,7 +539,7 @@ void Process::Disown() {
   state_ = nullptr;
 }
 
-pid_t Process::init_pid() const { return state_->init; }
+pid_t Process::init_pid() const { return state_->init.pid; }
 
 int Process::event_descriptor() const { return state_->events.get(); }
 
@@ -659,7 +572,7 @@ absl::Status Process::Signal(int signal) {
 
 void Process::Kill() {
   state_->killed = true;
-  sys::PidfdSendSignal(state_->init_pidfd.get(), SIGKILL);
+  state_->Kill();
 }
 
 namespace {
@@ -777,7 +690,7 @@ bool Process::Attend(int timeout) {
       state_->resolver != nullptr ? state_->resolver->descriptor() : -1;
   struct pollfd events[] = {{witness, POLLIN, 0},
                             {signals, POLLIN, 0},
-                            {state_->control.get(), POLLIN, 0},
+                            {state_->init.control.get(), POLLIN, 0},
                             {resolver, POLLIN, 0}};
   if (poll(events, 4, timeout) < 0) return true;  // EINTR
   if (events[0].revents != 0 && !state_->witness->Handle()) {
@@ -844,6 +757,13 @@ absl::StatusOr<Result> Run(const Options& options,
 
 absl::StatusOr<absl::optional<Process>> Enter(const Options& options) {
   return Launcher::Enter(options);
+}
+
+absl::StatusOr<absl::optional<Process>> EnterPrepared(
+    const Options& options, std::unique_ptr<Plan> plan, InitProcess init,
+    std::shared_ptr<const void> maker) {
+  return Launcher::EnterPrepared(options, std::move(plan), std::move(init),
+                                 std::move(maker));
 }
 
 }  // namespace encapsulate

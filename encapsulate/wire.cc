@@ -17,10 +17,57 @@ size_t SizeOf(const Message& message) {
 
 union ControlBuffer {
   cmsghdr alignment;
-  char bytes[CMSG_SPACE(sizeof(int))];
+  char bytes[CMSG_SPACE(sizeof(int) * kMaxDescriptors)];
 };
 
 }  // namespace
+
+bool SendPacket(int socket, const void* data, size_t size, const int* fds,
+                size_t count) {
+  iovec packet = {const_cast<void*>(data), size};
+  ControlBuffer control = {};
+  msghdr header = {};
+  header.msg_iov = &packet;
+  header.msg_iovlen = 1;
+  if (count > 0) {
+    header.msg_control = control.bytes;
+    header.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+    cmsghdr* rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int) * count);
+    memcpy(CMSG_DATA(rights), fds, sizeof(int) * count);
+  }
+  ssize_t sent;
+  do {
+    sent = sendmsg(socket, &header, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent == static_cast<ssize_t>(size);
+}
+
+ssize_t ReceivePacket(int socket, void* data, size_t size, int* fds,
+                      size_t count) {
+  iovec packet = {data, size};
+  ControlBuffer control = {};
+  msghdr header = {};
+  header.msg_iov = &packet;
+  header.msg_iovlen = 1;
+  header.msg_control = control.bytes;
+  header.msg_controllen = count > 0 ? CMSG_SPACE(sizeof(int) * count) : 0;
+  ssize_t received;
+  // The kernel says ECONNRESET, once, if the other side has ended with messages
+  // unread; what it sent before is still to be had.
+  do {
+    received = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+  } while (received < 0 && (errno == EINTR || errno == ECONNRESET));
+  for (size_t i = 0; i < count; ++i) fds[i] = -1;
+  const cmsghdr* rights =
+      received >= 0 && count > 0 ? CMSG_FIRSTHDR(&header) : nullptr;
+  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
+    memcpy(fds, CMSG_DATA(rights), rights->cmsg_len - CMSG_LEN(0));
+  }
+  return received;
+}
 
 bool SendMessage(int socket, const Message& message) {
   ssize_t sent;
@@ -31,23 +78,7 @@ bool SendMessage(int socket, const Message& message) {
 }
 
 bool SendDescriptor(int socket, const Message& message, int fd) {
-  iovec data = {const_cast<Message*>(&message), SizeOf(message)};
-  ControlBuffer control = {};
-  msghdr header = {};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
-  header.msg_control = control.bytes;
-  header.msg_controllen = sizeof(control.bytes);
-  cmsghdr* rights = CMSG_FIRSTHDR(&header);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof(fd));
-  memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
-  ssize_t sent;
-  do {
-    sent = sendmsg(socket, &header, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return sent == static_cast<ssize_t>(SizeOf(message));
+  return SendPacket(socket, &message, SizeOf(message), &fd, 1);
 }
 
 bool SendListener(int socket, int listener, bool killable) {
@@ -75,28 +106,10 @@ bool SendListener(int socket, int listener, bool killable) {
 }
 
 bool ReceiveMessage(int socket, Message* message, int* fd) {
-  iovec data = {message, sizeof(*message)};
-  ControlBuffer control = {};
-  msghdr header = {};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
-  header.msg_control = control.bytes;
-  header.msg_controllen = fd != nullptr ? sizeof(control.bytes) : 0;
-  ssize_t size;
-  // The kernel says ECONNRESET, once, if the other side has ended with messages
-  // unread; what it sent before is still to be had.
-  do {
-    size = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-  } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
+  const ssize_t size = ReceivePacket(socket, message, sizeof(*message), fd,
+                                     fd != nullptr ? 1 : 0);
   if (size == 0) errno = 0;
   if (size <= 0) return false;
-  if (fd != nullptr) {
-    *fd = -1;
-    const cmsghdr* rights = CMSG_FIRSTHDR(&header);
-    if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
-      memcpy(fd, CMSG_DATA(rights), sizeof(*fd));
-    }
-  }
   if (static_cast<size_t>(size) < offsetof(Message, text) ||
       static_cast<size_t>(size) != SizeOf(*message)) {
     errno = EPROTO;

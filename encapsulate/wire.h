@@ -4,6 +4,7 @@
 #define ENCAPSULATE_WIRE_H_
 
 #include <sys/resource.h>
+#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -95,6 +96,18 @@ struct Message {
   struct rusage usage = {};
   char text[kMaxMessageText];
 };
+
+// One packet of plain data, with at most kMaxDescriptors descriptors along
+// (unix(7), SCM_RIGHTS). False, with errno, if the other end is gone. Never
+// raises SIGPIPE.
+inline constexpr size_t kMaxDescriptors = 2;
+bool SendPacket(int socket, const void* data, size_t size, const int* fds,
+                size_t count);
+// Returns the packet's size, 0 at the end of the stream, -1 on an error. Fills
+// in as many of the `count` descriptors (close-on-exec) as came along; the
+// others become -1.
+ssize_t ReceivePacket(int socket, void* data, size_t size, int* fds,
+                      size_t count);
 
 // Sends the message, without the unused rest of its text. False, with errno,
 // if the other end is gone. Never raises SIGPIPE.

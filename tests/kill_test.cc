@@ -20,6 +20,7 @@
 #include <string>
 
 #include "absl/types/optional.h"
+#include "encapsulate/preparer.h"
 #include "encapsulate/sandbox.h"
 #include "gtest/gtest.h"
 #include "tests/support.h"
@@ -47,6 +48,20 @@ int EnterChild(const Options& options) {
   const absl::StatusOr<Result> result = (*child)->Wait();
   if (!result.ok()) return kFailed;
   return result->exit_code == 7 ? kRan : kFailed;
+}
+
+// The second and the third sandbox are made ahead.
+int EnterPrepared(const Options& options) {
+  Preparer preparer(2);
+  for (int more = 2; more >= 0; --more) {
+    absl::StatusOr<absl::optional<Process>> child =
+        preparer.Enter(options, more);
+    if (!child.ok()) return kFailed;
+    if (!child->has_value()) _exit(7);
+    const absl::StatusOr<Result> result = (*child)->Wait();
+    if (!result.ok() || result->exit_code != 7) return kFailed;
+  }
+  return kRan;
 }
 
 class TracedCaller {
@@ -223,6 +238,13 @@ TEST_F(KillTest, TheCallerOfEnterDiesAtAnyOfItsCalls) {
   EXPECT_GT(KillEverywhere([&] { return EnterChild(options); }, Who::kCaller,
                            Who::kCaller),
             20);
+}
+
+TEST_F(KillTest, TheCallerWithAHelperDiesAtAnyOfItsCalls) {
+  const Options options = QuickOptions();
+  EXPECT_GT(KillEverywhere([&] { return EnterPrepared(options); }, Who::kCaller,
+                           Who::kCaller),
+            60);
 }
 
 TEST_F(KillTest, InitOfEnterDiesAtAnyOfItsCalls) {

@@ -1,0 +1,79 @@
+// The process that makes sandboxes ahead of need: see preparer.h.
+//
+// It is a program of its own (helper_main.cc), whose image the library carries,
+// so that it holds none of its caller's memory, and what it forks needs no copy
+// of that. It keeps no record: a request is a plan and a number, and for each
+// sandbox there is one reply, in the order of the requests. It ends, and with
+// it every sandbox that isn't complete, when its caller does or hangs up.
+#ifndef ENCAPSULATE_HELPER_H_
+#define ENCAPSULATE_HELPER_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "encapsulate/launch.h"
+#include "encapsulate/unique_fd.h"
+
+namespace encapsulate {
+
+// The caller's end.
+class Helper {
+ public:
+  static absl::StatusOr<std::unique_ptr<Helper>> Start();
+
+  // Hangs up and returns when the helper, and all that it has made, is gone.
+  ~Helper();
+  Helper(const Helper&) = delete;
+  Helper& operator=(const Helper&) = delete;
+
+  // Asks for `count` sandboxes. `plan` is a file that holds what WritePlan()
+  // has returned. False if the helper is gone.
+  bool Ask(int plan, int count);
+
+  // Waits for the next sandbox that was asked for. An init without a pid: it
+  // couldn't be started. `namespaces` are those that it has. False if the
+  // helper is gone.
+  bool Receive(InitProcess* init, uint64_t* namespaces);
+
+  // In a forked child: closes what belongs to the caller.
+  void Disown();
+
+ private:
+  struct Guardian;
+
+  Helper() = default;
+
+  UniqueFd socket_;
+  // A process that shares this one's memory, like the relay (relay.h), and is
+  // the helper's parent: executing a program gives a child its exit signal
+  // back, and a wait(2) of the program's own must not find the helper.
+  Guardian* guardian_ = nullptr;
+};
+
+// --- What the program shares with it ----------------------------------------
+
+// The descriptors that it starts with: its end of the socket, and a pidfd.
+inline constexpr int kHelperSocket = 3;
+inline constexpr int kHelperCaller = 4;
+
+// Comes with the file of the plan.
+struct HelperRequest {
+  int32_t count;
+};
+
+// Comes with the pidfd and the control socket of init, unless that couldn't be
+// started (-1).
+struct HelperReply {
+  int32_t pid;
+  uint64_t namespaces;
+};
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_HELPER_H_

@@ -1,0 +1,266 @@
+#include "encapsulate/preparer.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "encapsulate/helper.h"
+#include "encapsulate/launch.h"
+#include "encapsulate/plan.h"
+#include "encapsulate/plan_wire.h"
+#include "encapsulate/syscalls.h"
+#include "encapsulate/unique_fd.h"
+
+namespace encapsulate {
+namespace {
+
+// What a sandbox is made from besides its plan, and what the helper has from
+// its start: a caller that changes it makes sandboxes itself from then on.
+class Surroundings {
+ public:
+  static Surroundings Current() {
+    Surroundings now;
+    now.uid_ = geteuid();
+    now.gid_ = getegid();
+    const char* const kPaths[] = {"/", "/proc/thread-self/ns/mnt",
+                                  "/proc/thread-self/ns/user"};
+    for (size_t i = 0; i < 3; ++i) {
+      struct stat info = {};
+      if (stat(kPaths[i], &info) != 0) continue;
+      now.files_[i][0] = info.st_dev;
+      now.files_[i][1] = info.st_ino;
+    }
+    return now;
+  }
+
+  bool operator==(const Surroundings& other) const {
+    return uid_ == other.uid_ && gid_ == other.gid_ &&
+           std::equal(&files_[0][0], &files_[0][0] + 6, &other.files_[0][0]);
+  }
+
+ private:
+  uid_t uid_ = 0;
+  gid_t gid_ = 0;
+  uint64_t files_[3][2] = {};
+};
+
+// Whether a sandbox that was made before can be the same as one made now.
+bool CanPrepare(const Options& options, const Plan& plan) {
+  return plan.inputs.empty() && !plan.foreground &&
+         !options.limits.memory.has_value() &&
+         !options.limits.processes.has_value();
+}
+
+}  // namespace
+
+// The sandboxes that wait, or that the helper is at.
+class Preparer::Stock {
+ public:
+  static absl::StatusOr<std::unique_ptr<Stock>> Start() {
+    absl::StatusOr<std::unique_ptr<Helper>> helper = Helper::Start();
+    if (!helper.ok()) return helper.status();
+    return std::unique_ptr<Stock>(new Stock(*std::move(helper)));
+  }
+
+  ~Stock() {
+    for (const Sandbox& sandbox : sandboxes_) Kill(sandbox);
+  }
+  Stock(const Stock&) = delete;
+  Stock& operator=(const Stock&) = delete;
+
+  std::shared_ptr<const void> helper() const { return helper_; }
+  bool lost() const { return lost_; }
+  bool FitsSurroundings() const { return made_in_ == Surroundings::Current(); }
+
+  // Drops what was made before the host's mount table changed.
+  void Refresh() {
+    struct pollfd event = {mount_table_.get(), POLLPRI, 0};
+    if (poll(&event, 1, 0) <= 0) return;
+    while (!sandboxes_.empty()) Drop(0);
+  }
+
+  // Takes a sandbox out; false if there is none.
+  bool Take(const std::string& plan, InitProcess* init, uint64_t* namespaces) {
+    for (size_t i = 0; i < sandboxes_.size(); ++i) {
+      if (sandboxes_[i].plan != plan) continue;
+      if (!Have(i)) return false;
+      Sandbox taken = std::move(sandboxes_[i]);
+      sandboxes_.erase(sandboxes_.begin() + static_cast<ptrdiff_t>(i));
+      *init = std::move(taken.init);
+      *namespaces = taken.namespaces;
+      return init->pid > 0;
+    }
+    return false;
+  }
+
+  // Has as many made as are missing to `count`, in the place of others if there
+  // are more than `most` then.
+  void Expect(const std::string& plan, int count, int most) {
+    const auto is_other = [&plan](const Sandbox& sandbox) {
+      return sandbox.plan != plan;
+    };
+    const auto others =
+        std::count_if(sandboxes_.begin(), sandboxes_.end(), is_other);
+    int missing =
+        count - static_cast<int>(sandboxes_.size()) + static_cast<int>(others);
+    if (missing <= 0) return;
+    while (!lost_ && static_cast<int>(sandboxes_.size()) + missing > most) {
+      const auto other =
+          std::find_if(sandboxes_.begin(), sandboxes_.end(), is_other);
+      Drop(static_cast<size_t>(other - sandboxes_.begin()));
+    }
+    if (lost_ || !WriteFile(plan)) return;
+    lost_ = !helper_->Ask(plan_file_.get(), missing);
+    if (lost_) return;
+    for (; missing > 0; --missing) {
+      sandboxes_.emplace_back();
+      sandboxes_.back().plan = plan;
+    }
+  }
+
+  void Disown() {
+    helper_->Disown();
+    sandboxes_.clear();
+    mount_table_.Reset();
+    plan_file_.Reset();
+  }
+
+ private:
+  struct Sandbox {
+    std::string plan;
+    bool received = false;
+    InitProcess init;
+    uint64_t namespaces = 0;
+  };
+
+  explicit Stock(std::unique_ptr<Helper> helper)
+      : helper_(std::move(helper)),
+        made_in_(Surroundings::Current()),
+        mount_table_(
+            open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC)) {}
+
+  static void Kill(const Sandbox& sandbox) {
+    if (sandbox.init.pid > 0) {
+      sys::PidfdSendSignal(sandbox.init.pidfd.get(), SIGKILL);
+    }
+  }
+
+  // Waits for the i-th sandbox. If the helper is lost, only those that were
+  // received are left.
+  bool Have(size_t i) {
+    for (size_t j = 0; j <= i; ++j) {
+      Sandbox& next = sandboxes_[j];
+      if (next.received) continue;
+      if (!helper_->Receive(&next.init, &next.namespaces)) {
+        lost_ = true;
+        sandboxes_.resize(j);
+        return false;
+      }
+      next.received = true;
+    }
+    return true;
+  }
+
+  void Drop(size_t i) {
+    if (!Have(i)) return;
+    Kill(sandboxes_[i]);
+    sandboxes_.erase(sandboxes_.begin() + static_cast<ptrdiff_t>(i));
+  }
+
+  // A file for every plan: the helper may not have read the last one yet.
+  bool WriteFile(const std::string& plan) {
+    if (plan_file_.valid() && plan == written_) return true;
+    plan_file_ = UniqueFd(static_cast<int>(
+        syscall(SYS_memfd_create, "plan", unsigned{MFD_CLOEXEC})));
+    written_ = plan;
+    if (plan_file_.valid() &&
+        write(plan_file_.get(), plan.data(), plan.size()) ==
+            static_cast<ssize_t>(plan.size())) {
+      return true;
+    }
+    plan_file_.Reset();
+    return false;
+  }
+
+  const std::shared_ptr<Helper> helper_;
+  const Surroundings made_in_;
+  UniqueFd mount_table_;
+  // In the order in which they were asked for; those that have been received
+  // come first.
+  std::deque<Sandbox> sandboxes_;
+  bool lost_ = false;
+  UniqueFd plan_file_;
+  std::string written_;
+};
+
+Preparer::Preparer(int ahead) : ahead_(std::min(ahead, kMostAhead)) {}
+
+Preparer::~Preparer() = default;
+
+absl::StatusOr<absl::optional<Process>> Preparer::Enter(const Options& options,
+                                                        int more) {
+  auto plan = std::make_unique<Plan>();
+  absl::Status status = MakePlan(options, nullptr, plan.get());
+  if (!status.ok()) return status;
+  InitProcess init;
+  std::shared_ptr<const void> maker;
+  if (why_in_line_.empty() && CanPrepare(options, *plan)) {
+    maker = TakePrepared(plan.get(), more, &init);
+  }
+  const bool prepared = maker != nullptr;
+  absl::StatusOr<absl::optional<Process>> entered = absl::optional<Process>();
+  if (prepared) {
+    entered = EnterPrepared(options, std::move(plan), std::move(init),
+                            std::move(maker));
+  }
+  // Whatever went wrong, either does so again or not at all.
+  if (!prepared || !entered.ok()) entered = encapsulate::Enter(options);
+  if (entered.ok() && !entered->has_value()) Disown();
+  return entered;
+}
+
+std::shared_ptr<const void> Preparer::TakePrepared(Plan* plan, int more,
+                                                   InitProcess* init) {
+  const int count = std::min(more, ahead_);
+  if (stock_ == nullptr) {
+    if (count <= 0) return nullptr;
+    absl::StatusOr<std::unique_ptr<Stock>> stock = Stock::Start();
+    if (!stock.ok()) {
+      why_in_line_ = std::string(stock.status().message());
+      return nullptr;
+    }
+    stock_ = *std::move(stock);
+  }
+  if (!stock_->FitsSurroundings()) return nullptr;
+  stock_->Refresh();
+  const std::string bytes = WritePlan(*plan);
+  const bool taken = stock_->Take(bytes, init, &plan->namespaces);
+  stock_->Expect(bytes, count, ahead_);
+  std::shared_ptr<const void> maker = stock_->helper();
+  if (stock_->lost()) {
+    why_in_line_ = "the process that makes sandboxes ahead of need has ended";
+    stock_ = nullptr;
+  }
+  return taken ? maker : nullptr;
+}
+
+void Preparer::Disown() {
+  if (stock_ != nullptr) stock_->Disown();
+  stock_ = nullptr;
+  why_in_line_ = "this process isn't the one that has the helper";
+}
+
+}  // namespace encapsulate
