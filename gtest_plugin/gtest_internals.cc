@@ -146,5 +146,11 @@ bool BreaksOnFailure() { return GTEST_FLAG_GET(break_on_failure); }
 
 bool FailsFast() { return GTEST_FLAG_GET(fail_fast); }
 
+bool Repeats() {
+  // A negative one never ends.
+  const int times = GTEST_FLAG_GET(repeat);
+  return times < 0 || times > 1;
+}
+
 }  // namespace gtest_internals
 }  // namespace encapsulate

@@ -76,6 +76,9 @@ bool BreaksOnFailure();
 // Whether --gtest_fail_fast is in force.
 bool FailsFast();
 
+// Whether --gtest_repeat asks for another iteration.
+bool Repeats();
+
 }  // namespace gtest_internals
 }  // namespace encapsulate
 

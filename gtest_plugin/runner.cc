@@ -135,8 +135,11 @@ class Runner::ProgramListener : public testing::EmptyTestEventListener {
   void OnTestProgramStart(const testing::UnitTest& program) override {
     Get().OnProgramStart(program);
   }
+  void OnTestIterationStart(const testing::UnitTest&, int) override {
+    Get().started_tests_ = 0;
+  }
   void OnTestProgramEnd(const testing::UnitTest&) override {
-    Get().WriteDurations();
+    Get().OnProgramEnd();
   }
 };
 
@@ -213,6 +216,12 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
   }
   end_listener_ = new EndListener;
   testing::UnitTest::GetInstance()->listeners().Append(end_listener_);
+}
+
+// What was made ahead ends with the tests, not a little after the program.
+void Runner::OnProgramEnd() {
+  preparer_ = absl::nullopt;
+  WriteDurations();
 }
 
 void Runner::ReadDurations() {
@@ -314,6 +323,31 @@ std::unique_ptr<RunningTest> Runner::Prepare(const testing::TestInfo& test) {
   return running;
 }
 
+int Runner::MoreTests() const {
+  // The last of the next iteration is as good a guess as any.
+  const testing::UnitTest& program = *testing::UnitTest::GetInstance();
+  const int more = program.test_to_run_count() - started_tests_;
+  return gtest_internals::Repeats() ? std::max(more, jobs_) : more;
+}
+
+absl::StatusOr<RunningTest::Side> Runner::Start(RunningTest* test,
+                                                RunningTest::Where where) {
+  absl::Status why_not = WhyNotFork();
+  if (!why_not.ok()) return why_not;
+  ++started_tests_;
+  // One more than can run, so that there is one when one of them ends.
+  if (!preparer_.has_value()) preparer_.emplace(jobs_ + 1);
+  absl::StatusOr<RunningTest::Side> side =
+      test->Start(where, &*preparer_, MoreTests());
+  if (side.ok() && *side == RunningTest::Side::kTest) return side;
+  const std::string& why = preparer_->WhyInLine();
+  if (!why.empty() && !std::exchange(told_in_line_, true)) {
+    test->Note(absl::StrCat(
+        "sandboxes are made when tests need them, which takes longer: ", why));
+  }
+  return side;
+}
+
 // The calling process is that of `test` from now on.
 void Runner::Become(RunningTest* test) {
   if (current_ != nullptr && current_.get() != test) current_->Disown();
@@ -342,9 +376,8 @@ bool Runner::RunTest() {
   current_ = Prepare(info);
   // Before the test can print.
   Replay();
-  const absl::Status why_not = WhyNotFork();
   const absl::StatusOr<RunningTest::Side> side =
-      why_not.ok() ? current_->Start(RunningTest::Where::kShown) : why_not;
+      Start(current_.get(), RunningTest::Where::kShown);
   if (!side.ok()) {
     current_->Refuse(side.status());
   } else if (*side == RunningTest::Side::kTest) {
@@ -492,9 +525,8 @@ void Runner::RunAhead() {
 
 void Runner::StartAhead(const testing::TestInfo& info) {
   std::unique_ptr<RunningTest> test = Prepare(info);
-  const absl::Status why_not = WhyNotFork();
   const absl::StatusOr<RunningTest::Side> side =
-      why_not.ok() ? test->Start(RunningTest::Where::kHeld) : why_not;
+      Start(test.get(), RunningTest::Where::kHeld);
   if (!side.ok()) {
     // The test is tried again, and the error shown, in its turn.
     schedule_->Stop();

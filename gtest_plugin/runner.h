@@ -18,9 +18,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/preparer.h"
 #include "gtest/gtest.h"
 #include "gtest_plugin/channel.h"
 #include "gtest_plugin/durations.h"
@@ -80,6 +82,7 @@ class Runner {
   void OnProgramStart(const testing::UnitTest& program);
   void ReadDurations();
   void WriteDurations() const;
+  void OnProgramEnd();
   // Why tests can't or mustn't be encapsulated, to be shown; "" if they can.
   std::string WhyInProcess() const;
 
@@ -87,6 +90,10 @@ class Runner {
   bool RunTest();
   RunningTest::Asked AskedFor(const testing::TestInfo& test) const;
   std::unique_ptr<RunningTest> Prepare(const testing::TestInfo& test);
+  absl::StatusOr<RunningTest::Side> Start(RunningTest* test,
+                                          RunningTest::Where where);
+  // Tests that are likely to be started after this one.
+  int MoreTests() const;
   void WarnOfThreads(RunningTest* test);
   absl::Status WhyNotFork() const;
   void Become(RunningTest* test);
@@ -128,6 +135,9 @@ class Runner {
   int jobs_ = 1;
   absl::optional<Durations> durations_;
   bool shows_progress_ = false;
+  absl::optional<Preparer> preparer_;  // while tests run
+  int started_tests_ = 0;              // in this iteration
+  bool told_in_line_ = false;
 
   bool creating_ = false;  // the object of a test
   bool ran_elsewhere_ = false;

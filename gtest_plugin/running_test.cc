@@ -121,7 +121,9 @@ RunningTest::~RunningTest() {
 
 // --- Starting ---------------------------------------------------------------
 
-absl::StatusOr<RunningTest::Side> RunningTest::Start(Where where) {
+absl::StatusOr<RunningTest::Side> RunningTest::Start(Where where,
+                                                     Preparer* preparer,
+                                                     int more) {
   absl::Status status = PrepareView();
   if (status.ok()) status = channel_->Open();
   if (status.ok()) status = OpenStreams(where);
@@ -131,7 +133,9 @@ absl::StatusOr<RunningTest::Side> RunningTest::Start(Where where) {
   absl::StatusOr<absl::optional<Process>> entered = absl::optional<Process>();
   {
     const gtest_internals::ResultsLock lock;
-    entered = Enter(view_.options);
+    // A scratch directory of the test's own makes its sandbox one of a kind.
+    const int alike = inputs_.kept_scratch.empty() ? more : 0;
+    entered = preparer->Enter(view_.options, alike);
   }
   if (entered.ok() && !entered->has_value()) return Side::kTest;
   channel_->EnterParent();

@@ -2,7 +2,8 @@
 // started, watched to its end, and judged.
 //
 //   RunningTest test(info, asked, settings, started, &channels);
-//   if (*test.Start(RunningTest::Where::kHeld) == RunningTest::Side::kTest) {
+//   if (*test.Start(RunningTest::Where::kHeld, &preparer, 0) ==
+//   RunningTest::Side::kTest) {
 //     test.Become();  // inside
 //     return;
 //   }
@@ -38,6 +39,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/preparer.h"
 #include "encapsulate/result.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/unique_fd.h"
@@ -91,9 +93,10 @@ class RunningTest {
   // one file, its order is kept.
   enum class Where { kShown, kHeld };
   enum class Side { kProgram, kTest };
-  // Forks. An error is returned in the program only, and the test then hasn't
+  // Forks, into a sandbox of `preparer`, who is told that `more` tests are to
+  // come. An error is returned in the program only, and the test then hasn't
   // run.
-  absl::StatusOr<Side> Start(Where where);
+  absl::StatusOr<Side> Start(Where where, Preparer* preparer, int more);
 
   // On the test's side, to be called when every other RunningTest is disowned.
   void Become();

@@ -118,6 +118,22 @@ TEST(JobsTest, ElapsedTimeIsTheTestsOwn) {
   EXPECT_GE(atof(xml.c_str() + time + 7), 0.05) << xml.substr(test, 200);
 }
 
+TEST(JobsTest, ALostHelperIsToldOnce) {
+  const std::string notice =
+      "encapsulate: sandboxes are made when tests need them, which takes "
+      "longer: the process that makes sandboxes ahead of need has ended\n";
+  // With more at a time, enough would be ready for all that come.
+  const Ran lost =
+      RunJobs("OrderTest.*:HelperTest.*", {"--encapsulate_jobs=1"});
+  EXPECT_EQ(lost.output.exit_code(), 0) << lost.output.console;
+  EXPECT_EQ(lost.Log(), absl::StrCat(kOneAtATime, kOneAtATime));
+  const size_t told = lost.output.console.find(notice);
+  EXPECT_NE(told, std::string::npos) << lost.output.console;
+  EXPECT_EQ(lost.output.console.find(notice, told + 1), std::string::npos);
+  const Ran run = RunJobs("OrderTest.*");
+  EXPECT_THAT(run.output.console, Not(HasSubstr("encapsulate: ")));
+}
+
 TEST(JobsTest, OutputBeyondWhatIsHeldWaitsForItsTurn) {
   const Ran run = RunJobs("OutputTest.*", {"--encapsulate_jobs=3"});
   EXPECT_EQ(run.output.exit_code(), 0);
