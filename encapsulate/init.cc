@@ -411,7 +411,8 @@ class Init {
 
   void Obey() {
     Message message;
-    if (!ReceiveMessage(control_, &message)) _exit(1);  // nobody waits for us
+    int fd = -1;
+    if (!ReceiveMessage(control_, &message, &fd)) _exit(1);  // nobody waits
     switch (message.kind) {
       case MessageKind::kSignal:
         // A negative number is for the command's whole group.
@@ -435,11 +436,18 @@ class Init {
         // It may have been waited for.
         StartClock();
         Hide();
-        Tell(MessageKind::kWatching, 0);
+        TellWatched(fd);
         break;
       default:
         _exit(1);
     }
+  }
+
+  // Lets the command go on.
+  static void TellWatched(int fd) {
+    const uint64_t one = 1;
+    if (write(fd, &one, sizeof(one)) != sizeof(one)) _exit(1);
+    close(fd);
   }
 
   // proc_loadavg(5): the last field, as this process's PID namespace has it.

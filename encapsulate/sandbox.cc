@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -457,7 +458,7 @@ class Launcher {
       }
       if (side == Relay::Side::kChild) {
         state->relay_socket.Reset();
-        BecomeInside(*state->plan, relay_end.get());
+        BecomeInside(*state->plan, relay_end.get(), state->init.control.get());
         // Let go of what belongs to the caller, without ending it.
         state->Disown();
         // The environment points into the plan.
@@ -484,20 +485,21 @@ class Launcher {
                      {message.step, message.index, message.error,
                       std::string(message.text, message.text_size)});
     }
+    if (message.kind != MessageKind::kStarted) return Lost();
     state->AddSteps(message);
-    // The child goes on once init is out of its reach.
-    const int child = message.number;
-    if (!state->Send(MessageKind::kWatch, child)) return Lost();
-    absl::Status status = Await(*state, MessageKind::kWatching, &message);
-    if (!status.ok()) return status;
-    message = {};
-    message.kind = MessageKind::kGo;
-    if (!SendMessage(state->relay_socket.get(), message)) return Lost();
     return absl::optional<Process>(Process(std::move(state)));
   }
 
-  static void BecomeInside(Plan& plan, int socket) {
+  // `control` leads to init, which has to know whom to watch, and goes out of
+  // the child's reach, before the child may go on. Meanwhile the child confines
+  // itself, and nobody waits for the caller to be scheduled.
+  static void BecomeInside(Plan& plan, int socket, int control) {
     Setup setup(plan, socket);
+    UniqueFd watched(setup.Check(eventfd(0, EFD_CLOEXEC), Step::kFork));
+    Message watch;
+    watch.kind = MessageKind::kWatch;
+    watch.number = getpid();
+    if (!SendDescriptor(control, watch, watched.get())) _exit(1);
     setpgid(0, 0);
     if (chdir(plan.directory.c_str()) != 0) setup.Fail(Step::kEnterDirectory);
     for (const Input& input : plan.inputs) {
@@ -523,9 +525,20 @@ class Launcher {
     } else {
       setup.Fail(Step::kWatchCalls);
     }
-    setup.Report(MessageKind::kStarted, getpid());
-    Message go;
-    if (!ReceiveMessage(setup.control(), &go)) _exit(1);
+    uint64_t count;
+    if (!AwaitInit(watched.get(), control) ||
+        read(watched.get(), &count, sizeof(count)) != sizeof(count)) {
+      _exit(1);
+    }
+    setup.Report(MessageKind::kStarted);
+  }
+
+  // False if init is gone. Nothing is to be heard of it on `control` before.
+  static bool AwaitInit(int watched, int control) {
+    struct pollfd events[2] = {{watched, POLLIN, 0}, {control, 0, 0}};
+    while (poll(events, 2, -1) < 0 && errno == EINTR) {
+    }
+    return events[0].revents != 0;
   }
 };
 

@@ -60,7 +60,6 @@ enum class MessageKind : uint8_t {
   kResolver,  // carries the name server's socket; number: its type
   kLastPid,   // number: the latest pid that was given away inside
   kStarted,   // the command runs (text: StepRecords)
-  kWatching,  // Enter(): init has done what kWatch asks for
   kStopped,   // number: the signal that stopped the command
   kLeftover,  // number: pid; text: name '\0' command
   kChange,    // number: OverlayChange::Kind; text: path
@@ -70,7 +69,8 @@ enum class MessageKind : uint8_t {
   kMasks,     // text: paths, each with a '\0'; empty: that was all
   kSignal,    // number: signal for the command
   kContinue,  // SIGCONT for the command's process group
-  kWatch,     // Enter(): number: pid, as init sees it, to watch as the command
+  kWatch,     // from Enter()'s child: number: its pid, to watch as the command;
+              // carries an eventfd to be told by
   kTerminal,  // give the terminal to the command's process group
   kAskPid,    // wants kLastPid
 };
