@@ -2,22 +2,31 @@
 //
 //   ./bazelw run -c opt //benchmarks:plugin
 //
-// For a small program and for one with 256 MB of memory in use, in Markdown:
+// For programs with little and with much memory in use, and for hosts with few
+// and with many mounts, in Markdown:
 //   - in the program: plain GoogleTest, all tests in one process.
 //   - fork: the least that a test in a process of its own can cost.
-//   - fork and exec: the program once for each test, as gtest-parallel does.
 //   - encapsulated: by //gtest_plugin:environment.
+//   - encapsulated, in line: the same, with no sandbox made ahead of need.
+//   - fork and exec: the program once for each test, as gtest-parallel does.
+//   - bubblewrap: the same in a sandbox, where that is installed.
 // The contenders take turns, each with a share of the tests, so that a slow
-// moment of the machine hits all of them; quote the ratios. At last it shows
-// what memory and descriptors a program keeps while its tests come and go.
+// moment of the machine hits all of them; quote the ratios. Then it shows what
+// memory and descriptors a program keeps while its tests come and go, and last
+// how long suites of tests that sleep, compute and write files take on one and
+// on two processors, in the program, in gtest-parallel's way and encapsulated.
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <utility>
@@ -33,13 +42,17 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
-ABSL_FLAG(int, tests, 10000,
-          "tests of each contender; a twentieth of them in a program with "
-          "memory in use, where a fork takes so much longer");
+ABSL_FLAG(int, tests, 2000,
+          "tests of each contender; a tenth of them where a fork takes long, "
+          "in programs with more than 16 MB in use");
 ABSL_FLAG(int, rounds, 20, "turns that each contender gets");
 ABSL_FLAG(std::vector<std::string>, megabytes,
-          (std::vector<std::string>{"0", "256"}),
+          (std::vector<std::string>{"4", "64", "512"}),
           "memory that the program has in use");
+ABSL_FLAG(std::vector<std::string>, mounts,
+          (std::vector<std::string>{"300", "3000"}),
+          "numbers of mounts to add to the host's, for a program with 4 MB");
+ABSL_FLAG(int, suite, 1000, "tests of a suite; 0 leaves the suites out");
 
 namespace {
 
@@ -55,9 +68,14 @@ std::string ProgramPath(const std::string& name) {
 // Runs one of the programs of plugin_benchmark_tests.cc and returns what it
 // prints. `settings` are its environment.
 std::string RunProgram(const std::string& name, Strings settings,
-                       const Strings& arguments = {}) {
-  Strings command = {ProgramPath(name), "--gtest_brief=1",
-                     "--encapsulate_jobs=1"};
+                       const Strings& arguments = {},
+                       const Strings& sandbox = {}) {
+  Strings command = sandbox;
+  for (const std::string& word :
+       {ProgramPath(name), std::string("--gtest_brief=1"),
+        std::string("--encapsulate_jobs=1")}) {
+    command.push_back(word);
+  }
   command.insert(command.end(), arguments.begin(), arguments.end());
   settings.emplace_back("PATH=/usr/bin:/bin");
   const auto pointers = [](Strings& strings) {
@@ -73,8 +91,8 @@ std::string RunProgram(const std::string& name, Strings settings,
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
   pid_t pid;
   const int error =
-      posix_spawn(&pid, command[0].c_str(), &actions, nullptr,
-                  pointers(command).data(), pointers(settings).data());
+      posix_spawnp(&pid, command[0].c_str(), &actions, nullptr,
+                   pointers(command).data(), pointers(settings).data());
   posix_spawn_file_actions_destroy(&actions);
   close(out[1]);
   std::string output;
@@ -104,11 +122,12 @@ std::string Line(const std::string& output, const std::string& name) {
 // doesn't count.
 absl::Duration TimeOfTests(const std::string& program, int tests,
                            const std::string& megabytes, Strings settings = {},
-                           const Strings& arguments = {}) {
+                           const Strings& arguments = {},
+                           const Strings& sandbox = {}) {
   settings.push_back(absl::StrCat("BENCHMARK_TESTS=", tests));
   settings.push_back(absl::StrCat("BENCHMARK_MEGABYTES=", megabytes));
   const std::string output =
-      RunProgram(program, std::move(settings), arguments);
+      RunProgram(program, std::move(settings), arguments, sandbox);
   return absl::Nanoseconds(atoll(Line(output, "time ").c_str()));
 }
 
@@ -120,8 +139,37 @@ struct Contender {
   double share = 1;
 };
 
+// Each test by a process of its own.
+absl::Duration TimeOfProcesses(int tests, const std::string& megabytes,
+                               const Strings& sandbox) {
+  const absl::Time begin = absl::Now();
+  for (int i = 0; i < tests; ++i) {
+    TimeOfTests("plugin_tests_plain", tests, megabytes, {},
+                {absl::StrCat("--gtest_filter=*/", i)}, sandbox);
+  }
+  return absl::Now() - begin;
+}
+
+// Asked for what an encapsulated test has.
+const Strings& Bubblewrap() {
+  static const auto* const command =
+      new Strings{"bwrap", "--ro-bind",     "/",
+                  "/",     "--tmpfs",       "/tmp",
+                  "--dev", "/dev",          "--proc",
+                  "/proc", "--unshare-all", "--die-with-parent"};
+  return *command;
+}
+
+bool HasBubblewrap() {
+  Strings command = Bubblewrap();
+  command.emplace_back("true");
+  std::string words;
+  for (const std::string& word : command) absl::StrAppend(&words, word, " ");
+  return system(absl::StrCat(words, ">/dev/null 2>&1").c_str()) == 0;
+}
+
 std::vector<Contender> Contenders() {
-  return {
+  std::vector<Contender> contenders = {
       {"in the program",
        [](int tests, const std::string& megabytes) {
          return TimeOfTests("plugin_tests_plain", tests, megabytes);
@@ -131,21 +179,29 @@ std::vector<Contender> Contenders() {
          return TimeOfTests("plugin_tests_plain", tests, megabytes,
                             {"BENCHMARK_FORKS=1"});
        }},
-      {"fork and exec",
-       [](int tests, const std::string& megabytes) {
-         const absl::Time begin = absl::Now();
-         for (int i = 0; i < tests; ++i) {
-           TimeOfTests("plugin_tests_plain", tests, megabytes, {},
-                       {absl::StrCat("--gtest_filter=*/", i)});
-         }
-         return absl::Now() - begin;
-       },
-       0.1},
       {"encapsulated",
        [](int tests, const std::string& megabytes) {
          return TimeOfTests("plugin_tests_encapsulated", tests, megabytes);
        }},
-  };
+      {"encapsulated, in line",
+       [](int tests, const std::string& megabytes) {
+         return TimeOfTests("plugin_tests_encapsulated", tests, megabytes,
+                            {"BENCHMARK_IN_LINE=1"});
+       }},
+      {"fork and exec",
+       [](int tests, const std::string& megabytes) {
+         return TimeOfProcesses(tests, megabytes, {});
+       },
+       0.1}};
+  if (HasBubblewrap()) {
+    contenders.push_back({"bubblewrap",
+                          [](int tests, const std::string& megabytes) {
+                            return TimeOfProcesses(tests, megabytes,
+                                                   Bubblewrap());
+                          },
+                          0.1});
+  }
+  return contenders;
 }
 
 absl::Duration Median(std::vector<absl::Duration> values) {
@@ -153,11 +209,11 @@ absl::Duration Median(std::vector<absl::Duration> values) {
   return values[values.size() / 2];
 }
 
-void Compare(const std::string& megabytes) {
+void Compare(const std::string& megabytes, const std::string& where) {
   const int rounds = absl::GetFlag(FLAGS_rounds);
   const double tests_of_round =
       static_cast<double>(absl::GetFlag(FLAGS_tests)) / rounds /
-      (megabytes == "0" ? 1 : 20);
+      (atoi(megabytes.c_str()) <= 16 ? 1 : 10);
   const std::vector<Contender> contenders = Contenders();
   std::vector<std::vector<absl::Duration>> times(contenders.size());
   for (int round = 0; round < rounds; ++round) {
@@ -172,9 +228,9 @@ void Compare(const std::string& megabytes) {
     if (contenders[i].name == "fork") fork = Median(times[i]);
   }
   printf(
-      "| one test of a program with %s MB | median | of a fork |\n"
+      "| one test of a program with %s MB%s | median | of a fork |\n"
       "|---|---:|---:|\n",
-      megabytes.c_str());
+      megabytes.c_str(), where.c_str());
   for (size_t i = 0; i < contenders.size(); ++i) {
     const absl::Duration median = Median(times[i]);
     printf("| %s | %.1f us | %.3g |\n", contenders[i].name.c_str(),
@@ -200,6 +256,120 @@ void ShowWhatStays() {
     printf("| %s | %s kB | %s |\n", words[1].c_str(), words[2].c_str(),
            words[3].c_str());
   }
+  printf("\n");
+}
+
+// --- On hosts with many mounts ----------------------------------------------
+
+void WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream(path) << text;
+}
+
+// For this process and its children.
+bool AddMounts(int count) {
+  const uid_t uid = geteuid();
+  const gid_t gid = getegid();
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+  WriteFile("/proc/self/setgroups", "deny");
+  WriteFile("/proc/self/uid_map", absl::StrCat(uid, " ", uid, " 1"));
+  WriteFile("/proc/self/gid_map", absl::StrCat(gid, " ", gid, " 1"));
+  if (mount("mounts", "/mnt", "tmpfs", 0, nullptr) != 0) return false;
+  for (int i = 0; i < count; ++i) {
+    const std::string directory = absl::StrCat("/mnt/", i);
+    if (mkdir(directory.c_str(), 0755) != 0 ||
+        mount("mounts", directory.c_str(), "tmpfs", 0, "size=4k") != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void CompareWithMounts(const std::string& mounts) {
+  fflush(stdout);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const bool added = AddMounts(atoi(mounts.c_str()));
+    if (added) Compare("4", absl::StrCat(", ", mounts, " more mounts"));
+    _exit(added ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  if (status != 0) printf("(this host does not allow more mounts)\n\n");
+}
+
+// --- Suites -----------------------------------------------------------------
+
+// gtest-parallel's way: a process for each test, `jobs` at a time.
+absl::Duration TimeOfProcesses(const std::string& work, int jobs) {
+  const absl::Time begin = absl::Now();
+  const int tests = absl::GetFlag(FLAGS_suite);
+  int running = 0;
+  for (int next = 0; next < tests || running > 0;) {
+    if (next < tests && running < jobs) {
+      const pid_t pid = fork();
+      if (pid == 0) {
+        RunProgram("plugin_tests_plain",
+                   {absl::StrCat("BENCHMARK_TESTS=", tests),
+                    absl::StrCat("BENCHMARK_WORK=", work)},
+                   {absl::StrCat("--gtest_filter=*/", next)});
+        _exit(0);
+      }
+      ++next;
+      ++running;
+    } else if (wait(nullptr) > 0) {
+      --running;
+    }
+  }
+  return absl::Now() - begin;
+}
+
+absl::Duration TimeOfSuite(const std::string& program, const std::string& work,
+                           int jobs) {
+  const absl::Time begin = absl::Now();
+  RunProgram(program,
+             {absl::StrCat("BENCHMARK_TESTS=", absl::GetFlag(FLAGS_suite)),
+              absl::StrCat("BENCHMARK_WORK=", work)},
+             {absl::StrCat("--encapsulate_jobs=", jobs)});
+  return absl::Now() - begin;
+}
+
+bool UseProcessors(int count) {
+  cpu_set_t all;
+  cpu_set_t some;
+  CPU_ZERO(&some);
+  if (sched_getaffinity(0, sizeof(all), &all) != 0) return false;
+  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&some) < count; ++cpu) {
+    if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &some);
+  }
+  return CPU_COUNT(&some) == count &&
+         sched_setaffinity(0, sizeof(some), &some) == 0;
+}
+
+void CompareSuites() {
+  printf(
+      "| %d tests | processors | at a time | in the program | gtest-parallel's "
+      "way | encapsulated |\n|---|---:|---:|---:|---:|---:|\n",
+      absl::GetFlag(FLAGS_suite));
+  for (int processors : {2, 1}) {
+    if (!UseProcessors(processors)) continue;
+    for (const char* work : {"sleep", "cpu", "files"}) {
+      const int jobs = work == std::string("sleep") ? 32 : processors;
+      std::vector<absl::Duration> times[3];
+      for (int round = 0; round < 3; ++round) {
+        times[0].push_back(TimeOfSuite("plugin_tests_plain", work, 1));
+        times[1].push_back(TimeOfProcesses(work, jobs));
+        times[2].push_back(
+            TimeOfSuite("plugin_tests_encapsulated", work, jobs));
+      }
+      const absl::Duration plain = Median(times[0]);
+      printf("| %s | %d | %d | %.2f s | %.3g | %.3g |\n", work, processors,
+             jobs, absl::ToDoubleSeconds(plain),
+             absl::FDivDuration(Median(times[1]), plain),
+             absl::FDivDuration(Median(times[2]), plain));
+      fflush(stdout);
+    }
+  }
+  printf("\n");
 }
 
 }  // namespace
@@ -213,8 +383,12 @@ int main(int argc, char** argv) {
     return 2;
   }
   for (const std::string& megabytes : absl::GetFlag(FLAGS_megabytes)) {
-    Compare(megabytes);
+    Compare(megabytes, "");
+  }
+  for (const std::string& mounts : absl::GetFlag(FLAGS_mounts)) {
+    CompareWithMounts(mounts);
   }
   ShowWhatStays();
+  if (absl::GetFlag(FLAGS_suite) > 0) CompareSuites();
   return 0;
 }

@@ -1,19 +1,29 @@
-// The programs that plugin_benchmark runs: tests that do nothing.
+// The programs that plugin_benchmark runs: tests that do nothing, or one of the
+// things below.
 //
-// BENCHMARK_TESTS says how many, BENCHMARK_MEGABYTES how much memory the
-// program touches before. It prints how many nanoseconds the tests took.
-// With BENCHMARK_FORKS it forks and waits that often instead of testing, and
-// with BENCHMARK_SAMPLES=N it prints what it keeps, N times along the way.
+// BENCHMARK_TESTS says how many, BENCHMARK_WORK what they do (sleep, cpu,
+// files), BENCHMARK_MEGABYTES how much memory the program touches before. It
+// prints how many nanoseconds the tests took. With BENCHMARK_IN_LINE no sandbox
+// is made ahead: the program that does it isn't to be had. With BENCHMARK_FORKS
+// it forks and waits that often instead of testing, and with
+// BENCHMARK_SAMPLES=N it prints what it keeps, N times along the way.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -29,10 +39,48 @@ int Setting(const char* name) {
   return value != nullptr ? atoi(value) : 0;
 }
 
-class NothingTest : public testing::TestWithParam<int> {};
-TEST_P(NothingTest, Passes) {}
-INSTANTIATE_TEST_SUITE_P(Each, NothingTest,
+absl::Duration ProcessorTime() {
+  struct timespec used;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return absl::DurationFromTimespec(used);
+}
+
+// Five milliseconds each, but for the files.
+void Work() {
+  const char* const given = getenv("BENCHMARK_WORK");
+  const std::string work = given != nullptr ? given : "";
+  if (work == "sleep") {
+    absl::SleepFor(absl::Milliseconds(5));
+  } else if (work == "cpu") {
+    const absl::Duration end = ProcessorTime() + absl::Milliseconds(5);
+    while (ProcessorTime() < end) {
+    }
+  } else if (work == "files") {
+    const std::string file = testing::TempDir() + std::to_string(getpid());
+    for (int i = 0; i < 100; ++i) {
+      std::ofstream(file) << i;
+      std::filesystem::rename(file, file + "-renamed");
+      std::filesystem::remove(file + "-renamed");
+    }
+  }
+}
+
+class WorkTest : public testing::TestWithParam<int> {};
+TEST_P(WorkTest, Passes) { Work(); }
+INSTANTIATE_TEST_SUITE_P(Each, WorkTest,
                          testing::Range(0, Setting("BENCHMARK_TESTS")));
+
+// As on hosts that don't execute files in memory.
+void RefuseFilesInMemory() {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) abort();
+}
 
 class Sampler : public testing::EmptyTestEventListener {
   void OnTestEnd(const testing::TestInfo&) override {
@@ -64,6 +112,7 @@ int Fork(int times) {
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
+  if (getenv("BENCHMARK_IN_LINE") != nullptr) RefuseFilesInMemory();
 #ifdef ENCAPSULATED
   testing::AddGlobalTestEnvironment(new encapsulate::EncapsulatedEnvironment);
 #endif
