@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "encapsulate/causes.h"
 #include "encapsulate/error.h"
+#include "encapsulate/paths.h"
 
 namespace encapsulate {
 namespace {
@@ -76,6 +77,9 @@ class Explainer {
                                   Quote(failure_.text),
                                   " names does not exist (ENOENT)"),
                      ""));
+      case EISDIR:
+        return MakeFailure(FailureKind::kCommandNotUsable,
+                           Sentence(what, "it is a directory (EACCES)", ""));
       case ENOTDIR:
         return MakeFailure(FailureKind::kCommandNotFound,
                            Sentence(what, Reason(ENOTDIR), ""));
@@ -88,13 +92,22 @@ class Explainer {
   absl::Status DirectoryStatus() const {
     const bool given = !plan_.directory_given.empty();
     const std::string& path = given ? plan_.directory_given : plan_.directory;
+    std::string why = Reason(failure_.error);
+    for (const Place& place : plan_.places) {
+      const bool empty =
+          place.kind == PlaceKind::kTmpfs || place.kind == PlaceKind::kHidden;
+      if (empty && failure_.error == ENOENT &&
+          IsWithin(plan_.directory, place.target)) {
+        why = absl::StrCat(Quote(place.given),
+                           " is empty in the sandbox: ", Reason(ENOENT));
+      }
+    }
     return MakeFailure(
         FailureKind::kInvalidOptions,
         Sentence(absl::StrCat(given ? "cannot change to directory "
                                     : "cannot keep working directory ",
                               Quote(path)),
-                 Reason(failure_.error),
-                 given ? "" : "name another directory, or show this one"));
+                 why, given ? "" : "name another directory, or show this one"));
   }
 
   std::string PlaceName() const {

@@ -335,7 +335,10 @@ class Init {
       if (errno != ENOENT && errno != ENOTDIR) return path;
     }
     if (refused != nullptr) {
-      errno = EACCES;
+      // execve(2) says the same of both.
+      struct stat info;
+      errno =
+          stat(refused, &info) == 0 && S_ISDIR(info.st_mode) ? EISDIR : EACCES;
       return refused;
     }
     errno = ENOENT;

@@ -114,7 +114,7 @@ struct Options {
   Identity identity = Identity::kCaller;
   Attachment attachment = Attachment::kDetached;
 
-  // Empty keeps the host's name.
+  // Letters, digits, '-', '_' and '.', 64 at most. Empty keeps the host's name.
   std::string hostname;
   // Empty keeps the caller's working directory.
   std::string directory;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -46,6 +47,12 @@ absl::Status Invalid(absl::string_view message) {
 
 bool HasNul(absl::string_view text) {
   return text.find('\0') != absl::string_view::npos;
+}
+
+// What a line of /etc/hosts can hold as part of one name.
+bool IsOfHostName(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+         absl::StrContains("-_.", absl::string_view(&c, 1));
 }
 
 // A filesystem that the sandbox mounts over, whatever else is in it.
@@ -144,6 +151,11 @@ class Planner {
       return Invalid(absl::StrCat("cannot set host name ",
                                   Quote(options_.hostname), ": more than ",
                                   HOST_NAME_MAX, " bytes"));
+    }
+    if (!absl::c_all_of(options_.hostname, IsOfHostName)) {
+      return Invalid(absl::StrCat(
+          "cannot set host name ", Quote(options_.hostname),
+          ": it is made of letters, digits, '-', '_' and '.' only"));
     }
     return absl::OkStatus();
   }
@@ -411,6 +423,7 @@ class Planner {
     if (name.empty()) {
       char buffer[HOST_NAME_MAX + 1] = {};
       if (gethostname(buffer, sizeof(buffer)) == 0) name = buffer;
+      if (!absl::c_all_of(name, IsOfHostName)) name.clear();
     }
     std::ifstream file(*path);
     std::string kept;

@@ -52,7 +52,7 @@ struct Result {
   std::vector<Leftover> leftovers;
   // Beyond the first 64, leftovers are only counted.
   int leftover_count = 0;
-  std::vector<OverlayChange> overlay_changes;
+  std::vector<OverlayChange> overlay_changes;  // sorted by path
   // Attempts to reach out, in the order in which they were first made, if
   // Options::violations is on; not symbolized.
   std::vector<Violation> violations;

@@ -319,7 +319,13 @@ class Launcher {
   }
 
  private:
-  static absl::Status Lost() {
+  // Init has died before the sandbox was ready.
+  static absl::Status Lost(const State& state) {
+    if (absl::c_linear_search(state.cgroup.LimitsHit(), LimitHit::kMemory)) {
+      return MakeFailure(FailureKind::kInvalidOptions,
+                         "cannot make the sandbox: that alone takes more "
+                         "memory than the limit; hint: raise the limit");
+    }
     return MakeFailure(
         FailureKind::kHostRefused,
         "cannot make the sandbox: its init died, killed from outside");
@@ -404,9 +410,10 @@ class Launcher {
   static absl::Status Await(State& state, MessageKind wanted,
                             Message* message) {
     int fd = -1;
-    if (!ReceiveMessage(state.init.control.get(), message, &fd)) return Lost();
+    if (!ReceiveMessage(state.init.control.get(), message, &fd))
+      return Lost(state);
     if (message->kind == MessageKind::kListener) {
-      if (!state.StartWitness(*message, UniqueFd(fd))) return Lost();
+      if (!state.StartWitness(*message, UniqueFd(fd))) return Lost(state);
       return Await(state, wanted, message);
     }
     if (message->kind == MessageKind::kResolver) {
@@ -414,7 +421,7 @@ class Launcher {
       return Await(state, wanted, message);
     }
     if (message->kind == wanted) return absl::OkStatus();
-    if (message->kind != MessageKind::kFailed) return Lost();
+    if (message->kind != MessageKind::kFailed) return Lost(state);
     return Explain(*state.plan,
                    {message->step, message->index, message->error,
                     std::string(message->text, message->text_size)});
@@ -432,7 +439,7 @@ class Launcher {
     for (Input& input : state->plan->inputs) {
       int fd = -1;
       if (!ReceiveMessage(state->init.control.get(), &message, &fd) || fd < 0) {
-        return Lost();
+        return Lost(*state);
       }
       inputs.emplace_back(fd);
       input.reopened = fd;
@@ -473,19 +480,19 @@ class Launcher {
     Message message;
     int listener = -1;
     if (!ReceiveMessage(state->relay_socket.get(), &message, &listener)) {
-      return Lost();
+      return Lost(*state);
     }
     if (message.kind == MessageKind::kListener &&
         (!state->StartWitness(message, UniqueFd(listener)) ||
          !ReceiveMessage(state->relay_socket.get(), &message))) {
-      return Lost();
+      return Lost(*state);
     }
     if (message.kind == MessageKind::kFailed) {
       return Explain(*state->plan,
                      {message.step, message.index, message.error,
                       std::string(message.text, message.text_size)});
     }
-    if (message.kind != MessageKind::kStarted) return Lost();
+    if (message.kind != MessageKind::kStarted) return Lost(*state);
     state->AddSteps(message);
     return absl::optional<Process>(Process(std::move(state)));
   }
@@ -735,6 +742,10 @@ absl::StatusOr<Result> Process::Wait() {
     result.violations_unseen = state_->witness->unseen();
     result.allowed = state_->witness->AllowedUses();
   }
+  absl::c_sort(result.overlay_changes,
+               [](const OverlayChange& a, const OverlayChange& b) {
+                 return a.path < b.path;
+               });
   for (LimitHit hit : state_->cgroup.LimitsHit()) {
     result.limits_hit.push_back(hit);
   }

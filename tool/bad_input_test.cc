@@ -123,6 +123,13 @@ const Case kCases[] = {
     {"HostnameTooLong",
      {"--hostname=" + Long(65), "", "true"},
      "cannot set host name '" + Long(65) + "': more than 64 bytes"},
+    {"HostnameThatWouldBeALineOfHosts",
+     {"--hostname=a\n192.0.2.1 b", "", "true"},
+     "cannot set host name 'a\\n192.0.2.1 b': it is made of letters, digits, "
+     "'-', '_' and '.' only"},
+    {"HostnameEmpty",
+     {"--hostname=", "", "true"},
+     "cannot use --hostname='': must not be empty"},
     // --- Violations
     {"ViolationsUnknown",
      {"--violations=deny", "", "true"},
@@ -173,6 +180,13 @@ const Case kCases[] = {
      {"--timeout=inf", "", "true"},
      "cannot use --timeout='inf': not a time such as 90, 1.5, 300ms, "
      "1m30s or 2h"},
+    {"TimeoutHexadecimal",
+     {"--timeout=0x10", "", "true"},
+     "cannot use --timeout='0x10': not a time such as 90, 1.5, 300ms, "
+     "1m30s or 2h"},
+    {"TimeoutTooShort",
+     {"--timeout=0.1ns", "", "true"},
+     "cannot limit wall time to 0 or less; hint: leave the limit out"},
     {"GraceNegative",
      {"--grace=-1s", "", "true"},
      "cannot use --grace='-1s': must not be negative"},
@@ -326,13 +340,13 @@ const Case kCases[] = {
      "cannot change to directory '@/file': not a directory (ENOTDIR)"},
     {"ChdirIntoAHiddenPlace",
      {"--hide=@", "--chdir=@/dir", "", "true"},
-     "cannot change to directory '@/dir': no such file or directory "
-     "(ENOENT)"},
+     "cannot change to directory '@/dir': '@' is empty in the sandbox: no such "
+     "file or directory (ENOENT)"},
     {"DirectoryHidden",
      {"--hide=@", "", "true"},
-     "cannot keep working directory '@/dir': no such file or "
-     "directory (ENOENT); hint: name another directory, or show this "
-     "one",
+     "cannot keep working directory '@/dir': '@' is empty in the sandbox: no "
+     "such file or directory (ENOENT); hint: name another directory, or show "
+     "this one",
      125,
      [] { MustWork(chdir("dir"), "chdir"); }},
     {"DirectoryGone",
@@ -361,7 +375,7 @@ const Case kCases[] = {
      127},
     {"CommandIsADirectory",
      {"", "@/dir"},
-     "cannot run '@/dir': permission denied (EACCES)",
+     "cannot run '@/dir': it is a directory (EACCES)",
      126},
     {"CommandNotExecutable",
      {"", "@/plain"},
@@ -441,10 +455,13 @@ const Case kCases[] = {
      "cannot use --status-fd=77: bad file descriptor (EBADF)"},
     {"StatusJunk",
      {"--status-fd=x", "", "true"},
-     "cannot use --status-fd='x': not a whole number"},
+     "cannot use --status-fd='x': not a file descriptor's number"},
     {"StatusNegative",
-     {"--status-fd=-2", "", "true"},
-     "cannot use --status-fd=-2: bad file descriptor (EBADF)"},
+     {"--status-fd=-1", "", "true"},
+     "cannot use --status-fd='-1': not a file descriptor's number"},
+    {"StatusTooHigh",
+     {"--status-fd=99999999999", "", "true"},
+     "cannot use --status-fd='99999999999': not a file descriptor's number"},
     {"StatusNotWritable",
      {"--status-fd=0", "", "true"},
      "cannot use --status-fd=0: it isn't open for writing"},

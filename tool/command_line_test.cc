@@ -24,6 +24,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
+using ::testing::Pair;
 
 using Action = CommandLine::Action;
 using Arguments = std::vector<std::string>;
@@ -203,6 +204,19 @@ TEST_F(CommandLineTest, ShowsTheHermeticViewWithScratchOfItsOwn) {
   EXPECT_THAT(options.make_directories, ElementsAre("/tmp/home", "/tmp/test"));
   ASSERT_THAT(options.tmpfs, Not(IsEmpty()));
   EXPECT_EQ(options.tmpfs[0].path, "/tmp");
+}
+
+TEST_F(CommandLineTest, LetsTmpfsSayHowLargeAFreshTmpIs) {
+  for (const char* preset : {"--tmp", "--hermetic"}) {
+    const Options options = Request({preset, "--tmpfs=/tmp/.:1M", "", "true"});
+    std::vector<std::pair<std::string, uint64_t>> fresh;
+    for (const Tmpfs& tmpfs : options.tmpfs) {
+      fresh.emplace_back(tmpfs.path, tmpfs.size);
+    }
+    EXPECT_THAT(fresh,
+                ElementsAre(Pair("/tmp/.", 1 << 20), Pair("/var/tmp", 0)))
+        << preset;
+  }
 }
 
 TEST_F(CommandLineTest, SetsLimits) {

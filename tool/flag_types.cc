@@ -108,9 +108,12 @@ std::string AbslUnparseFlag(const Count& count) {
 }
 
 bool AbslParseFlag(absl::string_view text, Time* time, std::string* error) {
+  // SimpleAtod() takes spaces and hexadecimal numbers as well.
+  const bool is_plain =
+      text.find_first_not_of("0123456789.eE+-") == absl::string_view::npos;
   absl::Duration duration;
   double seconds;
-  if (absl::SimpleAtod(text, &seconds) && std::isfinite(seconds)) {
+  if (is_plain && absl::SimpleAtod(text, &seconds) && std::isfinite(seconds)) {
     duration = absl::Seconds(seconds);
   } else if (!absl::ParseDuration(text, &duration) ||
              duration == absl::InfiniteDuration() ||
@@ -128,6 +131,19 @@ bool AbslParseFlag(absl::string_view text, Time* time, std::string* error) {
 
 std::string AbslUnparseFlag(const Time& time) {
   return time.duration.has_value() ? absl::FormatDuration(*time.duration) : "";
+}
+
+bool AbslParseFlag(absl::string_view text, Descriptor* descriptor,
+                   std::string* error) {
+  if (IsNumber(text) && absl::SimpleAtoi(text, &descriptor->number)) {
+    return true;
+  }
+  *error = "not a file descriptor's number";
+  return false;
+}
+
+std::string AbslUnparseFlag(const Descriptor& descriptor) {
+  return absl::StrCat(descriptor.number);
 }
 
 bool AbslParseFlag(absl::string_view text, NetworkChoice* choice,

@@ -45,6 +45,14 @@ struct Time {
 bool AbslParseFlag(absl::string_view text, Time* time, std::string* error);
 std::string AbslUnparseFlag(const Time& time);
 
+// A file descriptor's number; -1 unless given.
+struct Descriptor {
+  int number = -1;
+};
+bool AbslParseFlag(absl::string_view text, Descriptor* descriptor,
+                   std::string* error);
+std::string AbslUnparseFlag(const Descriptor& descriptor);
+
 // "loopback", "none" or "host".
 struct NetworkChoice {
   Network network = Network::kLoopback;

@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 
 using encapsulate::tool::Count;
+using encapsulate::tool::Descriptor;
 using encapsulate::tool::NetworkChoice;
 using encapsulate::tool::Size;
 using encapsulate::tool::Time;
@@ -34,8 +35,8 @@ ABSL_FLAG(Values, tmpfs, {},
           "SIZE is the most that it can hold; without one, half of the "
           "machine's memory.");
 ABSL_FLAG(bool, tmp, false,
-          "Show fresh, empty directories at /tmp and "
-          "/var/tmp.");
+          "Show fresh, empty directories at /tmp and /var/tmp. "
+          "--tmpfs=/tmp:SIZE limits one of them.");
 ABSL_FLAG(Values, hide, {}, "Make the directory or file at PATH look empty.");
 ABSL_FLAG(std::string, chdir, "",
           "Start the command in the directory PATH, as the sandbox shows it, "
@@ -121,7 +122,7 @@ ABSL_FLAG(bool, verbose, false,
 ABSL_FLAG(bool, quiet_leftovers, false,
           "Don't name the processes that were still running when the command "
           "had ended, and were killed.");
-ABSL_FLAG(int, status_fd, -1,
+ABSL_FLAG(Descriptor, status_fd, {},
           "At the end, write one line to file descriptor N, a JSON object that "
           "says how the command ended, how long it took, what it used and what "
           "it left behind, or why there was no sandbox.");
@@ -256,8 +257,8 @@ bool SetFlag(const FlagEntry& flag, absl::string_view value,
   const std::string prefix =
       absl::StrCat(" specified for flag '", flag.name, "'; ");
   const size_t at = message.rfind(prefix);
-  *error = at == std::string::npos ? "not a whole number"
-                                   : message.substr(at + prefix.size());
+  *error =
+      at == std::string::npos ? message : message.substr(at + prefix.size());
   return false;
 }
 

@@ -44,7 +44,7 @@ ABSL_DECLARE_FLAG(std::string, report);
 ABSL_DECLARE_FLAG(bool, learn);
 ABSL_DECLARE_FLAG(bool, verbose);
 ABSL_DECLARE_FLAG(bool, quiet_leftovers);
-ABSL_DECLARE_FLAG(int, status_fd);
+ABSL_DECLARE_FLAG(encapsulate::tool::Descriptor, status_fd);
 ABSL_DECLARE_FLAG(bool, check);
 ABSL_DECLARE_FLAG(bool, help);
 ABSL_DECLARE_FLAG(bool, version);

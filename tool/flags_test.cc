@@ -176,6 +176,20 @@ TEST(CountTest, TakesWholeNumbersAboveZero) {
   }
 }
 
+TEST(DescriptorTest, TakesNumbersOfDescriptors) {
+  constexpr char kNone[] = "not a file descriptor's number";
+  for (const Case& c : std::initializer_list<Case>{{"0", "0"},
+                                                   {"2147483647", "2147483647"},
+                                                   {"2147483648", kNone},
+                                                   {"-1", kNone},
+                                                   {"+1", kNone},
+                                                   {"1.0", kNone},
+                                                   {"", kNone},
+                                                   {"stderr", kNone}}) {
+    EXPECT_EQ(ParseAs<Descriptor>(c.text), c.expected) << c.text;
+  }
+}
+
 TEST(NetworkChoiceTest, TakesThreeWords) {
   for (const Case& c : std::initializer_list<Case>{
            {"loopback", "loopback"},
@@ -233,7 +247,7 @@ TEST(SetFlagTest, SaysWhatIsWrong) {
   EXPECT_FALSE(SetFlag(*FindFlag("memory"), "x; y", &error));
   EXPECT_EQ(error, kNoSize);
   EXPECT_FALSE(SetFlag(*FindFlag("status-fd"), "x; y", &error));
-  EXPECT_EQ(error, "not a whole number");
+  EXPECT_EQ(error, "not a file descriptor's number");
   EXPECT_TRUE(SetFlag(*FindFlag("memory"), "1K", &error));
   EXPECT_EQ(absl::GetFlag(FLAGS_memory).bytes, 1024u);
 }

@@ -45,7 +45,7 @@ bool WriteAll(int fd, absl::string_view text) {
 
 void WriteStatus(const std::string& json) {
   if (!HasStatusDescriptor()) return;
-  const int fd = absl::GetFlag(FLAGS_status_fd);
+  const int fd = absl::GetFlag(FLAGS_status_fd).number;
   const std::string line = absl::StrCat(json, "\n");
   if (!WriteAll(fd, line)) {
     Complain(absl::StrCat("cannot write the status to descriptor ", fd, ": ",

@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "encapsulate/environment.h"
@@ -78,8 +78,9 @@ class RequestMaker {
     }
     options_.overlay = absl::GetFlag(FLAGS_overlay).values;
     options_.list_overlay_changes =
-        !options_.overlay.empty() && (absl::GetFlag(FLAGS_overlay_changes) ||
-                                      absl::GetFlag(FLAGS_status_fd) >= 0);
+        !options_.overlay.empty() &&
+        (absl::GetFlag(FLAGS_overlay_changes) ||
+         absl::GetFlag(FLAGS_status_fd).number >= 0);
     if (absl::GetFlag(FLAGS_overlay_changes) && options_.overlay.empty()) {
       return Wrong(
           "cannot list what overlays caught: there is none; hint: name one, "
@@ -96,12 +97,21 @@ class RequestMaker {
     }
     if (absl::GetFlag(FLAGS_tmp) || absl::GetFlag(FLAGS_hermetic)) {
       for (const char* path : {"/tmp", "/var/tmp"}) {
-        if (Exists(path)) options_.tmpfs.push_back({path, 0});
+        if (Exists(path) && !HasTmpfsAt(path)) {
+          options_.tmpfs.push_back({path, 0});
+        }
       }
     }
     options_.hidden = absl::GetFlag(FLAGS_hide).values;
     options_.directory = absl::GetFlag(FLAGS_chdir);
     return absl::OkStatus();
+  }
+
+  // Whether --tmpfs asks for one there, with a size perhaps.
+  bool HasTmpfsAt(const char* path) const {
+    return absl::c_any_of(options_.tmpfs, [&](const Tmpfs& tmpfs) {
+      return Resolve(tmpfs.path.c_str()) == Resolve(path);
+    });
   }
 
   absl::Status SetEnvironment() {
@@ -144,14 +154,15 @@ class RequestMaker {
 
   absl::Status SetDescriptors() {
     for (const std::string& text : absl::GetFlag(FLAGS_keep_fd).values) {
-      int fd;
-      if (!absl::SimpleAtoi(text, &fd) || fd < 0) {
-        return Wrong(absl::StrCat("cannot use --keep-fd=", Quote(text),
-                                  ": not a file descriptor's number"));
+      Descriptor descriptor;
+      std::string error;
+      if (!AbslParseFlag(text, &descriptor, &error)) {
+        return Wrong(
+            absl::StrCat("cannot use --keep-fd=", Quote(text), ": ", error));
       }
-      options_.keep_descriptors.push_back(fd);
+      options_.keep_descriptors.push_back(descriptor.number);
     }
-    const int fd = absl::GetFlag(FLAGS_status_fd);
+    const int fd = absl::GetFlag(FLAGS_status_fd).number;
     if (fd == -1 || HasStatusDescriptor()) return absl::OkStatus();
     if (fcntl(fd, F_GETFL) < 0) {
       return Wrong(
@@ -225,7 +236,7 @@ absl::StatusOr<Options> MakeOptions(const CommandLine& line) {
 }
 
 bool HasStatusDescriptor() {
-  const int flags = fcntl(absl::GetFlag(FLAGS_status_fd), F_GETFL);
+  const int flags = fcntl(absl::GetFlag(FLAGS_status_fd).number, F_GETFL);
   return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && (flags & O_PATH) == 0;
 }
 

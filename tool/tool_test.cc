@@ -153,12 +153,10 @@ TEST_F(ToolTest, ListsWhatAnOverlayCaught) {
       RunTool({"--overlay=" + tree_, "--overlay-changes", "", "/bin/sh", "-c",
                "cd " + tree_ + " && rm old && echo x > 'n ew' && mkdir d"});
   EXPECT_EQ(finished.exit_code, 0);
-  EXPECT_THAT(
-      finished.errors,
-      AllOf(HasSubstr("encapsulate: overlay: deleted '" + tree_ + "/old'\n"),
-            HasSubstr("encapsulate: overlay: wrote '" + tree_ + "/n ew'\n"),
-            HasSubstr("encapsulate: overlay: made directory '" + tree_ +
-                      "/d'\n")));
+  EXPECT_EQ(finished.errors, "encapsulate: overlay: made directory '" + tree_ +
+                                 "/d'\nencapsulate: overlay: wrote '" + tree_ +
+                                 "/n ew'\nencapsulate: overlay: deleted '" +
+                                 tree_ + "/old'\n");
   EXPECT_EQ(ReadAll(tree_ + "/old"), "x");
   EXPECT_FALSE(std::filesystem::exists(tree_ + "/d"));
 }
