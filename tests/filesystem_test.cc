@@ -72,7 +72,6 @@ TEST_P(ViewTest, FilesAreReadOnlyUnlessTheirTreeIsNamed) {
   });
 }
 
-// Number 1.
 TEST_P(ViewTest, SubmountsAreReadOnlyWhateverTheirNames) {
   const std::vector<std::string> names = {
       "plain",       "with space",  "line\nbreak", "tab\there",
@@ -124,7 +123,7 @@ TEST_P(ViewTest, TwoHundredMountsAreReadOnly) {
       });
 }
 
-// Number 2: what can't be made read-only must not run. A remount that fails is
+// What can't be made read-only must not run. A remount that fails is
 // provoked by forgetting the only call that could do it.
 TEST(ViewFailureTest, NothingRunsIfAMountStaysWritable) {
   Scratch scratch;
@@ -164,7 +163,6 @@ TEST(ViewFailureTest, TheMountTableHasTheLastWord) {
   EXPECT_TRUE(RunIn(Options(), touch).status.ok());
 }
 
-// Numbers 3 and 4.
 TEST_P(ViewTest, NoRemountBringsWritingBack) {
   const std::string tree = scratch_.Directory("tree");
   const std::string point = scratch_.Directory("host");
@@ -198,7 +196,6 @@ TEST_P(ViewTest, NothingCoveredComesBackInNestedNamespaces) {
   });
 }
 
-// Number 5.
 TEST_P(ViewTest, LaterMountsOfTheHostDoNotComeIn) {
   const std::string point = scratch_.Directory("host/later");
   const std::string host = scratch_ / "host";
@@ -231,7 +228,6 @@ TEST_P(ViewTest, LaterMountsOfTheHostDoNotComeIn) {
       });
 }
 
-// Number 6.
 TEST_P(ViewTest, EveryMountThatShowsTheKernelIsCovered) {
   const std::string proc = scratch_.Directory("root/proc");
   const std::string sys = scratch_.Directory("root/sys");
@@ -261,7 +257,6 @@ TEST_P(ViewTest, EveryMountThatShowsTheKernelIsCovered) {
       });
 }
 
-// Number 7.
 TEST_P(ViewTest, ProcShowsOnlyTheSandboxsProcesses) {
   const std::string outer = absl::StrCat("/proc/", getpid());
   OnKernel([&] {
@@ -285,7 +280,6 @@ TEST_P(ViewTest, ProcShowsOnlyTheSandboxsProcesses) {
   });
 }
 
-// Number 8.
 TEST_P(ViewTest, DevHasOnlyHarmlessNodes) {
   OnKernel([&] {
     const std::string nodes = Inside(Options(), {"list", "/dev"});
@@ -333,7 +327,6 @@ TEST_P(ViewTest, DiskDevicesAreNotThere) {
   });
 }
 
-// Number 10.
 TEST_P(ViewTest, SharedDirectoriesAreReadOnlyOrFresh) {
   const std::string in_tmp = scratch_.File("file", "");  // below /tmp
   const std::string shm =
@@ -358,7 +351,6 @@ TEST_P(ViewTest, SharedDirectoriesAreReadOnlyOrFresh) {
   EXPECT_EQ(ReadAll("/var/tmp/encapsulate"), "<none>");
 }
 
-// Number 11.
 TEST_P(ViewTest, KernelSettingsCannotBeChanged) {
   OnKernel([&] {
     for (Network network : {Network::kLoopback, Network::kHost}) {
@@ -438,7 +430,7 @@ TEST_P(ViewTest, SysfsMountedInNestedNamespacesIsNoWayToWrite) {
   });
 }
 
-// --- Number 12: how trees may be named --------------------------------------
+// --- How trees may be named -------------------------------------------------
 
 TEST_P(ViewTest, WritableTreesMayBeNamedInManyWays) {
   const std::string tree = scratch_.Directory("tree/inner");
@@ -521,7 +513,7 @@ TEST_P(ViewTest, NoHardLinkLeadsFromAWritableTreeToOtherFiles) {
   });
 }
 
-// --- Numbers 9 and 14: what is behind an inode -------------------------------
+// --- What is behind an inode -------------------------------------------------
 
 TEST_P(ViewTest, HostFifosAreUnreachableUnlessNamed) {
   const std::string fifo = scratch_ / "fifo";
@@ -567,7 +559,7 @@ TEST_P(ViewTest, SocketsWithOddNamesAreMasked) {
   });
 }
 
-// Number 13: no namespace mends it, SECURITY.md says so.
+// No namespace mends it, SECURITY.md says so.
 TEST_P(ViewTest, LocksOnReadOnlyFilesReachTheHost) {
   const std::string file = scratch_.File("file", "");
   const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);

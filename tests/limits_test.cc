@@ -146,6 +146,18 @@ TEST_F(CgroupLimitTest, MemoryRunsOut) {
   EXPECT_TRUE(WasHit(large, LimitHit::kMemory));
 }
 
+TEST_F(CgroupLimitTest, ALimitThatLeavesNoSandboxIsSaid) {
+  Options options;
+  options.limits.memory = 1;
+  const Ran ran = Shell(options, "true");
+  if (IsHostRoot() || !IsRefused(ran.status, "memory")) {
+    EXPECT_EQ(std::string(ran.status.message()),
+              "cannot make the sandbox: that alone takes more memory than the "
+              "limit; hint: raise the limit");
+    EXPECT_EQ(FailureKindOf(ran.status), FailureKind::kInvalidOptions);
+  }
+}
+
 TEST_F(CgroupLimitTest, TwoLimitsAndTwoSandboxesAtOnceAreKeptApart) {
   const std::vector<std::string> kWaiting = {"/bin/sleep", "1000"};
   Options options;

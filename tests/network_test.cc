@@ -66,7 +66,6 @@ TEST(NetworkTest, OtherMachinesAreUnreachable) {
             "ENETUNREACH");
 }
 
-// Number 16.
 TEST(NetworkTest, LoopbackIsUpAndNamesResolve) {
   for (const char* version : {"4", "6"}) {
     EXPECT_EQ(Inside(With(Network::kLoopback), {"loopback", version}), "ok");
@@ -82,7 +81,6 @@ TEST(NetworkTest, LoopbackIsUpAndNamesResolve) {
   EXPECT_EQ(Inside(Options(), {"resolve", "no-such-host.invalid"}), "unknown");
 }
 
-// Number 17.
 TEST(NetworkTest, SysShowsTheSandboxsInterfaces) {
   const std::string inside = Inside(Options(), {"list", "/sys/class/net"});
   // The kernel may add tunnels to every namespace.
@@ -92,7 +90,7 @@ TEST(NetworkTest, SysShowsTheSandboxsInterfaces) {
             Outside({"list", "/sys/class/net"}));
 }
 
-// Number 14: abstract names are cut off by the namespace.
+// Abstract names are cut off by the namespace.
 TEST(NetworkTest, AbstractSocketsBelongToTheNetwork) {
   const std::string name =
       absl::StrCat("@encapsulate-test-", getpid(), "-", geteuid());
@@ -105,7 +103,6 @@ TEST(NetworkTest, AbstractSocketsBelongToTheNetwork) {
   EXPECT_EQ(Outside({"connect-unix", name}), "ok");
 }
 
-// Number 15.
 TEST(NetworkTest, OnlyFamiliesThatNamespacesIsolateExist) {
   for (Network network : {Network::kLoopback, Network::kNone, Network::kHost}) {
     const Options options = With(network);
@@ -135,7 +132,6 @@ TEST(NetworkTest, VsockWorksOutside) {
             "EAFNOSUPPORT");
 }
 
-// Number 28.
 #if defined(__x86_64__)
 TEST(NetworkTest, OtherCallingConventionsAreFilteredAsWell) {
   EXPECT_EQ(Inside(Options(), {"call", "x32"}), "ENOSYS");

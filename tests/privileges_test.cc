@@ -37,7 +37,6 @@ class InputFrom {
   UniqueFd saved_;
 };
 
-// Number 3.
 TEST(PrivilegesTest, NoCapabilityIsLeft) {
   const std::string none =
       "CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\n"
@@ -68,7 +67,6 @@ TEST(PrivilegesTest, SetUserIdProgramsGiveNothing) {
   EXPECT_EQ(ran.output, "0 0\n");
 }
 
-// Number 18.
 TEST(PrivilegesTest, DescriptorsAreClosedUnlessKept) {
   const Scratch scratch;
   const std::string path = scratch.File("file", "content");
@@ -156,7 +154,6 @@ TEST(PrivilegesTest, AnInputFileThatCannotBeFoundAgainIsRefused) {
             "encapsulate ...");
 }
 
-// Number 19.
 TEST(PrivilegesTest, KeyringsAreOutOfReach) {
   for (const char* call : {"keyctl", "add_key", "request_key"}) {
     EXPECT_EQ(Inside(Options(), {"call", call}), "ENOSYS") << call;
@@ -164,7 +161,6 @@ TEST(PrivilegesTest, KeyringsAreOutOfReach) {
   }
 }
 
-// Number 20.
 TEST(PrivilegesTest, NothingIsTypedIntoTheTerminal) {
   for (const char* request : {"tiocsti", "tioclinux"}) {
     EXPECT_EQ(Inside(Options(), {request}), "low EPERM\nhigh EPERM");
@@ -172,7 +168,6 @@ TEST(PrivilegesTest, NothingIsTypedIntoTheTerminal) {
   }
 }
 
-// Number 27.
 TEST(PrivilegesTest, CrashesStartNothingOutside) {
   rlimit before = {};
   getrlimit(RLIMIT_CORE, &before);

@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/unique_fd.h"
 #include "gtest/gtest.h"
@@ -57,7 +59,6 @@ class Running {
   absl::StatusOr<Process> process_ = absl::UnknownError("");
 };
 
-// Number 7.
 TEST(ProcessesTest, ProcessesOutsideCannotBeSignalled) {
   const std::string self = absl::StrCat(getpid());
   EXPECT_EQ(Inside(Options(), {"kill", self}), "ESRCH");
@@ -78,7 +79,6 @@ TEST(ProcessesTest, InitCannotBeKilledFromInside) {
   EXPECT_EQ(result.exit_code, 5);
 }
 
-// Number 21.
 TEST(ProcessesTest, WhatTheCommandLeavesBehindIsKilledAndNamed) {
   const Ran ran = RunIn(Options(), Probe({"daemon"}));
   ASSERT_TRUE(ran.status.ok()) << ran.status;
@@ -100,6 +100,21 @@ TEST(ProcessesTest, RunReturnsWhenEveryoneIsGone) {
   EXPECT_EQ(running.ReadLine(), "") << "end of file";
 }
 
+// The kernel counts a parent as dead when the thread that called clone(2) is.
+TEST(ProcessesTest, TheThreadThatStartedACommandMayEnd) {
+  absl::optional<Running> running;
+  std::thread([&] {
+    running.emplace(Options(), std::vector<std::string>{"await-signal",
+                                                        absl::StrCat(SIGTERM)});
+  }).join();
+  ASSERT_EQ(running->ReadLine(), "ready");
+  ASSERT_TRUE(running->process().Signal(SIGTERM).ok());
+  EXPECT_EQ(running->ReadLine(), absl::StrCat(SIGTERM));
+  const absl::StatusOr<Result> result = running->process().Wait();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->outcome, Outcome::kExited);
+}
+
 TEST(ProcessesTest, ForgettingAProcessKillsIt) {
   UniqueFd reader;
   {
@@ -118,7 +133,6 @@ TEST(ProcessesTest, ForgettingAProcessKillsIt) {
   EXPECT_EQ(CountChildren(), 0);
 }
 
-// Number 23.
 TEST(ProcessesTest, TheCommandIsAnOrdinaryProcess) {
   EXPECT_EQ(Inside(Options(), {"die", absl::StrCat(SIGABRT)}), "<SIGABRT>");
   EXPECT_EQ(Inside(Options(), {"die", absl::StrCat(SIGTERM)}), "<SIGTERM>");
@@ -127,7 +141,6 @@ TEST(ProcessesTest, TheCommandIsAnOrdinaryProcess) {
   EXPECT_EQ(Inside(Options(), {"orphans", "50"}), "ok") << "no zombies pile up";
 }
 
-// Number 24.
 TEST(ProcessesTest, EveryEndIsToldTruthfully) {
   for (int code : {0, 1, 77, 255}) {
     const Ran ran = RunIn(Options(), Probe({"exit", absl::StrCat(code)}));
@@ -162,7 +175,6 @@ TEST(ProcessesTest, EveryEndIsToldTruthfully) {
   EXPECT_EQ(kind(plain), FailureKind::kNone);
 }
 
-// Number 25.
 TEST(ProcessesTest, SignalsReachTheCommand) {
   for (int signal :
        {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH}) {
@@ -217,7 +229,6 @@ TEST(ProcessesTest, AnIgnoredSigchldOfTheCallersChangesNothing) {
   });
 }
 
-// Number 26.
 TEST(ProcessesTest, InterProcessCommunicationIsItsOwn) {
   const auto key = static_cast<key_t>(0x45000000 + getpid());
   const int segment = shmget(key, 4096, IPC_CREAT | 0666);

@@ -50,6 +50,18 @@ void CoverWithTmpfs(const char* path) {
   MustWork(mount("tmpfs", path, "tmpfs", MS_RDONLY, nullptr), path);
 }
 
+// Goes to a host whose /proc/sys/kernel has this one setting. Others than root
+// can't make a fresh /proc there, which is how AppArmor's refusal looks too.
+void BecomeHostWith(const char* setting, const char* value) {
+  BecomeHost();
+  constexpr char kSettings[] = "/proc/sys/kernel";
+  MustWork(mount("tmpfs", kSettings, "tmpfs", 0, nullptr), kSettings);
+  const std::string path = absl::StrCat(kSettings, "/", setting);
+  MustWork(mknod(path.c_str(), S_IFREG | 0644, 0), path.c_str());
+  WriteFile(path, value);
+  DropCapabilities();
+}
+
 std::string Tree() { return ScratchPath() + "/tree"; }
 
 // "@" stands for a tree that exists.
@@ -102,6 +114,20 @@ const Case kCases[] = {
      "probably a container's seccomp profile: operation not permitted "
      "(EPERM); hint: let the container use user namespaces, for "
      "Docker with --security-opt seccomp=unconfined"},
+    {"NamespacesTurnedOffByDebiansSwitch",
+     [] {
+       BecomeHostWith("unprivileged_userns_clone", "0");
+       FailCall(SYS_clone3, EPERM);
+     },
+     "cannot make namespaces: this host has turned them off: operation not "
+     "permitted (EPERM); hint: as root, sysctl -w "
+     "kernel.unprivileged_userns_clone=1"},
+    {"NamespacesRestrictedByAppArmor",
+     [] { BecomeHostWith("apparmor_restrict_unprivileged_userns", "1"); },
+     "cannot mount a private '/proc': AppArmor restricts user namespaces on "
+     "this host: operation not permitted (EPERM); hint: load the profile in "
+     "docs/apparmor, or, as root, sysctl -w "
+     "kernel.apparmor_restrict_unprivileged_userns=0"},
     {"NamespacesNotBuiltIn", [] { FailCall(SYS_clone3, EINVAL); },
      "cannot make namespaces: this kernel was built without them: "
      "invalid argument (EINVAL); hint: use Linux 5.10 or newer"},
@@ -297,8 +323,16 @@ TEST_P(LackingHostTest, IsolatesAllTheSame) {
       RunTool({Tree(), "/bin/sh", "-c",
                "touch " + Tree() + "/inside && echo written; touch " +
                    ScratchPath() + "/outside; ls /proc/self/fd; id -u; exit 3"},
-              [] { FailCall(GetParam().second, ENOSYS); });
-  EXPECT_THAT(finished.output, HasSubstr("written\n"));
+              [] {
+                for (int fd : {7, 800}) {
+                  MustWork(dup2(open("/dev/null", O_RDWR), fd), "dup2");
+                }
+                FailCall(GetParam().second, ENOSYS);
+              });
+  // The last one is the listed directory itself.
+  EXPECT_THAT(finished.output, HasSubstr("written\n0\n1\n2\n3\n"));
+  EXPECT_THAT(finished.output, Not(HasSubstr("\n7\n")));
+  EXPECT_THAT(finished.output, Not(HasSubstr("\n800\n")));
   EXPECT_THAT(finished.errors, HasSubstr("Read-only file system"));
   EXPECT_EQ(finished.exit_code, 3);
   EXPECT_TRUE(std::filesystem::exists(Tree() + "/inside"));
@@ -350,6 +384,21 @@ TEST(CheckTest, NamesWhatCoversProc) {
               HasSubstr("refused      private /proc\n"
                         "             parts of the host's /proc are covered: "
                         "/proc/sys: "));
+}
+
+TEST(CheckTest, NamesAppArmor) {
+  const Finished finished = RunTool({"--check"}, [] {
+    BecomeHostWith("apparmor_restrict_unprivileged_userns", "1");
+  });
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(
+      finished.output,
+      HasSubstr("refused      private /proc\n"
+                "             AppArmor restricts user namespaces on this "
+                "host: operation not permitted (EPERM)\n"
+                "             hint: load the profile in docs/apparmor, or, as "
+                "root, sysctl -w "
+                "kernel.apparmor_restrict_unprivileged_userns=0\n"));
 }
 
 TEST(CheckTest, PassesWithoutWhatIsOnlyFaster) {
