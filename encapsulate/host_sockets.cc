@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -44,6 +45,10 @@ bool IsLocal(int fd) {
   }
 }
 
+// Each level takes a descriptor and a piece of the stack, and anybody can make
+// directories in /tmp. A socket's address is too short for more levels.
+constexpr int kMostLevels = sizeof(sockaddr_un::sun_path) / 2;
+
 class Finder {
  public:
   explicit Finder(const std::vector<std::string>& excluded)
@@ -64,7 +69,7 @@ class Finder {
     const absl::StatusOr<std::string> real = RealPath(tree);
     if (!real.ok() || IsExcluded(*real)) return;
     UniqueFd directory(open(real->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory.valid()) WalkDirectory(directory, *real);
+    if (directory.valid()) WalkDirectory(directory, *real, kMostLevels);
   }
 
   absl::StatusOr<std::vector<std::string>> Take() {
@@ -111,7 +116,8 @@ class Finder {
 
   // getdents64(2) itself: readdir(3) costs an allocation and two more calls
   // for each directory.
-  void WalkDirectory(const UniqueFd& directory, const std::string& path) {
+  void WalkDirectory(const UniqueFd& directory, const std::string& path,
+                     int levels) {
     std::vector<std::string> below;
     ssize_t size;
     while ((size = syscall(SYS_getdents64, directory.get(), buffer_,
@@ -122,7 +128,9 @@ class Finder {
         const unsigned char type = TypeOf(directory.get(), *entry);
         if (type == DT_DIR) {
           const absl::string_view name = entry->d_name;
-          if (name != "." && name != "..") below.emplace_back(name);
+          if (levels > 0 && name != "." && name != "..") {
+            below.emplace_back(name);
+          }
         } else if (type == DT_SOCK || type == DT_FIFO) {
           AddFound(Join(path, entry->d_name));
         }
@@ -133,7 +141,7 @@ class Finder {
       if (IsExcluded(child)) continue;
       const UniqueFd opened = OpenBelow(directory.get(), name.c_str());
       if (opened.valid()) {
-        WalkDirectory(opened, child);
+        WalkDirectory(opened, child, levels - 1);
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
         error_ = errno;
       }

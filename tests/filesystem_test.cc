@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -543,6 +544,27 @@ TEST_P(ViewTest, HostSocketsAreUnreachableUnlessNamed) {
     EXPECT_EQ(Inside(Writable({scratch_.path()}), {"connect-unix", path}),
               "ok");
     EXPECT_EQ(Outside({"connect-unix", path}), "ok");
+  });
+}
+
+// Anybody can make directories in /tmp.
+TEST_P(ViewTest, DeepDirectoriesAreNoReasonToRefuse) {
+  std::string deep = scratch_ / "deep";
+  ASSERT_EQ(mkdir(deep.c_str(), 0755), 0);
+  for (int level = 0; level < 300; ++level) {
+    absl::StrAppend(&deep, "/d");
+    ASSERT_EQ(mkdir(deep.c_str(), 0755), 0);
+  }
+  const std::string fifo = scratch_ / "deep/d/d/d/d/d/d/d/d/d/d/fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0666), 0);
+  OnKernel([&] {
+    InFork([&] {
+      const rlimit few = {100, 100};
+      ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+      EXPECT_EQ(Inside(Options(), {"fifo-write", fifo}), "EACCES");
+      EXPECT_EQ(Outside({"fifo-write", fifo}), "ENXIO") << "nobody reads";
+      EXPECT_EQ(Inside(Options(), {"chdir", deep}), "ok");
+    });
   });
 }
 
