@@ -62,6 +62,7 @@ class Explainer {
     const std::string what = absl::StrCat("cannot run ", name);
     switch (failure_.error) {
       case ENOENT:
+      case ENOTDIR:
         if (failure_.text.empty()) {
           return MakeFailure(FailureKind::kCommandNotFound,
                              Sentence(what,
@@ -80,9 +81,6 @@ class Explainer {
       case EISDIR:
         return MakeFailure(FailureKind::kCommandNotUsable,
                            Sentence(what, "it is a directory (EACCES)", ""));
-      case ENOTDIR:
-        return MakeFailure(FailureKind::kCommandNotFound,
-                           Sentence(what, Reason(ENOTDIR), ""));
       default:
         return MakeFailure(FailureKind::kCommandNotUsable,
                            Sentence(what, Reason(failure_.error), ""));

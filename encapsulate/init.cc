@@ -178,6 +178,7 @@ class Init {
     signals_ = SignalDescriptor();
     if (plan_.command.empty()) {
       FilterCalls(setup_);
+      LookForTheCallerOnly();
       ReportReady();
     } else {
       // A command that is watched must not inherit this process's filter.
@@ -190,12 +191,12 @@ class Init {
       Execute();
       setup_.Done(Step::kExecute);
       if (watched) FilterCalls(setup_);
+      LookForTheCallerOnly();
       setup_.Report(MessageKind::kStarted);
     }
     StartClock();
     // A pipe that only this process holds open would never end.
     for (int fd : plan_.keep_descriptors) close(fd);
-    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
   }
 
   void StartClock() {
@@ -205,6 +206,10 @@ class Init {
       deadline_ = started_ + plan_.timeout_nanoseconds;
     }
   }
+
+  // Once the caller's thread knows of the sandbox it may end, and the loop
+  // looks for the whole caller. Whatever is sent to a dead one fails.
+  static void LookForTheCallerOnly() { prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0); }
 
   // The caller's memory is in this process: no debugger, no /proc/1/mem. Nor
   // can its namespaces be joined any more.
@@ -309,11 +314,20 @@ class Init {
   // execvpe(3) over paths that the plan has put together. Returns the path
   // whose error counts, with errno set.
   const char* ExecuteFirst() {
+    const bool searched = strchr(plan_.command.c_str(), '/') == nullptr;
     const char* refused = nullptr;
     auto* const* argv = const_cast<char* const*>(plan_.argv.data());
     auto* const* envp = const_cast<char* const*>(plan_.envp.data());
     for (const std::string& executable : plan_.executables) {
       const char* path = executable.c_str();
+      // Most directories of PATH don't have it, and this tells sooner.
+      if (access(path, F_OK) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) continue;
+        // A directory of PATH that can't be searched has no commands.
+        if (errno != EACCES) return path;
+        if (!searched) refused = path;
+        continue;
+      }
       execve(path, argv, envp);
       if (errno == ENOEXEC) {
         // A script without a first line, which execvp(3) gives to the shell.
@@ -323,16 +337,8 @@ class Init {
         errno = ENOEXEC;
         return path;
       }
-      if (errno == EACCES) {
-        // A directory of PATH that can't be searched has no commands.
-        const bool searched = strchr(plan_.command.c_str(), '/') == nullptr;
-        if (!searched || access(path, F_OK) == 0) refused = path;
-        continue;
-      }
-      if (errno == ENOENT && access(path, F_OK) == 0) {
-        return path;  // it is its interpreter that is missing
-      }
-      if (errno != ENOENT && errno != ENOTDIR) return path;
+      if (errno != EACCES) return path;  // ENOENT: no interpreter
+      refused = path;
     }
     if (refused != nullptr) {
       // execve(2) says the same of both.

@@ -24,7 +24,7 @@ namespace {
 
 // "@" stands for a directory that holds: link (to nowhere), loop (to itself),
 // file, plain (a file that can't be executed), script (whose interpreter is
-// missing), dir, "a|b", "sp ace".
+// missing), below (whose interpreter is in a file) and dir.
 struct Case {
   const char* name;
   std::vector<std::string> arguments;
