@@ -239,6 +239,10 @@ class Explainer {
       case Step::kMakeReadOnly:
       case Step::kMountStage:
         if (error == ENOSPC) return TooManyMounts();
+        if (error == EFBIG) {
+          return {"the limit on the size of files has no room for /etc/hosts",
+                  "raise ulimit -f"};
+        }
         return WhyForbidden(error);
       case Step::kMaskSocket:
       case Step::kCoverMount:

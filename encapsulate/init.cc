@@ -49,6 +49,8 @@ class Init {
     ExitIfCallerIsGone();
     prctl(PR_SET_NAME, "encapsulate", 0, 0, 0);
     HearOfChildren();
+    // What is made for the view has the modes that it is made with.
+    umask_ = umask(0);
     CloseOthers();
     MapUser();
     MakeNetwork();
@@ -268,7 +270,7 @@ class Init {
     for (const ResourceLimit& limit : plan_.limits) {
       ApplyLimit(limit);
     }
-    if (plan_.umask.has_value()) umask(*plan_.umask);
+    umask(plan_.umask.value_or(umask_));
     // What init needs is close-on-exec; what the command is to get is not.
     for (int fd : plan_.keep_descriptors) fcntl(fd, F_SETFD, 0);
     ResetSignals();
@@ -652,6 +654,7 @@ class Init {
   int stage_ = -1;
   int signals_ = -1;
   struct sigaction child_action_ = {};
+  mode_t umask_ = 0;  // the caller's
   int terminal_ = -1;
 
   pid_t command_ = -1;

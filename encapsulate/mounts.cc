@@ -247,9 +247,11 @@ class ViewBuilder {
     const int file =
         setup_.Check(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444),
                      Step::kMountStage);
-    if (write(file, content.data(), content.size()) !=
-        static_cast<ssize_t>(content.size())) {
-      setup_.Fail(Step::kMountStage);
+    const ssize_t written = setup_.Check(
+        static_cast<int>(write(file, content.data(), content.size())),
+        Step::kMountStage);
+    if (written != static_cast<ssize_t>(content.size())) {
+      setup_.Fail(Step::kMountStage, -1, EFBIG);
     }
     close(file);
   }

@@ -249,13 +249,16 @@ class Planner {
 
   absl::Status PlanDirectory() {
     char buffer[PATH_MAX];
+    errno = 0;
     if (getcwd(buffer, sizeof(buffer)) != nullptr && buffer[0] == '/') {
       caller_directory_ = buffer;
     } else if (options_.directory.empty() ||
                options_.directory.front() != '/') {
-      return Invalid(
-          "cannot keep the working directory: it has no path any more; hint: "
-          "name a directory that exists");
+      return Invalid(absl::StrCat(
+          "cannot keep the working directory: ",
+          errno == ERANGE || errno == ENAMETOOLONG
+              ? "its path is too long; hint: name another directory"
+              : "it has no path any more; hint: name a directory that exists"));
     }
     plan_.directory_given = options_.directory;
     plan_.directory =

@@ -144,6 +144,23 @@ TEST(HiddenTest, DirectoriesAndFilesLookEmpty) {
   EXPECT_EQ(Inside(Options(), {"show", file}), "secret");
 }
 
+TEST(HiddenTest, TheCallersUmaskIsTheCommandsOnly) {
+  const Scratch scratch;
+  const std::string inner = scratch.Directory("hidden/inner");
+  Options options;
+  options.hidden = {scratch / "hidden"};
+  options.tmpfs = {{inner, 0}};
+  options.hostname = "own";  // takes an /etc/hosts of its own
+  InFork([&] {
+    umask(0777);
+    EXPECT_EQ(ShellInside(options,
+                          absl::StrCat("umask; ls ", scratch / "hidden",
+                                       "; grep -c own /etc/hosts; echo x >",
+                                       inner, "/x; stat -c %a ", inner, "/x")),
+              "0777\ninner\n2\n0");
+  });
+}
+
 TEST(NestingTest, EveryKindMayLieInsideAnother) {
   const Scratch scratch;
   const std::string outer = scratch.Directory("outer");

@@ -359,6 +359,18 @@ const Case kCases[] = {
        MustWork(chdir("gone"), "chdir");
        MustWork(rmdir("../gone"), "rmdir");
      }},
+    {"DirectoryTooDeep",
+     {"", "true"},
+     "cannot keep the working directory: its path is too long; hint: name "
+     "another directory",
+     125,
+     [] {
+       const std::string name = Long(250);
+       for (int level = 0; level < 20; ++level) {
+         MustWork(mkdir(name.c_str(), 0700), "mkdir");
+         MustWork(chdir(name.c_str()), "chdir");
+       }
+     }},
     // --- Commands
     {"CommandEmpty", {"", ""}, "cannot run '': the name is empty", 127},
     {"CommandMissing",
@@ -385,6 +397,11 @@ const Case kCases[] = {
      {"", "@/script"},
      "cannot run '@/script': the interpreter or loader that "
      "'@/script' names does not exist (ENOENT)",
+     126},
+    {"CommandWithAnInterpreterBelowAFile",
+     {"", "@/below"},
+     "cannot run '@/below': the interpreter or loader that "
+     "'@/below' names does not exist (ENOENT)",
      126},
     {"CommandNameTooLong",
      {"", Long(300)},
@@ -478,7 +495,10 @@ class BadInputTest : public testing::TestWithParam<Case> {
     std::ofstream(place_ + "/file") << "x";
     std::ofstream(place_ + "/plain") << "x";
     std::ofstream(place_ + "/script") << "#!/no/such/interpreter\n";
-    fs::permissions(place_ + "/script", fs::perms::owner_all);
+    std::ofstream(place_ + "/below") << "#!" << place_ << "/file/sh\n";
+    for (const char* name : {"/script", "/below"}) {
+      fs::permissions(place_ + name, fs::perms::owner_all);
+    }
   }
   void TearDown() override { std::filesystem::remove_all(place_); }
 

@@ -240,6 +240,12 @@ const Case kCases[] = {
      "cannot watch signals: too many open files (EMFILE)"},
     {"FewDescriptors", [] { LimitTo(RLIMIT_NOFILE, 5); },
      "cannot make a socket pair: too many open files (EMFILE)"},
+    // It holds the message, which goes to a file here.
+    {"NoFiles",
+     [] { LimitTo(RLIMIT_FSIZE, 170); },
+     "cannot mount a tmpfs at '/proc': the limit on the size of files has no "
+     "room for /etc/hosts: file too large (EFBIG); hint: raise ulimit -f",
+     {"--hostname=" + std::string(64, 'x'), "", "/bin/true"}},
     {"NoSocketPair", [] { FailCall(SYS_socketpair, EMFILE); },
      "cannot make a socket pair: too many open files (EMFILE)"},
     {"NoSignalDescriptor", [] { FailCall(SYS_signalfd4, ENFILE); },
