@@ -215,46 +215,45 @@ absl::StatusOr<absl::optional<Process>> Preparer::Enter(const Options& options,
   auto plan = std::make_unique<Plan>();
   absl::Status status = MakePlan(options, nullptr, plan.get());
   if (!status.ok()) return status;
+  const bool prepares = CanPrepare(options, *plan) && HasHelper(more);
+  const std::string bytes = prepares ? WritePlan(*plan) : "";
   InitProcess init;
-  std::shared_ptr<const void> maker;
-  if (why_in_line_.empty() && CanPrepare(options, *plan)) {
-    maker = TakePrepared(plan.get(), more, &init);
-  }
-  const bool prepared = maker != nullptr;
+  const bool taken = prepares && stock_->Take(bytes, &init, &plan->namespaces);
   absl::StatusOr<absl::optional<Process>> entered = absl::optional<Process>();
-  if (prepared) {
+  if (taken) {
     entered = EnterPrepared(options, std::move(plan), std::move(init),
-                            std::move(maker));
+                            stock_->helper());
   }
   // Whatever went wrong, either does so again or not at all.
-  if (!prepared || !entered.ok()) entered = encapsulate::Enter(options);
-  if (entered.ok() && !entered->has_value()) Disown();
-  return entered;
-}
-
-std::shared_ptr<const void> Preparer::TakePrepared(Plan* plan, int more,
-                                                   InitProcess* init) {
-  const int count = std::min(more, ahead_);
-  if (stock_ == nullptr) {
-    if (count <= 0) return nullptr;
-    absl::StatusOr<std::unique_ptr<Stock>> stock = Stock::Start();
-    if (!stock.ok()) {
-      why_in_line_ = std::string(stock.status().message());
-      return nullptr;
-    }
-    stock_ = *std::move(stock);
+  if (!taken || !entered.ok()) entered = encapsulate::Enter(options);
+  if (entered.ok() && !entered->has_value()) {
+    Disown();
+    return entered;
   }
-  if (!stock_->FitsSurroundings()) return nullptr;
-  stock_->Refresh();
-  const std::string bytes = WritePlan(*plan);
-  const bool taken = stock_->Take(bytes, init, &plan->namespaces);
-  stock_->Expect(bytes, count, ahead_);
-  std::shared_ptr<const void> maker = stock_->helper();
-  if (stock_->lost()) {
+  // Not before: whoever is woken may get this thread's processor, and now it
+  // has nothing to do but wait for the child.
+  if (prepares) stock_->Expect(bytes, std::min(more, ahead_), ahead_);
+  if (stock_ != nullptr && stock_->lost()) {
     why_in_line_ = "the process that makes sandboxes ahead of need has ended";
     stock_ = nullptr;
   }
-  return taken ? maker : nullptr;
+  return entered;
+}
+
+bool Preparer::HasHelper(int more) {
+  if (!why_in_line_.empty()) return false;
+  if (stock_ == nullptr) {
+    if (std::min(more, ahead_) <= 0) return false;
+    absl::StatusOr<std::unique_ptr<Stock>> stock = Stock::Start();
+    if (!stock.ok()) {
+      why_in_line_ = std::string(stock.status().message());
+      return false;
+    }
+    stock_ = *std::move(stock);
+  }
+  if (!stock_->FitsSurroundings()) return false;
+  stock_->Refresh();
+  return true;
 }
 
 void Preparer::Disown() {

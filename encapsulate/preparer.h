@@ -40,9 +40,6 @@
 
 namespace encapsulate {
 
-struct InitProcess;
-struct Plan;
-
 class Preparer {
  public:
   // So many sandboxes wait at most, whatever is asked for.
@@ -72,9 +69,9 @@ class Preparer {
  private:
   class Stock;
 
-  // Who made it; null if there is none.
-  std::shared_ptr<const void> TakePrepared(Plan* plan, int more,
-                                           InitProcess* init);
+  // Whether there is one, for a sandbox of now; starts it if `more` are to
+  // come.
+  bool HasHelper(int more);
 
   const int ahead_;
   std::string why_in_line_;
