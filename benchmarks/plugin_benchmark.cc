@@ -7,7 +7,9 @@
 //   - in the program: plain GoogleTest, all tests in one process.
 //   - fork: the least that a test in a process of its own can cost.
 //   - encapsulated: by //gtest_plugin:environment.
-//   - encapsulated, in line: the same, with no sandbox made ahead of need.
+//   - encapsulated, no witness: the same with violations off.
+//   - encapsulated, in line: the same as the first, with no sandbox made ahead
+//   of need.
 //   - fork and exec: the program once for each test, as gtest-parallel does.
 //   - bubblewrap: the same in a sandbox, where that is installed.
 // The contenders take turns, each with a share of the tests, so that a slow
@@ -89,6 +91,7 @@ std::string RunProgram(const std::string& name, Strings settings,
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, out[1], STDERR_FILENO);
   pid_t pid;
   const int error =
       posix_spawnp(&pid, command[0].c_str(), &actions, nullptr,
@@ -182,6 +185,11 @@ std::vector<Contender> Contenders() {
       {"encapsulated",
        [](int tests, const std::string& megabytes) {
          return TimeOfTests("plugin_tests_encapsulated", tests, megabytes);
+       }},
+      {"encapsulated, no witness",
+       [](int tests, const std::string& megabytes) {
+         return TimeOfTests("plugin_tests_encapsulated", tests, megabytes,
+                            {"ENCAPSULATE_VIOLATIONS=off"});
        }},
       {"encapsulated, in line",
        [](int tests, const std::string& megabytes) {
