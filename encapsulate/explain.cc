@@ -224,9 +224,7 @@ class Explainer {
         }
         return {"", ""};
       case Step::kCloneTree:
-        if (error == ENOENT) {
-          return {"it vanished while the sandbox was being made", ""};
-        }
+        if (error == ENOENT) return Vanished();
         if (error == ELOOP) {
           return {
               "a symbolic link took its place while the sandbox was being "
@@ -278,6 +276,10 @@ class Explainer {
     }
   }
 
+  static Cause Vanished() {
+    return {"it vanished while the sandbox was being made", ""};
+  }
+
   static Cause TooManyMounts() {
     return {"the limit on mounts is reached",
             "as root, raise sysctl fs.mount-max"};
@@ -289,10 +291,16 @@ class Explainer {
     if (failure_.error == ENOSPC) return TooManyMounts();
     const Place& place = plan_.places[index];
     switch (place.kind) {
+      case PlaceKind::kWritable:
+      case PlaceKind::kTmpfs:
+      case PlaceKind::kHidden:
+        if (failure_.error == ENOENT) return Vanished();
+        break;
       case PlaceKind::kProc:
       case PlaceKind::kSys:
         return WhyNotRevealed(place.target, failure_.error);
       case PlaceKind::kOverlay:
+        if (failure_.error == ENOENT) return Vanished();
         if (failure_.error == EPERM) {
           return {"overlays in user namespaces need Linux 5.11", ""};
         }

@@ -5,8 +5,10 @@
 #include <cerrno>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "encapsulate/result.h"
 #include "gtest/gtest.h"
 
@@ -59,6 +61,24 @@ TEST(ExplainTest, APlaceIsNamedAsItWasGiven) {
             "cannot make writable '../tree': the limit on mounts is reached: "
             "no space left on device (ENOSPC); hint: as root, raise sysctl "
             "fs.mount-max");
+}
+
+TEST(ExplainTest, APlaceOfAnyKindMayVanish) {
+  Plan plan;
+  Place place;
+  place.target = place.given = "/place";
+  for (const auto& kind :
+       {std::make_pair(PlaceKind::kWritable, "make writable"),
+        std::make_pair(PlaceKind::kTmpfs, "mount a tmpfs at"),
+        std::make_pair(PlaceKind::kOverlay, "overlay"),
+        std::make_pair(PlaceKind::kHidden, "hide")}) {
+    place.kind = kind.first;
+    plan.places = {place};
+    EXPECT_EQ(Say(plan, {Step::kMountPlace, 0, ENOENT, ""}),
+              absl::StrCat("cannot ", kind.second,
+                           " '/place': it vanished while the sandbox was being "
+                           "made: no such file or directory (ENOENT)"));
+  }
 }
 
 TEST(ExplainTest, AMountThatStaysWritableIsNamed) {
