@@ -53,7 +53,7 @@ class Name {
   const char* c_str() const { return text_; }
 
  private:
-  char text_[32];
+  char text_[48];
 };
 
 bool IsBelow(const char* path, const char* tree) {
