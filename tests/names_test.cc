@@ -96,7 +96,7 @@ TEST(NamesTest, ALookUpIsRefusedAndRecorded) {
   for (const Frame& frame : violation.stack) {
     own |= absl::StrContains(frame.function, "LookUp");
   }
-  EXPECT_TRUE(own);
+  EXPECT_TRUE(own || !CanReadOwnProgram());
 }
 
 TEST(NamesTest, LocalNamesAreFoundInSilence) {

@@ -38,6 +38,11 @@ bool MustRunAll();
 // namespace.
 bool IsHostRoot();
 
+// Whether functions of this program can have names: an ordinary user may be
+// unable to read it where root's Bazel has put it, and then it depends on
+// Abseil's version.
+bool CanReadOwnProgram();
+
 // The probe program (probe.cc), where everybody can execute it.
 std::string ProbePath();
 

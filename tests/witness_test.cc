@@ -19,7 +19,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <thread>
@@ -451,10 +450,7 @@ TEST(WitnessTest, StacksGoThroughSignalHandlers) {
   }
   // main() and the C library's part around it.
   EXPECT_TRUE(absl::StrContains(functions, "__libc_start_main")) << functions;
-  // An ordinary user may be unable to read this program, where root's Bazel has
-  // put it.
-  const auto program = std::filesystem::read_symlink("/proc/self/exe");
-  if (access(program.c_str(), R_OK) != 0) return;
+  if (!CanReadOwnProgram()) return;
   EXPECT_TRUE(absl::StrContains(functions, "AttemptInHandler")) << functions;
   EXPECT_TRUE(absl::StrContains(functions, "RaiseIt")) << functions;
   EXPECT_TRUE(absl::StrContains(functions, "main\n")) << functions;
