@@ -22,6 +22,7 @@
 #include "absl/debugging/stacktrace.h"
 #include "absl/debugging/symbolize.h"
 #include "gtest_plugin/gtest_internals.h"
+#include "gtest_plugin/sanitizers.h"
 
 namespace encapsulate {
 namespace {
@@ -200,6 +201,8 @@ void SetAlarm() {
 }
 
 void WriteTrace() {
+  // It would take the heap's use in a handler for a fault of the test's.
+  if (sanitizers::IsThreadSanitizer()) return;
   const std::string trace = gtest_internals::CurrentTrace();
   if (!trace.empty()) {
     Write("Google Test trace:\n");
