@@ -133,7 +133,8 @@ bool IsRuntime(const Frame& frame) {
           : absl::string_view(frame.object).substr(slash + 1);
   for (const char* library :
        {"libc.", "libc-", "libpthread", "ld-", "libstdc++.", "libc++.",
-        "libc++abi.", "libgcc_s.", "linux-vdso", "[vdso]"}) {
+        "libc++abi.", "libgcc_s.", "linux-vdso", "[vdso]", "libasan.",
+        "libtsan.", "libubsan."}) {
     if (absl::StartsWith(object, library)) return true;
   }
   for (const char* function :
@@ -141,7 +142,10 @@ bool IsRuntime(const Frame& frame) {
         "void std::", "void testing::", "decltype", "bool testing::"}) {
     if (absl::StartsWith(frame.function, function)) return true;
   }
-  return absl::StartsWith(frame.file, "/usr/include/c++/");
+  // Sanitizers' functions come between, and may be part of the program.
+  return absl::StartsWith(frame.file, "/usr/include/c++/") ||
+         absl::StrContains(frame.file, "/libsanitizer/") ||
+         absl::StrContains(frame.file, "/compiler-rt/lib/");
 }
 
 // GoogleTest begins here; what is further out is the same for every test.

@@ -232,6 +232,19 @@ TEST(ViolationTextTest, OwnCodeIsTheInnermostWithALine) {
   EXPECT_EQ(own->line, 31);
 }
 
+TEST(ViolationTextTest, SanitizersAreNotOwnCode) {
+  Violation violation = Make(Rule::kWrite, "unlink", "/f", EROFS);
+  violation.stack = {
+      MakeFrame("/usr/lib/libtsan.so.2", "unlink"),
+      MakeFrame("/a/test", "fopen64", "/b/libsanitizer/common.inc", 6222),
+      MakeFrame("/a/test", "__interceptor_open", "/b/compiler-rt/lib/x.cc", 2),
+      MakeFrame("/a/test", "Save()", "save.cc", 7)};
+  const std::vector<Frame> frames = FramesToShow(violation);
+  ASSERT_EQ(frames.size(), 1U);
+  EXPECT_EQ(frames[0].function, "Save()");
+  EXPECT_EQ(OwnFrame(violation)->file, "save.cc");
+}
+
 TEST(ViolationTextTest, WithoutLinesThereAreOnlyFunctions) {
   Violation violation = Make(Rule::kWrite, "unlink", "/f", EROFS);
   violation.stack = {MakeFrame("/usr/lib/libc.so.6", "unlink"),
