@@ -11,6 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <csignal>
@@ -563,6 +564,13 @@ pid_t Process::init_pid() const { return state_->init.pid; }
 
 int Process::event_descriptor() const { return state_->events.get(); }
 
+std::array<int, 4> Process::event_descriptors() const {
+  return {state_->watching ? state_->witness->descriptor() : -1,
+          state_->foreground != nullptr ? state_->foreground->signals() : -1,
+          state_->init.control.get(),
+          state_->resolver != nullptr ? state_->resolver->descriptor() : -1};
+}
+
 const std::vector<Violation>& Process::violations() const {
   return state_->witness != nullptr ? state_->witness->violations()
                                     : state_->result.violations;
@@ -703,19 +711,13 @@ bool Process::Handle() { return Attend(0); }
 // container filters would never end.
 bool Process::Attend(int timeout) {
   if (state_->ended) return false;
-  const int witness = state_->watching ? state_->witness->descriptor() : -1;
-  const int signals =
-      state_->foreground != nullptr ? state_->foreground->signals() : -1;
-  const int resolver =
-      state_->resolver != nullptr ? state_->resolver->descriptor() : -1;
-  struct pollfd events[] = {{witness, POLLIN, 0},
-                            {signals, POLLIN, 0},
-                            {state_->init.control.get(), POLLIN, 0},
-                            {resolver, POLLIN, 0}};
+  struct pollfd events[4] = {};
+  const std::array<int, 4> descriptors = event_descriptors();
+  for (size_t i = 0; i < 4; ++i) events[i] = {descriptors[i], POLLIN, 0};
   if (poll(events, 4, timeout) < 0) return true;  // EINTR
   if (events[0].revents != 0 && !state_->witness->Handle()) {
     state_->watching = false;
-    epoll_ctl(state_->events.get(), EPOLL_CTL_DEL, witness, nullptr);
+    epoll_ctl(state_->events.get(), EPOLL_CTL_DEL, events[0].fd, nullptr);
   }
   if (events[3].revents != 0) state_->resolver->Handle();
   if (events[1].revents != 0) ForwardSignals();
@@ -736,12 +738,6 @@ absl::StatusOr<Result> Process::Wait() {
   // What was asked at the very end, and nobody waited for.
   if (state_->resolver != nullptr) state_->resolver->Handle();
   state_->resolver = nullptr;
-  if (state_->witness != nullptr) {
-    result.violations = state_->witness->TakeViolations();
-    result.violations_beyond = state_->witness->beyond();
-    result.violations_unseen = state_->witness->unseen();
-    result.allowed = state_->witness->AllowedUses();
-  }
   absl::c_sort(result.overlay_changes,
                [](const OverlayChange& a, const OverlayChange& b) {
                  return a.path < b.path;
@@ -761,7 +757,15 @@ absl::StatusOr<Result> Process::Wait() {
     if (result.outcome != Outcome::kExited) state_->foreground->RestoreModes();
     state_->foreground = nullptr;
   }
-  if (known) return result;
+  if (known) {
+    if (state_->witness != nullptr) {
+      result.violations = state_->witness->TakeViolations();
+      result.violations_beyond = state_->witness->beyond();
+      result.violations_unseen = state_->witness->unseen();
+      result.allowed = state_->witness->AllowedUses();
+    }
+    return result;
+  }
   return MakeFailure(FailureKind::kLost,
                      "cannot tell how the command ended: the sandbox's init "
                      "was killed from outside");

@@ -27,6 +27,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -74,8 +75,14 @@ class Process {
   int event_descriptor() const;
   bool Handle();
 
+  // What event_descriptor() stands for, -1 where there is nothing. A poll(2) of
+  // all of them lets the kernel (6.6 and later) go on with the caller on the
+  // processor of the thread that waits inside, which is the faster way on an
+  // idle machine. Ask anew each time.
+  std::array<int, 4> event_descriptors() const;
+
   // What has been recorded so far; grows during Handle() and Wait(), and moves
-  // to the Result at the end.
+  // to the Result at the end, if there is one.
   const std::vector<Violation>& violations() const;
 
   // For attempts that the code inside means to make: from BeginExpected() to

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -288,13 +289,17 @@ void RunningTest::Note(std::string line) { Push(Notice{std::move(line)}); }
 // --- Watching ---------------------------------------------------------------
 
 RunningTest::PollSet RunningTest::Polls() const {
-  // poll(2) leaves out what is negative.
+  // The bell, the process, the streams. poll(2) leaves out what is negative.
+  const std::array<int, 4> process = process_->event_descriptors();
   PollSet polls = {{{channel_->bell(), POLLIN, 0},
-                    {process_->event_descriptor(), POLLIN, 0},
+                    {process[0], POLLIN, 0},
+                    {process[1], POLLIN, 0},
+                    {process[2], POLLIN, 0},
+                    {process[3], POLLIN, 0},
                     {-1, POLLIN, 0},
                     {-1, POLLIN, 0}}};
   for (size_t i = 0; i < streams_.size() && !paused(); ++i) {
-    polls[2 + i].fd = streams_[i].read_end.get();
+    polls[5 + i].fd = streams_[i].read_end.get();
   }
   return polls;
 }
@@ -325,8 +330,10 @@ void RunningTest::Handle(const struct pollfd* polls) {
         break;
     }
   } else {
-    if (polls[2].revents != 0 || polls[3].revents != 0) TakeOutput();
-    if (polls[1].revents != 0 && !process_->Handle()) {
+    if (polls[5].revents != 0 || polls[6].revents != 0) TakeOutput();
+    const bool process_has = polls[1].revents != 0 || polls[2].revents != 0 ||
+                             polls[3].revents != 0 || polls[4].revents != 0;
+    if (process_has && !process_->Handle()) {
       End();
       return;
     }
@@ -559,6 +566,9 @@ std::string RunningTest::ExplainEnd(const Result& result) const {
 void RunningTest::Judge(const absl::StatusOr<Result>& result) {
   if (!result.ok()) {
     Fail(std::string(result.status().message()));
+    Result known;
+    known.violations = process_->violations();
+    JudgeViolations(known);
     return;
   }
   if (timed_out_ && !done_) {

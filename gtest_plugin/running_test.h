@@ -111,7 +111,7 @@ class RunningTest {
 
   // --- Watching -------------------------------------------------------------
 
-  using PollSet = std::array<struct pollfd, 4>;
+  using PollSet = std::array<struct pollfd, 7>;
   // What to wait for, at most as long as UntilTimer() says; then call Handle()
   // with what poll(2) said.
   PollSet Polls() const;

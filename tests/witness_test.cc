@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -607,6 +608,95 @@ TEST(WitnessTest, ACallersOwnLoopSeesThemAsTheyHappen) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->exit_code, 0);
   EXPECT_EQ(result->violations.size(), 1U);
+}
+
+TEST(WitnessTest, ExpectationsTakeWhatFitsWhileTheyLast) {
+  int asks[2];
+  int answers[2];
+  ASSERT_EQ(pipe(asks), 0);
+  ASSERT_EQ(pipe(answers), 0);
+  absl::StatusOr<absl::optional<Process>> child = Enter(Watching());
+  ASSERT_TRUE(child.ok()) << child.status();
+  if (!child->has_value()) {
+    const auto ask = [&] {
+      char byte = '?';
+      if (write(asks[1], &byte, 1) != 1 || read(answers[0], &byte, 1) != 1) {
+        _exit(2);
+      }
+    };
+    Attempt(1);
+    ask();  // "*" and, within, "*-2"
+    Attempt(1);
+    Attempt(2);
+    Attempt(2);
+    ask();  // the inner one ends
+    Attempt(2);
+    ask();  // the outer one ends
+    Attempt(2);
+    _exit(0);
+  }
+  Process& process = **child;
+  int outer = 0;
+  int inner = 0;
+  std::vector<Violation> seen_by_outer;
+  std::vector<Violation> seen_by_inner;
+  for (int asked = 0; process.Handle();) {
+    const std::array<int, 3> descriptors = process.event_descriptors();
+    struct pollfd events[] = {{asks[0], POLLIN, 0},
+                              {descriptors[0], POLLIN, 0},
+                              {descriptors[1], POLLIN, 0},
+                              {descriptors[2], POLLIN, 0}};
+    ASSERT_GT(poll(events, 4, -1), 0);
+    if (events[0].revents == 0) continue;
+    char byte;
+    ASSERT_EQ(read(asks[0], &byte, 1), 1);
+    switch (++asked) {
+      case 1:
+        outer = process.BeginExpected(Rule::kWrite, "*");
+        inner = process.BeginExpected(Rule::kWrite, "*-2");
+        // Of another rule, so it gets nothing.
+        process.BeginExpected(Rule::kNetwork, "*");
+        break;
+      case 2:
+        seen_by_inner = process.EndExpected(inner);
+        break;
+      default:
+        seen_by_outer = process.EndExpected(outer);
+    }
+    ASSERT_EQ(write(answers[1], &byte, 1), 1);
+  }
+  ASSERT_EQ(seen_by_inner.size(), 1U);
+  EXPECT_EQ(seen_by_inner[0].target, Outside(2));
+  EXPECT_EQ(seen_by_inner[0].count, 2U);
+  EXPECT_EQ(seen_by_inner[0].error, EROFS);
+  ASSERT_EQ(seen_by_outer.size(), 2U);
+  EXPECT_EQ(seen_by_outer[0].target, Outside(1));
+  EXPECT_EQ(seen_by_outer[1].target, Outside(2));
+  EXPECT_TRUE(process.EndExpected(inner).empty());
+  const absl::StatusOr<Result> result = process.Wait();
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_EQ(result->violations.size(), 2U);
+  EXPECT_EQ(result->violations[0].target, Outside(1));
+  EXPECT_EQ(result->violations[0].count, 1U);
+  EXPECT_EQ(result->violations[1].target, Outside(2));
+}
+
+TEST(WitnessTest, WhatWasRecordedOutlivesASandboxThatIsLost) {
+  absl::StatusOr<absl::optional<Process>> child = Enter(Watching());
+  ASSERT_TRUE(child.ok()) << child.status();
+  if (!child->has_value()) {
+    Attempt(1);
+    for (;;) pause();
+  }
+  Process& process = **child;
+  while (process.violations().empty()) {
+    struct pollfd event = {process.event_descriptor(), POLLIN, 0};
+    ASSERT_EQ(poll(&event, 1, -1), 1);
+    process.Handle();
+  }
+  ASSERT_EQ(kill(process.init_pid(), SIGKILL), 0);
+  EXPECT_EQ(FailureKindOf(process.Wait().status()), FailureKind::kLost);
+  EXPECT_EQ(process.violations().size(), 1U);
 }
 
 TEST(WitnessTest, NobodyWatchesUnlessAsked) {
