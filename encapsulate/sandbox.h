@@ -71,7 +71,7 @@ class Process {
   // With Options::violations, calls that may reach out wait inside until the
   // caller's thread is in Handle() or Wait(): don't be long. Always call both
   // from the thread that made the Process, which may be a tracer (ptrace(2))
-  // for some microseconds in there.
+  // for some microseconds in there: a new violation sends the caller SIGCHLD.
   int event_descriptor() const;
   bool Handle();
 

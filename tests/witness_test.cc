@@ -641,12 +641,13 @@ TEST(WitnessTest, ExpectationsTakeWhatFitsWhileTheyLast) {
   std::vector<Violation> seen_by_outer;
   std::vector<Violation> seen_by_inner;
   for (int asked = 0; process.Handle();) {
-    const std::array<int, 3> descriptors = process.event_descriptors();
+    const std::array<int, 4> descriptors = process.event_descriptors();
     struct pollfd events[] = {{asks[0], POLLIN, 0},
                               {descriptors[0], POLLIN, 0},
                               {descriptors[1], POLLIN, 0},
-                              {descriptors[2], POLLIN, 0}};
-    ASSERT_GT(poll(events, 4, -1), 0);
+                              {descriptors[2], POLLIN, 0},
+                              {descriptors[3], POLLIN, 0}};
+    ASSERT_GT(poll(events, 5, -1), 0);
     if (events[0].revents == 0) continue;
     char byte;
     ASSERT_EQ(read(asks[0], &byte, 1), 1);
