@@ -384,6 +384,71 @@ class GitTest : public RealProgramsTest {
   }
 };
 
+TEST_F(RealProgramsTest, WatchedProgramsRaiseNoFalseAlarm) {
+  scratch_.File("hello.cc",
+                "#include <iostream>\n"
+                "int main() { std::cout << \"hello\" << std::endl; }\n");
+  scratch_.File("CMakeLists.txt",
+                "cmake_minimum_required(VERSION 3.10)\n"
+                "project(hello CXX)\n"
+                "find_package(Threads REQUIRED)\n"
+                "add_executable(hello hello.cc)\n");
+  scratch_.File("test_it.py",
+                "import socket, subprocess, tempfile, unittest\n"
+                "class Test(unittest.TestCase):\n"
+                "  def test_it(self):\n"
+                "    with tempfile.TemporaryDirectory() as directory:\n"
+                "      open(directory + '/file', 'w').close()\n"
+                "    with socket.create_server(('127.0.0.1', 0)) as server:\n"
+                "      socket.create_connection(server.getsockname()).close()\n"
+                "    self.assertEqual(subprocess.check_output('true'), b'')\n");
+  scratch_.File("database.py",
+                "import sqlite3\n"
+                "database = sqlite3.connect('tree/database')\n"
+                "database.execute('pragma journal_mode=wal')\n"
+                "database.execute('create table numbers (number)')\n"
+                "database.executemany('insert into numbers values (?)',\n"
+                "                     [(i,) for i in range(1000)])\n"
+                "database.commit()\n"
+                "database.execute('vacuum')\n");
+  scratch_.Directory("tree");
+  setenv("TMPDIR", (scratch_ / "tree").c_str(), 1);
+  const std::string watched = "encapsulate --violations=enforce tree ";
+  EXPECT_EQ(Shell(watched + "g++ -o tree/hello hello.cc"), "");
+  EXPECT_EQ(Shell(watched + "tree/hello"), "hello");
+  if (HostHas("cmake")) {
+    EXPECT_EQ(Shell(watched + "cmake -S . -B tree/build >tree/log 2>&1"), "")
+        << Shell("cat tree/log");
+  }
+  EXPECT_EQ(Shell(watched + "python3 -m unittest -q test_it 2>tree/log"), "")
+      << Shell("cat tree/log");
+  EXPECT_EQ(Shell(watched + "python3 database.py"), "");
+  EXPECT_EQ(Shell(watched + "mkdir -p /usr/bin tree"), "");
+}
+
+TEST_F(RealProgramsTest, WatchedProgramsThatReachOutAreFound) {
+  scratch_.File("reach.py",
+                "import socket\n"
+                "for attempt in (lambda: open('/etc/passwd', 'a'),\n"
+                "                lambda: socket.create_connection(\n"
+                "                    ('example.com', 80))):\n"
+                "  try: attempt()\n"
+                "  except OSError: pass\n");
+  const std::string found =
+      Shell("encapsulate --violations=enforce '' python3 reach.py");
+  EXPECT_TRUE(absl::StrContains(found, "--allow=write:/etc/passwd")) << found;
+  EXPECT_TRUE(absl::StrContains(found, "--allow=name:example.com")) << found;
+  EXPECT_TRUE(absl::EndsWith(found, "<exit 122>")) << found;
+}
+
+TEST_F(GitTest, RaisesNoFalseAlarm) {
+  EXPECT_EQ(Shell("mkdir watched && encapsulate --violations=enforce watched "
+                  "git clone -q repository watched/clone && "
+                  "encapsulate --violations=enforce watched "
+                  "git -C watched/clone log --format=%s"),
+            "the first");
+}
+
 TEST_F(GitTest, ClonesIntoAWritableTree) {
   scratch_.Directory("tree");
   EXPECT_EQ(Shell("encapsulate tree git clone -q repository tree/clone"), "");
