@@ -85,7 +85,11 @@ void ReportViolations(const Options& options, int report, Result* result) {
   const bool says =
       absl::GetFlag(FLAGS_violations).violations != Violations::kOff;
   if (says || report >= 0) Symbolize(&result->violations);
-  if (says) SayViolations(*result, options);
+  // Exceptions by themselves aren't worth a word.
+  if (says &&
+      (SayViolations(*result, options) || absl::GetFlag(FLAGS_verbose))) {
+    SayIgnored(*result);
+  }
   if (absl::GetFlag(FLAGS_learn)) SayLearned(*result);
   if (report >= 0 && !WriteAll(report, ViolationLines(*result))) {
     Complain(absl::StrCat("cannot write the report ",

@@ -337,6 +337,11 @@ TEST_F(ToolTest, IgnoresWhatIsAllowed) {
       {"--violations=enforce", "--allow=write:/etc/encapsulate-no", ""});
   EXPECT_EQ(exact.exit_code, 0);
   EXPECT_EQ(exact.errors, "");
+  EXPECT_THAT(RunReaching({"--violations=enforce", "--verbose",
+                           "--allow=write:/etc/encapsulate-no", ""})
+                  .errors,
+              HasSubstr("encapsulate: ignored: write '/etc/encapsulate-no', "
+                        "tried 1 time (--allow=write:/etc/encapsulate-no)\n"));
   EXPECT_EQ(RunReaching({"--violations=enforce", "--allow=write:/etc/*", ""})
                 .exit_code,
             0);

@@ -231,19 +231,22 @@ std::vector<std::string> SummaryOf(const Result& result,
         "violations: ", result.violations_unseen,
         " calls could not be looked at, and any may have been one"));
   }
-  if (lines.empty()) return lines;
-  for (const AllowedUse& use : result.allowed) {
-    lines.push_back(absl::StrCat(
-        "ignored: ", RuleName(use.allowed.rule), " ", Quote(use.allowed.target),
-        ", tried ", Times(use.count), " (", use.allowed.reason, ")"));
-  }
   return lines;
 }
 
-void SayViolations(const Result& result, const Options& options) {
+bool SayViolations(const Result& result, const Options& options) {
   const std::vector<std::string> lines = SummaryOf(result, options);
   for (size_t i = 0; i < lines.size(); ++i) {
     i == 0 ? Complain(lines[i]) : Say(lines[i]);
+  }
+  return !lines.empty();
+}
+
+void SayIgnored(const Result& result) {
+  for (const AllowedUse& use : result.allowed) {
+    Say(absl::StrCat("ignored: ", RuleName(use.allowed.rule), " ",
+                     Quote(use.allowed.target), ", tried ", Times(use.count),
+                     " (", use.allowed.reason, ")"));
   }
 }
 

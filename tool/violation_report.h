@@ -16,8 +16,11 @@ namespace encapsulate::tool {
 std::vector<std::string> SummaryOf(const Result& result,
                                    const Options& options);
 
-// The summary, on standard error.
-void SayViolations(const Result& result, const Options& options);
+// The summary, on standard error. False if it is empty.
+bool SayViolations(const Result& result, const Options& options);
+
+// The exceptions that were used, on standard error.
+void SayIgnored(const Result& result);
 
 // One JSON object a line: each violation, each exception that was used, and the
 // sums. docs/violations.md lists what is in them.
