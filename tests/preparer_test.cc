@@ -428,7 +428,8 @@ TEST(PreparerTest, AProcessMayOutliveItsPreparer) {
 TEST(PreparerTest, WithoutItsHelperItGoesOnInLine) {
   InFork([] {
     {
-      Preparer preparer(3);
+      constexpr int kAhead = 3;
+      Preparer preparer(kAhead);
       EXPECT_EQ(RunAhead(&preparer, Options(), [] { return 0; }).exit_code, 0);
       KillHelper();
       for (int i = 0; i < 10; ++i) {
@@ -436,8 +437,9 @@ TEST(PreparerTest, WithoutItsHelperItGoesOnInLine) {
           return open("/etc/hostname", O_WRONLY | O_CLOEXEC) < 0 ? 8 : 9;
         });
         EXPECT_EQ(entered.result.exit_code, 8);
-        // The first one may have been ready.
-        EXPECT_FALSE(i > 0 && entered.prepared);
+        // Those that were ready may be used: an init that is being set up still
+        // has the helper's end of the socket, so the loss shows a little later.
+        EXPECT_FALSE(i >= kAhead && entered.prepared);
       }
       EXPECT_EQ(preparer.WhyInLine(),
                 "the process that makes sandboxes ahead of need has ended");
