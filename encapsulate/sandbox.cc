@@ -411,8 +411,9 @@ class Launcher {
   static absl::Status Await(State& state, MessageKind wanted,
                             Message* message) {
     int fd = -1;
-    if (!ReceiveMessage(state.init.control.get(), message, &fd))
+    if (!ReceiveMessage(state.init.control.get(), message, &fd)) {
       return Lost(state);
+    }
     if (message->kind == MessageKind::kListener) {
       if (!state.StartWitness(*message, UniqueFd(fd))) return Lost(state);
       return Await(state, wanted, message);
