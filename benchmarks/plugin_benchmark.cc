@@ -20,15 +20,12 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <spawn.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <functional>
 #include <string>
 #include <utility>
@@ -43,6 +40,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "benchmarks/host_mounts.h"
 
 ABSL_FLAG(int, tests, 2000,
           "tests of each contender; a tenth of them where a fork takes long, "
@@ -269,34 +267,11 @@ void ShowWhatStays() {
 
 // --- On hosts with many mounts ----------------------------------------------
 
-void WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream(path) << text;
-}
-
-// For this process and its children.
-bool AddMounts(int count) {
-  const uid_t uid = geteuid();
-  const gid_t gid = getegid();
-  if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
-  WriteFile("/proc/self/setgroups", "deny");
-  WriteFile("/proc/self/uid_map", absl::StrCat(uid, " ", uid, " 1"));
-  WriteFile("/proc/self/gid_map", absl::StrCat(gid, " ", gid, " 1"));
-  if (mount("mounts", "/mnt", "tmpfs", 0, nullptr) != 0) return false;
-  for (int i = 0; i < count; ++i) {
-    const std::string directory = absl::StrCat("/mnt/", i);
-    if (mkdir(directory.c_str(), 0755) != 0 ||
-        mount("mounts", directory.c_str(), "tmpfs", 0, "size=4k") != 0) {
-      return false;
-    }
-  }
-  return true;
-}
-
 void CompareWithMounts(const std::string& mounts) {
   fflush(stdout);
   const pid_t pid = fork();
   if (pid == 0) {
-    const bool added = AddMounts(atoi(mounts.c_str()));
+    const bool added = encapsulate::AddMounts(atoi(mounts.c_str()));
     if (added) Compare("4", absl::StrCat(", ", mounts, " more mounts"));
     _exit(added ? 0 : 1);
   }

@@ -12,10 +12,7 @@
 // The mounts are made in a private namespace; nothing on the host changes.
 #include <fcntl.h>
 #include <glob.h>
-#include <sched.h>
 #include <spawn.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,7 +21,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <string>
@@ -39,6 +35,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "benchmarks/host_mounts.h"
 #include "encapsulate/sandbox.h"
 
 ABSL_FLAG(std::string, encapsulate, "",
@@ -169,30 +166,6 @@ void CompareStartUp(const std::string& tool, const std::string& title) {
   }
   printf("\n");
   fflush(stdout);
-}
-
-void WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream(path) << text;
-}
-
-// A host with more mounts, for this process and its children.
-bool AddMounts(int count) {
-  if (count == 0) return true;
-  const uid_t uid = geteuid();
-  const gid_t gid = getegid();
-  if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
-  WriteFile("/proc/self/setgroups", "deny");
-  WriteFile("/proc/self/uid_map", absl::StrCat(uid, " ", uid, " 1"));
-  WriteFile("/proc/self/gid_map", absl::StrCat(gid, " ", gid, " 1"));
-  if (mount("mounts", "/mnt", "tmpfs", 0, nullptr) != 0) return false;
-  for (int i = 0; i < count; ++i) {
-    const std::string directory = absl::StrCat("/mnt/", i);
-    if (mkdir(directory.c_str(), 0755) != 0 ||
-        mount("mounts", directory.c_str(), "tmpfs", 0, "size=4k") != 0) {
-      return false;
-    }
-  }
-  return true;
 }
 
 void InChild(const std::function<bool()>& body) {
@@ -341,7 +314,7 @@ int main(int argc, char** argv) {
   for (const std::string& text : absl::GetFlag(FLAGS_mounts)) {
     const int count = atoi(text.c_str());
     InChild([&] {
-      if (!AddMounts(count)) return false;
+      if (!encapsulate::AddMounts(count)) return false;
       CompareStartUp(tool, absl::StrCat("host's mounts + ", count));
       return true;
     });
