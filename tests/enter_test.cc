@@ -28,19 +28,6 @@
 namespace encapsulate {
 namespace {
 
-// Runs `body` in an entered child, which leaves with its result.
-Result RunEntered(const Options& options, const std::function<int()>& body) {
-  absl::StatusOr<absl::optional<Process>> child = Enter(options);
-  if (!child.ok()) {
-    ADD_FAILURE() << child.status();
-    return {};
-  }
-  if (!child->has_value()) _exit(body());
-  absl::StatusOr<Result> result = (*child)->Wait();
-  EXPECT_TRUE(result.ok()) << result.status();
-  return result.ok() ? *result : Result();
-}
-
 int ErrnoOfWriting(const std::string& path) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
   return fd >= 0 ? 0 : errno;

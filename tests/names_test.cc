@@ -29,19 +29,6 @@ Options Watching() {
   return options;
 }
 
-// Runs `body` in an entered child, which leaves with its result.
-Result Enters(const Options& options, const std::function<int()>& body) {
-  absl::StatusOr<absl::optional<Process>> child = Enter(options);
-  if (!child.ok()) {
-    ADD_FAILURE() << child.status();
-    return {};
-  }
-  if (!child->has_value()) _exit(body());
-  absl::StatusOr<Result> result = (*child)->Wait();
-  EXPECT_TRUE(result.ok()) << result.status();
-  return result.ok() ? *std::move(result) : Result();
-}
-
 // getaddrinfo(3)'s error.
 int LookUp(const char* name) {
   addrinfo* found = nullptr;
@@ -78,7 +65,7 @@ std::string Names(const Result& result) {
 }
 
 TEST(NamesTest, ALookUpIsRefusedAndRecorded) {
-  Result result = Enters(Watching(), [] {
+  Result result = RunEntered(Watching(), [] {
     return LookUp("www.Example.com") == EAI_NONAME ? 0 : 1;
   });
   EXPECT_EQ(result.exit_code, 0);
@@ -100,7 +87,7 @@ TEST(NamesTest, ALookUpIsRefusedAndRecorded) {
 }
 
 TEST(NamesTest, LocalNamesAreFoundInSilence) {
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     char name[256] = {};
     if (LookUp("localhost") != 0) return 1;
     if (gethostname(name, sizeof(name)) != 0 || LookUp(name) != 0) return 2;
@@ -119,7 +106,7 @@ TEST(NamesTest, LocalNamesAreFoundInSilence) {
 TEST(NamesTest, AnAllowedNameIsStillRefused) {
   Options options = Watching();
   options.allowed.push_back({Rule::kName, "*.example.com", "it does without"});
-  const Result result = Enters(options, [] {
+  const Result result = RunEntered(options, [] {
     if (LookUp("www.example.com") != EAI_NONAME) return 1;
     return LookUp("www.example.org") == EAI_NONAME ? 0 : 2;
   });
@@ -130,7 +117,7 @@ TEST(NamesTest, AnAllowedNameIsStillRefused) {
 }
 
 TEST(NamesTest, SoIsAQuestionByDatagram) {
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     const int fd = socket(AF_INET, SOCK_DGRAM, 0);
     const sockaddr_in server = NameServer();
     char answer[512];
@@ -150,7 +137,7 @@ TEST(NamesTest, SoIsAQuestionByDatagram) {
 }
 
 TEST(NamesTest, AndByConnection) {
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     const sockaddr_in server = NameServer();
     if (connect(fd, reinterpret_cast<const sockaddr*>(&server),
@@ -182,7 +169,7 @@ TEST(NamesTest, AndByConnection) {
 }
 
 TEST(NamesTest, ConnectionsThatSayNothingKeepNobodyWaiting) {
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     const sockaddr_in server = NameServer();
     for (int i = 0; i < 100; ++i) {
       const int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -198,7 +185,7 @@ TEST(NamesTest, ConnectionsThatSayNothingKeepNobodyWaiting) {
 }
 
 TEST(NamesTest, NobodyNeedsToWaitForTheAnswer) {
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     const int fd = socket(AF_INET, SOCK_DGRAM, 0);
     const sockaddr_in server = NameServer();
     return sendto(fd, kQuery, kQuerySize, 0,
@@ -237,7 +224,7 @@ TEST(NamesTest, ProgramsAreRefusedAndNamed) {
 }
 
 TEST(NamesTest, WithoutAWitnessThereIsNoNameServer) {
-  const Result result = Enters({}, [] {
+  const Result result = RunEntered({}, [] {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     const sockaddr_in server = NameServer();
     return connect(fd, reinterpret_cast<const sockaddr*>(&server),
@@ -258,10 +245,10 @@ TEST(NamesTest, TheHostsResolverConfigurationIsUntouched) {
 
 TEST(NamesTest, LeavesNoDescriptors) {
   const int before = CountDescriptors();
-  Enters(Watching(), [] { return LookUp("example.com"); });
+  RunEntered(Watching(), [] { return LookUp("example.com"); });
   EXPECT_EQ(CountDescriptors(), before);
   // Nor does a child have any of the caller's.
-  const Result result = Enters(
+  const Result result = RunEntered(
       Watching(), [before] { return CountDescriptors() == before ? 0 : 1; });
   EXPECT_EQ(result.exit_code, 0);
 }

@@ -26,8 +26,10 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/types/optional.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/unique_fd.h"
 
@@ -193,6 +195,18 @@ Ran RunIn(const Options& options, const std::vector<std::string>& command) {
   if (result.ok()) ran.result = *std::move(result);
   ran.output = Content(output.get());
   return ran;
+}
+
+Result RunEntered(const Options& options, const std::function<int()>& body) {
+  absl::StatusOr<absl::optional<Process>> child = Enter(options);
+  if (!child.ok()) {
+    ADD_FAILURE() << child.status();
+    return {};
+  }
+  if (!child->has_value()) _exit(body());
+  absl::StatusOr<Result> result = (*child)->Wait();
+  EXPECT_TRUE(result.ok()) << result.status();
+  return result.ok() ? *std::move(result) : Result();
 }
 
 std::string Inside(const Options& options,

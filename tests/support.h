@@ -80,6 +80,9 @@ struct Ran {
 
 Ran RunIn(const Options& options, const std::vector<std::string>& command);
 
+// Runs `body` in an entered child, which leaves with its result.
+Result RunEntered(const Options& options, const std::function<int()>& body);
+
 // What the probe says inside a sandbox, without the last newline. If it didn't
 // exit with 0: how it ended.
 std::string Inside(const Options& options,

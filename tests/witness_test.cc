@@ -44,19 +44,6 @@ Options Watching(const std::vector<std::string>& writable = {}) {
   return options;
 }
 
-// Runs `body` in an entered child, which leaves with its result.
-Result Enters(const Options& options, const std::function<int()>& body) {
-  absl::StatusOr<absl::optional<Process>> child = Enter(options);
-  if (!child.ok()) {
-    ADD_FAILURE() << child.status();
-    return {};
-  }
-  if (!child->has_value()) _exit(body());
-  absl::StatusOr<Result> result = (*child)->Wait();
-  EXPECT_TRUE(result.ok()) << result.status();
-  return result.ok() ? *std::move(result) : Result();
-}
-
 Result Runs(const Options& options, const std::vector<std::string>& command) {
   Ran ran = RunIn(options, command);
   EXPECT_TRUE(ran.status.ok()) << ran.status;
@@ -81,7 +68,7 @@ TEST(WitnessTest, EightThreadsAreToldApart) {
   constexpr int kThreads = 8;
   constexpr int kAttempts = 100;
   const Scratch scratch;
-  const Result result = Enters(Watching({scratch.path()}), [&] {
+  const Result result = RunEntered(Watching({scratch.path()}), [&] {
     std::atomic<bool> failed{false};
     std::vector<std::thread> threads;
     for (int i = 0; i < kThreads; ++i) {
@@ -106,7 +93,7 @@ TEST(WitnessTest, EightThreadsAreToldApart) {
 
 TEST(WitnessTest, SignalsAtAHighRateInterruptNothing) {
   constexpr int kAttempts = 300;
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     static volatile sig_atomic_t signals = 0;
     struct sigaction action = {};
     action.sa_handler = [](int) { signals = signals + 1; };
@@ -130,7 +117,7 @@ TEST(WitnessTest, SignalsAtAHighRateInterruptNothing) {
 
 TEST(WitnessTest, AForkStormIsCounted) {
   constexpr int kProcesses = 200;
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     for (int i = 0; i < kProcesses; ++i) {
       const pid_t child = fork();
       if (child < 0) return 1;
@@ -149,7 +136,7 @@ TEST(WitnessTest, AForkStormIsCounted) {
 
 TEST(WitnessTest, ExecutionInTheMidstOfACallHarmsNobody) {
   for (int i = 0; i < 20; ++i) {
-    const Result result = Enters(Watching(), [i] {
+    const Result result = RunEntered(Watching(), [i] {
       std::atomic<bool> ready{false};
       std::thread other([&] {
         for (int number = 0;; ++number) {
@@ -170,7 +157,7 @@ TEST(WitnessTest, ExecutionInTheMidstOfACallHarmsNobody) {
 }
 
 TEST(WitnessTest, DeathInTheMidstOfACallHarmsNobody) {
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     for (int i = 0; i < 50; ++i) {
       int ready[2];
       if (pipe(ready) != 0) return 1;
@@ -198,7 +185,7 @@ TEST(WitnessTest, DeathInTheMidstOfACallHarmsNobody) {
 }
 
 TEST(WitnessTest, StoppedProcessesStayStoppedAndGoOn) {
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     const pid_t child = fork();
     if (child == 0) {
       for (int number = 0;; ++number) {
@@ -230,7 +217,7 @@ TEST(WitnessTest, NothingIsLeftWhenTheCallerIsKilled) {
   const pid_t caller = fork();
   if (caller == 0) {
     close(alive[0]);
-    Enters(Watching(), [&] {
+    RunEntered(Watching(), [&] {
       for (int number = 0;; ++number) {
         Attempt(number % 10);
         if (number == 5 && write(alive[1], "x", 1) != 1) return 1;
@@ -249,7 +236,7 @@ TEST(WitnessTest, NothingIsLeftWhenTheCallerIsKilled) {
 }
 
 TEST(WitnessTest, ATracedProcessIsRecordedWithoutItsStack) {
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     const pid_t child = fork();
     if (child == 0) {
       ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
@@ -270,7 +257,7 @@ TEST(WitnessTest, ATracedProcessIsRecordedWithoutItsStack) {
 }
 
 TEST(WitnessTest, AnUndumpableProcessIsSeenOrCounted) {
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     return Attempt(1) ? 0 : 1;
   });
@@ -280,7 +267,7 @@ TEST(WitnessTest, AnUndumpableProcessIsSeenOrCounted) {
 }
 
 TEST(WitnessTest, ASandboxInsideIsToldThatItCannotWatch) {
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     const absl::StatusOr<Result> inner =
         encapsulate::Run(Watching(), {"/bin/true"});
     const std::string message(inner.status().message());
@@ -298,7 +285,7 @@ TEST(WitnessTest, ASandboxInsideIsToldThatItCannotWatch) {
 
 TEST(WitnessTest, ASandboxInsideIsWatchedFromOutside) {
   if (geteuid() == 0) GTEST_SKIP() << "root can't make one: see SECURITY.md";
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     const absl::StatusOr<Result> inner = encapsulate::Run(
         Options(), {"/bin/sh", "-c", "mkdir /usr/nothing 2>/dev/null"});
     return inner.ok() && inner->exit_code == 1 ? 0 : 1;
@@ -314,7 +301,7 @@ TEST(WitnessTest, ASandboxInsideIsWatchedFromOutside) {
 TEST(WitnessTest, MemoryIsBounded) {
   constexpr int kMore = 50;
   constexpr int kAll = static_cast<int>(kMaxViolations) + kMore;
-  const Result result = Enters(Watching(), [] {
+  const Result result = RunEntered(Watching(), [] {
     for (int number = 0; number < kAll; ++number) {
       if (!Attempt(number)) return 1;
     }
@@ -346,7 +333,8 @@ TEST(WitnessTest, ACallerThatReapsAnyChildGetsItsRecords) {
 TEST(WitnessTest, ACallerThatIgnoresSigchldGetsItsRecords) {
   InFork([] {
     signal(SIGCHLD, SIG_IGN);
-    const Result result = Enters(Watching(), [] { return Attempt(1) ? 0 : 1; });
+    const Result result =
+        RunEntered(Watching(), [] { return Attempt(1) ? 0 : 1; });
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.violations.size(), 1U);
   });
@@ -431,7 +419,7 @@ __attribute__((noinline)) void RaiseIt() {
 }
 
 TEST(WitnessTest, StacksGoThroughSignalHandlers) {
-  Result result = Enters(Watching(), [] {
+  Result result = RunEntered(Watching(), [] {
     static char stack[65536];
     const stack_t other = {stack, 0, sizeof(stack)};
     sigaltstack(&other, nullptr);
@@ -462,7 +450,7 @@ TEST(WitnessTest, StacksGoThroughSignalHandlers) {
 TEST(WitnessTest, WhatFailsForOtherReasonsIsSilent) {
   const Scratch scratch;
   Options options = Watching({scratch.path()});
-  const Result result = Enters(options, [&] {
+  const Result result = RunEntered(options, [&] {
     mkdir("/usr", 0755);
     mkdir("/usr/bin", 0755);
     rmdir("/usr/nothing");
@@ -565,7 +553,7 @@ TEST(WitnessTest, ExceptionsAreCounted) {
   Options options = Watching();
   options.allowed = {{Rule::kWrite, "/usr/nothing-?", "a test's own"},
                      {Rule::kNetwork, "*", "never used"}};
-  const Result result = Enters(
+  const Result result = RunEntered(
       options, [] { return Attempt(1) && Attempt(2) && Attempt(10) ? 0 : 1; });
   EXPECT_EQ(result.exit_code, 0) << "the calls fail all the same";
   ASSERT_EQ(result.violations.size(), 1U);
@@ -701,7 +689,8 @@ TEST(WitnessTest, WhatWasRecordedOutlivesASandboxThatIsLost) {
 }
 
 TEST(WitnessTest, NobodyWatchesUnlessAsked) {
-  const Result result = Enters(Options(), [] { return Attempt(1) ? 0 : 1; });
+  const Result result =
+      RunEntered(Options(), [] { return Attempt(1) ? 0 : 1; });
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_TRUE(result.violations.empty());
 }
