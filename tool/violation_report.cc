@@ -21,6 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "encapsulate/error.h"
+#include "encapsulate/paths.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
 #include "tool/json.h"
@@ -127,11 +128,6 @@ void AppendGroup(const Group& group, const TextOptions& options,
 }
 
 // --- Learning ---------------------------------------------------------------
-
-bool IsWithin(absl::string_view path, absl::string_view tree) {
-  return absl::StartsWith(path, tree) &&
-         (path.size() == tree.size() || path[tree.size()] == '/');
-}
 
 // The tree that would have to be writable; empty if none would do.
 std::string TreeToWrite(const Violation& violation) {
