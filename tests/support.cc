@@ -136,11 +136,6 @@ bool IsHostRoot() {
   return inside == 0 && outside == 0 && count == 4294967295;
 }
 
-bool CanReadOwnProgram() {
-  const auto program = std::filesystem::read_symlink("/proc/self/exe");
-  return access(program.c_str(), R_OK) == 0;
-}
-
 std::string ProbePath() { return Environment("ENCAPSULATE_TEST_PROBE"); }
 
 std::string ToolPath() { return Environment("ENCAPSULATE_TEST_TOOL"); }

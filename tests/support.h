@@ -1,7 +1,7 @@
 // What the end-to-end tests have in common.
 //
 // support_main.cc runs every suite as whoever starts it and, if that is root,
-// once more as an ordinary user, in a forked process that has given root away.
+// once more as an ordinary user, from a copy of the program that all can read.
 #ifndef ENCAPSULATE_TESTS_SUPPORT_H_
 #define ENCAPSULATE_TESTS_SUPPORT_H_
 
@@ -37,11 +37,6 @@ bool MustRunAll();
 // Whether this process has every capability on the host, not only in some user
 // namespace.
 bool IsHostRoot();
-
-// Whether functions of this program can have names: an ordinary user may be
-// unable to read it where root's Bazel has put it, and then it depends on
-// Abseil's version.
-bool CanReadOwnProgram();
 
 // The probe program (probe.cc), where everybody can execute it.
 std::string ProbePath();

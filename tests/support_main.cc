@@ -1,6 +1,5 @@
 // main() of the end-to-end tests: see support.h.
 #include <grp.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +16,8 @@ namespace {
 // Belongs to nobody on any host that we know of.
 constexpr uid_t kOrdinaryUser = 64321;
 
+constexpr char kScratch[] = "ENCAPSULATE_TEST_SCRATCH";
+
 std::filesystem::path InRunfiles(const std::string& name) {
   const char* directory = getenv("TEST_SRCDIR");
   const char* workspace = getenv("TEST_WORKSPACE");
@@ -27,15 +28,26 @@ std::filesystem::path InRunfiles(const std::string& name) {
          name;
 }
 
-// Copies a program, if the test has it, to where everybody can execute it.
-void Publish(const std::string& name, const std::string& directory,
-             const char* variable) {
+// Copies a program to where everybody can read and execute it.
+std::string Publish(const std::filesystem::path& program,
+                    const std::string& directory) {
+  const std::filesystem::path copy = directory / program.filename();
+  std::filesystem::copy_file(program, copy);
+  chmod(copy.c_str(), 0755);
+  return copy;
+}
+
+// The same if the test has it, and `variable` says where.
+void PublishData(const std::string& name, const std::string& directory,
+                 const char* variable) {
   const std::filesystem::path source = InRunfiles(name);
   if (!std::filesystem::exists(source)) return;
-  const std::filesystem::path copy = directory / source.filename();
-  std::filesystem::copy_file(source, copy);
-  chmod(copy.c_str(), 0755);
-  setenv(variable, copy.c_str(), 1);
+  setenv(variable, Publish(source, directory).c_str(), 1);
+}
+
+int RunTests(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
 }
 
 // Runs every test in a child that uses `base`, as `user` if that isn't 0.
@@ -45,28 +57,30 @@ int RunAll(int argc, char** argv, const std::string& base, uid_t user) {
   if (child == 0) {
     const std::string scratch = base + (user == 0 ? "/caller" : "/ordinary");
     if (mkdir(scratch.c_str(), 0700) != 0) _exit(2);
+    setenv(kScratch, scratch.c_str(), 1);
+    setenv("HOME", scratch.c_str(), 1);
     if (user != 0) {
+      // The user may be unable to read the program where root's Bazel has it,
+      // and then no function of it has a name.
+      const std::string program =
+          Publish(std::filesystem::read_symlink("/proc/self/exe"), base);
       // What Bazel wants written, the first run has written.
       unsetenv("TEST_PREMATURE_EXIT_FILE");
       unsetenv("GTEST_SHARD_STATUS_FILE");
       unsetenv("TEST_SHARD_STATUS_FILE");
-      GTEST_FLAG_SET(output, "");
+      unsetenv("XML_OUTPUT_FILE");
+      unsetenv("GTEST_OUTPUT");
       if (chown(scratch.c_str(), user, user) != 0 ||
           setgroups(0, nullptr) != 0 || setresgid(user, user, user) != 0 ||
-          setresuid(user, user, user) != 0) {
+          setresuid(user, user, user) != 0 || chdir(scratch.c_str()) != 0) {
         _exit(2);
       }
-      // Giving an id away makes a process undumpable.
-      prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+      execv(program.c_str(), argv);
+      _exit(2);
     }
-    setenv("ENCAPSULATE_TEST_SCRATCH", scratch.c_str(), 1);
-    setenv("HOME", scratch.c_str(), 1);
     if (chdir(scratch.c_str()) != 0) _exit(2);
-    testing::InitGoogleTest(&argc, argv);
-    const int result = RUN_ALL_TESTS();
-    fflush(stdout);
     // The usual end, for leak checkers and coverage.
-    exit(result);
+    exit(RunTests(argc, argv));
   }
   int status = 0;
   waitpid(child, &status, 0);
@@ -87,13 +101,14 @@ bool OrdinaryUserExists() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (getenv(kScratch) != nullptr) return RunTests(argc, argv);
   std::string base = "/tmp/encapsulate-test-XXXXXX";
   if (mkdtemp(base.data()) == nullptr || chmod(base.c_str(), 0755) != 0) {
     perror("a directory in /tmp");
     return 2;
   }
-  Publish("tests/probe", base, "ENCAPSULATE_TEST_PROBE");
-  Publish("tool/encapsulate", base, "ENCAPSULATE_TEST_TOOL");
+  PublishData("tests/probe", base, "ENCAPSULATE_TEST_PROBE");
+  PublishData("tool/encapsulate", base, "ENCAPSULATE_TEST_TOOL");
   umask(022);
 
   int result = RunAll(argc, argv, base, 0);
