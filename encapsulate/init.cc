@@ -590,13 +590,21 @@ class Init {
       change_.kind = MessageKind::kChange;
       const size_t length = plan_.places[i].target.size();
       memcpy(change_.text, plan_.places[i].target.c_str(), length);
-      ReportDirectory(upper, length);
+      // Its owner is whoever made the overlay, for a start.
+      struct stat now;
+      struct stat before;
+      if (fstat(upper, &now) == 0 &&
+          fstat(plan_.places[i].lower, &before) == 0 &&
+          now.st_mode != before.st_mode) {
+        SendChange(OverlayChange::Kind::kChangedDirectory, length);
+      }
+      ReportDirectory(upper, plan_.places[i].lower, length);
     }
   }
 
   // Reports what is in `directory`, whose path is the first `length` bytes of
-  // change_.text. Closes it.
-  void ReportDirectory(int directory, size_t length) {
+  // change_.text. `lower` is the one below it, or -1. Closes both.
+  void ReportDirectory(int directory, int lower, size_t length) {
     alignas(dirent64) char buffer[2048];
     ssize_t size;
     while ((size = syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) >
@@ -612,33 +620,106 @@ class Init {
         if (length + 1 + name > kMaxMessageText) continue;
         change_.text[length] = '/';
         memcpy(change_.text + length + 1, entry->d_name, name);
-        ReportEntry(directory, entry->d_name, length + 1 + name);
+        ReportEntry(directory, lower, entry->d_name, length + 1 + name);
       }
     }
     close(directory);
+    if (lower >= 0) close(lower);
   }
 
-  void ReportEntry(int directory, const char* name, size_t length) {
+  void ReportEntry(int directory, int lower, const char* name, size_t length) {
     using Kind = OverlayChange::Kind;
     struct stat info;
     if (fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return;
     Kind kind = Kind::kWritten;
     if (S_ISDIR(info.st_mode)) {
-      // A directory that only leads to something changed isn't a change;
-      // overlayfs marks those that it made by their origin.
-      const int below = openat(directory, name,
-                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-      if (below < 0) return;
-      char mark[256];
-      const bool copied =
-          fgetxattr(below, "user.overlay.origin", mark, sizeof(mark)) >= 0;
-      if (!copied) SendChange(Kind::kMadeDirectory, length);
-      ReportDirectory(below, length);
+      const int upper = OpenUpper(directory, name);
+      if (upper < 0) return;
+      struct stat before;
+      int below = -1;
+      // A directory that only leads to something changed isn't a change.
+      if (lower < 0 ||
+          fstatat(lower, name, &before, AT_SYMLINK_NOFOLLOW) != 0 ||
+          !S_ISDIR(before.st_mode) || IsOpaque(upper)) {
+        SendChange(Kind::kMadeDirectory, length);
+      } else {
+        below =
+            openat(lower, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (info.st_mode != before.st_mode || info.st_uid != before.st_uid ||
+            info.st_gid != before.st_gid || !SameAttributes(upper, below)) {
+          SendChange(Kind::kChangedDirectory, length);
+        }
+      }
+      ReportDirectory(upper, below, length);
       return;
     }
     // A character device 0:0 stands for a deleted name.
     if (S_ISCHR(info.st_mode) && info.st_rdev == 0) kind = Kind::kDeleted;
     SendChange(kind, length);
+  }
+
+  static int OpenDirectory(int directory, const char* name) {
+    return openat(directory, name,
+                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  }
+
+  // The command may have made it unreadable, and nobody uses it any more.
+  static int OpenUpper(int directory, const char* name) {
+    const int upper = OpenDirectory(directory, name);
+    if (upper >= 0 || errno != EACCES) return upper;
+    fchmodat(directory, name, 0700, 0);
+    return OpenDirectory(directory, name);
+  }
+
+  // Whether overlayfs has marked it as the successor of one that was deleted.
+  static bool IsOpaque(int upper) {
+    char mark;
+    return fgetxattr(upper, "user.overlay.opaque", &mark, 1) == 1 &&
+           mark == 'y';
+  }
+
+  // Whether two directories have the same ACLs and the same attributes in the
+  // namespace "user"; true if the lower one can't be read.
+  static bool SameAttributes(int upper, int lower) {
+    const int readable = OpenDirectory(lower, ".");
+    if (readable < 0) return true;
+    const bool same =
+        HasAttributesOf(upper, readable) && HasAttributesOf(readable, upper);
+    close(readable);
+    return same;
+  }
+
+  // Beyond 4 KiB, the limit of many filesystems, only sizes are compared.
+  static bool HasAttributesOf(int other, int directory) {
+    char names[4096];
+    char value[4096];
+    char other_value[4096];
+    const ssize_t size = flistxattr(directory, names, sizeof(names));
+    for (ssize_t at = 0; at < size;) {
+      const char* name = names + at;
+      at += static_cast<ssize_t>(strlen(name)) + 1;
+      // The rest is the kernel's own: overlayfs's marks, labels.
+      if (!StartsWith(name, "system.posix_acl_") &&
+          (!StartsWith(name, "user.") || StartsWith(name, "user.overlay."))) {
+        continue;
+      }
+      const ssize_t length = fgetxattr(directory, name, nullptr, 0);
+      const ssize_t other_length = fgetxattr(other, name, nullptr, 0);
+      // A tmpfs holds none of "user" before Linux 6.6.
+      if (other_length < 0 && errno == EOPNOTSUPP) continue;
+      if (length != other_length) return false;
+      if (length > 0 &&
+          fgetxattr(directory, name, value, sizeof(value)) == length &&
+          fgetxattr(other, name, other_value, sizeof(other_value)) == length &&
+          memcmp(value, other_value, static_cast<size_t>(length)) != 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  static bool StartsWith(const char* text, const char* start) {
+    return strncmp(text, start, strlen(start)) == 0;
   }
 
   void SendChange(OverlayChange::Kind kind, size_t length) {

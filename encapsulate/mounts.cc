@@ -332,11 +332,14 @@ class ViewBuilder {
     }
   }
 
-  void MountOverlay(const Place& place, size_t i) {
+  void MountOverlay(Place& place, size_t i) {
     const int index = static_cast<int>(i);
+    place.lower = setup_.Check(
+        open(place.target.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC),
+        Step::kMountPlace, index);
     // The mount's own directory has to look like the one it covers.
     struct stat info;
-    setup_.Check(stat(place.target.c_str(), &info), Step::kMountPlace, index);
+    setup_.Check(fstat(place.lower, &info), Step::kMountPlace, index);
     MakeStaged(Name("upper", i).c_str(), info.st_mode & 07777, index);
     MakeStaged(Name("work", i).c_str(), 0700, index);
     setup_.Check(mount("overlay", place.target.c_str(), "overlay",
@@ -387,7 +390,7 @@ class ViewBuilder {
   }
 
   void MountPlace(size_t i) {
-    const Place& place = plan_.places[i];
+    Place& place = plan_.places[i];
     const int index = static_cast<int>(i);
     const char* target = place.target.c_str();
     constexpr unsigned long kInert = MS_NOSUID | MS_NODEV | MS_NOEXEC;

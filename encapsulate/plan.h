@@ -52,6 +52,7 @@ struct Place {
                             // kOverlay: the mount options
   int tree = -1;            // in the child: the clone to attach, of a writable
                             // tree or an overlay in a fresh place
+  int lower = -1;           // in the child: the directory below an overlay
 };
 
 // A descriptor through which a file could be changed although it was opened

@@ -36,7 +36,15 @@ struct Leftover {
 
 // Something that an overlay caught.
 struct OverlayChange {
-  enum class Kind { kWritten, kMadeDirectory, kDeleted };
+  enum class Kind {
+    kWritten,  // a file's data or attributes, or it is new
+    kMadeDirectory,
+    kDeleted,
+    // A directory that was there has another mode, owner, ACL or extended
+    // attribute; of the overlay's own directory, another mode. Its times change
+    // with what is in it, and don't count.
+    kChangedDirectory,
+  };
   Kind kind;
   std::string path;
 };

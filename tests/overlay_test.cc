@@ -1,8 +1,10 @@
 // Overlays, fresh trees and hidden trees, and one inside another.
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,7 @@ std::string Changes(const Result& result, const std::string& tree) {
     const char* kind = "written";
     if (change.kind == OverlayChange::Kind::kDeleted) kind = "deleted";
     if (change.kind == OverlayChange::Kind::kMadeDirectory) kind = "made";
+    if (change.kind == OverlayChange::Kind::kChangedDirectory) kind = "changed";
     changes.push_back(absl::StrCat(kind, " ", change.path.substr(tree.size())));
   }
   std::sort(changes.begin(), changes.end());
@@ -63,6 +66,91 @@ TEST(OverlayTest, ChangesAreThrownAwayAndListed) {
   EXPECT_EQ(ReadAll(scratch / "tree/deleted"), "old");
   EXPECT_EQ(ReadAll(scratch / "tree/to"), "<none>");
   EXPECT_EQ(Changes(Shell(Overlay(tree), "true"), tree), "");
+}
+
+TEST(OverlayTest, DirectoriesAreListedForTheirOwnSakeOnly) {
+  const Scratch scratch;
+  const std::string tree = scratch.Directory("tree");
+  for (const char* name :
+       {"mode", "times", "same", "way", "replaced", "unreadable", "deep/er"}) {
+    scratch.Directory(absl::StrCat("tree/", name));
+  }
+  scratch.File("tree/replaced/file", "old");
+  scratch.File("tree/way/file", "old");
+  const Result result = Shell(
+      Overlay(tree),
+      absl::StrCat("cd ", tree,
+                   "; chmod 711 mode; touch times; chmod 700 same; "
+                   "chmod 755 same; echo new > way/file; "
+                   "rm -r replaced; mkdir replaced; echo x > replaced/other; "
+                   "chmod 700 deep/er; mkdir unreadable/new; "
+                   "echo x > unreadable/new/file; "
+                   "chmod 0 unreadable/new; chmod 311 unreadable"));
+  EXPECT_EQ(Changes(result, tree),
+            "changed /deep/er, changed /mode, changed /unreadable, "
+            "made /replaced, made /unreadable/new, "
+            "written /replaced/other, written /unreadable/new/file, "
+            "written /way/file");
+}
+
+// As setfacl(1) does it: group and others have what the mode says, and the
+// caller's group by name, too.
+std::string Acl() {
+  struct Entry {
+    uint16_t tag;
+    uint16_t permissions;
+    uint32_t id;
+  };
+  const uint32_t version = 2;
+  const Entry entries[] = {{0x01, 7, ~0U},
+                           {0x04, 5, ~0U},
+                           {0x08, 4, getegid()},
+                           {0x10, 5, ~0U},
+                           {0x20, 5, ~0U}};
+  std::string acl(reinterpret_cast<const char*>(&version), sizeof(version));
+  acl.append(reinterpret_cast<const char*>(entries), sizeof(entries));
+  return acl;
+}
+
+TEST(OverlayTest, DirectoriesAreListedForTheirAttributes) {
+  const Scratch scratch;
+  const std::string tree = scratch.Directory("tree");
+  const auto set = [&](const char* directory, const char* name,
+                       const std::string& value) {
+    return setxattr(absl::StrCat(tree, "/", directory).c_str(), name,
+                    value.data(), value.size(), 0) == 0;
+  };
+  for (const char* name : {"changed", "given", "same", "acl", "unchanged"}) {
+    scratch.Directory(absl::StrCat("tree/", name));
+  }
+  bool can = set("unchanged", "user.test", "old") &&
+             set("changed", "user.test", "old") &&
+             set("same", "user.test", "old") &&
+             set("same", "system.posix_acl_access", Acl());
+  const Result result = RunEntered(Overlay(tree), [&] {
+    return set("changed", "user.test", "new") &&
+                   set("given", "user.test", "new") &&
+                   set("same", "user.test", "old") &&
+                   set("acl", "system.posix_acl_access", Acl())
+               ? 0
+               : 1;
+  });
+  // tmpfs has those of users since Linux 6.6.
+  can = can && result.exit_code == 0;
+  REQUIRE_HOST(can, "no extended attributes here");
+  EXPECT_EQ(Changes(result, tree),
+            "changed /acl, changed /changed, "
+            "changed /given");
+}
+
+TEST(OverlayTest, ItsOwnDirectoryIsListedForItsMode) {
+  const Scratch scratch;
+  const std::string tree = scratch.Directory("tree");
+  EXPECT_EQ(Changes(Shell(Overlay(tree), absl::StrCat("touch ", tree)), tree),
+            "");
+  EXPECT_EQ(
+      Changes(Shell(Overlay(tree), absl::StrCat("chmod 700 ", tree)), tree),
+      "changed ");
 }
 
 TEST(OverlayTest, NamesMayHoldAnything) {

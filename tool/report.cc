@@ -74,6 +74,8 @@ const char* ChangeName(OverlayChange::Kind kind) {
       return "made-directory";
     case OverlayChange::Kind::kDeleted:
       return "deleted";
+    case OverlayChange::Kind::kChangedDirectory:
+      return "changed-directory";
   }
   return "unknown";
 }
@@ -86,6 +88,8 @@ const char* ChangeVerb(OverlayChange::Kind kind) {
       return "made directory";
     case OverlayChange::Kind::kDeleted:
       return "deleted";
+    case OverlayChange::Kind::kChangedDirectory:
+      return "changed attributes of";
   }
   return "changed";
 }

@@ -77,7 +77,8 @@ TEST(JsonTest, HoldsEverythingOfAResult) {
   result.limits_hit = {LimitHit::kMemory, LimitHit::kProcesses};
   result.leftovers = {{7, "sleep", "sleep 100"}};
   result.leftover_count = 1;
-  result.overlay_changes = {{OverlayChange::Kind::kDeleted, "/a"}};
+  result.overlay_changes = {{OverlayChange::Kind::kDeleted, "/a"},
+                            {OverlayChange::Kind::kChangedDirectory, "/b"}};
   EXPECT_EQ(ToJson(result),
             "{\"outcome\":\"signaled\",\"exit_code\":null,"
             "\"signal\":\"SIGKILL\",\"status\":137,\"wall_seconds\":1.500000,"
@@ -90,7 +91,8 @@ TEST(JsonTest, HoldsEverythingOfAResult) {
             "\"command\":\"sleep 100\"}],\"violations\":0,"
             "\"violations_beyond\":0,\"violations_unseen\":0,"
             "\"overlay_changes\":[{\"kind\":"
-            "\"deleted\",\"path\":\"/a\"}]}");
+            "\"deleted\",\"path\":\"/a\"},{\"kind\":"
+            "\"changed-directory\",\"path\":\"/b\"}]}");
 }
 
 TEST(JsonTest, TellsAFailure) {

@@ -149,16 +149,29 @@ TEST_F(ToolTest, HidesAndCoversPlaces) {
 
 TEST_F(ToolTest, ListsWhatAnOverlayCaught) {
   std::ofstream(tree_ + "/old") << "x";
+  std::filesystem::create_directory(tree_ + "/c");
   const Finished finished =
       RunTool({"--overlay=" + tree_, "--overlay-changes", "", "/bin/sh", "-c",
-               "cd " + tree_ + " && rm old && echo x > 'n ew' && mkdir d"});
+               "cd " + tree_ +
+                   " && rm old && echo x > 'n ew' && mkdir d && chmod 7 c"});
   EXPECT_EQ(finished.exit_code, 0);
-  EXPECT_EQ(finished.errors, "encapsulate: overlay: made directory '" + tree_ +
-                                 "/d'\nencapsulate: overlay: wrote '" + tree_ +
-                                 "/n ew'\nencapsulate: overlay: deleted '" +
-                                 tree_ + "/old'\n");
+  EXPECT_EQ(finished.errors,
+            absl::StrCat("encapsulate: overlay: changed attributes of '", tree_,
+                         "/c'\nencapsulate: overlay: made directory '", tree_,
+                         "/d'\nencapsulate: overlay: wrote '", tree_,
+                         "/n ew'\nencapsulate: overlay: deleted '", tree_,
+                         "/old'\n"));
   EXPECT_EQ(ReadAll(tree_ + "/old"), "x");
   EXPECT_FALSE(std::filesystem::exists(tree_ + "/d"));
+}
+
+TEST_F(ToolTest, NeedsNotBeReadable) {
+  const std::string tool = tree_ + "/tool";
+  std::filesystem::copy_file(StaticToolPath(), tool);
+  ASSERT_EQ(chmod(tool.c_str(), 0111), 0);
+  const Finished finished = RunProgram({tool, "", "/bin/sh", "-c", "exit 3"});
+  EXPECT_EQ(finished.errors, "");
+  EXPECT_EQ(finished.exit_code, 3);
 }
 
 TEST_F(ToolTest, PassesOnlyTheDescriptorsAskedFor) {
