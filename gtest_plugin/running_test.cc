@@ -607,18 +607,23 @@ void RunningTest::JudgeViolations(const Result& result) {
   const TextOptions text_options = {Language::kCode, view_.writable,
                                     inputs_.program};
   const bool fails = asked_.options.violations == Violations::kEnforce;
+  const auto tell = [&](const std::string& text) {
+    if (fails) {
+      Add(TestPartResult::kNonFatalFailure, text);
+    } else {
+      Note(absl::StrCat(FullName(test_), ": ", text));
+    }
+  };
   for (const Violation& violation : shown) {
     const std::string text =
         absl::StrCat("The test ", DescribeViolation(violation, text_options));
     // The lines of other programs aren't the test's.
     const Frame* const frame =
         violation.program == inputs_.program ? OwnFrame(violation) : nullptr;
-    if (!fails) {
-      Note(absl::StrCat(FullName(test_), ": ", text));
-    } else if (frame == nullptr) {
-      Add(TestPartResult::kNonFatalFailure, text);
-    } else {
+    if (fails && frame != nullptr) {
       AddAt(frame->file, frame->line, TestPartResult::kNonFatalFailure, text);
+    } else {
+      tell(text);
     }
   }
   for (const Violation& violation : result.violations) {
@@ -628,13 +633,19 @@ void RunningTest::JudgeViolations(const Result& result) {
   const uint64_t more =
       result.violations.size() - shown.size() + result.violations_beyond;
   if (more > 0) {
-    const std::string text = absl::StrCat("The test reached out in ", more,
-                                          " more ways, which are not shown.");
-    if (fails) {
-      Add(TestPartResult::kNonFatalFailure, text);
-    } else {
-      Note(absl::StrCat(FullName(test_), ": ", text));
-    }
+    tell(absl::StrCat("The test reached out in ", more,
+                      " more ways, which are not shown."));
+  }
+  // Any of them may have been a violation.
+  if (result.violations_unseen > 0) {
+    tell(absl::StrCat(
+        "The test made ", result.violations_unseen,
+        result.violations_unseen == 1 ? " system call" : " system calls",
+        " that may have reached out and couldn't be looked at, because its "
+        "process forbids it (PR_SET_DUMPABLE).\n"
+        "hint: make those calls in a program that the test executes, which is "
+        "seen; or TestOptions::violations or --encapsulate_violations=report "
+        "if the test may reach out unseen"));
   }
   // A test that was stopped or crashed had no chance to end them.
   for (const auto& open : expected_) {
@@ -659,12 +670,6 @@ void RunningTest::NoteAllowed(const Result& result) {
                       use.count, use.count == 1 ? " time" : " times", ": ",
                       allowed.reason));
   }
-  if (result.violations_unseen == 0) return;
-  Note(absl::StrCat(
-      FullName(test_), " made ", result.violations_unseen,
-      result.violations_unseen == 1 ? " system call" : " system calls",
-      " that may have reached out and couldn't be looked at, because its "
-      "process forbids it (PR_SET_DUMPABLE)"));
 }
 
 void RunningTest::JudgeLeftovers(const Result& result) {

@@ -90,6 +90,13 @@ TEST_F(ReachTest, CannotBeLookedAt) {
   prctl(PR_SET_DUMPABLE, 0);
   WriteTo("/usr/unseen");
 }
+TEST_F(ReachTest, ForbidsLookingAndStaysInside) {
+  const std::string file = ScratchDirectory() + "/file";
+  prctl(PR_SET_DUMPABLE, 0);
+  EXPECT_TRUE(std::ifstream("/etc/passwd").is_open());
+  const std::string command = "echo x > " + file;
+  EXPECT_EQ(system(command.c_str()), 0);
+}
 TEST_F(ReachTest, DiesAsExpected) {
   const auto die = [] {
     WriteTo("/usr/dying");

@@ -1,5 +1,7 @@
 // What becomes of a test that reaches out, in every mode. The tests are those
 // of inner_violations.cc.
+#include <unistd.h>
+
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -170,15 +172,28 @@ TEST(ViolationsTest, InTheWorkingDirectoryOfferAnother) {
              {"ENCAPSULATE_WORKING_DIRECTORY=overlay"});
 }
 
-// Root may look all the same.
-TEST(ViolationsTest, UnseenCallsAreMentioned) {
-  const Output output = RunInner("ReachTest.CannotBeLookedAt");
-  const bool seen = output.exit_code() == 1;
-  EXPECT_THAT(output.console,
-              HasSubstr(seen ? "The test tried to open '/usr/unseen'"
-                             : "encapsulate: ReachTest.CannotBeLookedAt made 1 "
-                               "system call that may have reached out and "
-                               "couldn't be looked at"));
+// Any of them may have been a violation. Root may look all the same.
+TEST(ViolationsTest, UnseenCallsFailTheTest) {
+  const std::string filter = "ReachTest.CannotBeLookedAt";
+  const std::string unseen =
+      "The test made 1 system call that may have reached out and couldn't be "
+      "looked at, because its process forbids it (PR_SET_DUMPABLE).";
+  const std::string seen = "The test tried to open '/usr/unseen'";
+  const Output output = RunInner(filter);
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_EQ(Count(output.xml, "<failure "), 1);
+  EXPECT_THAT(output.console, HasSubstr(geteuid() == 0 ? seen : unseen));
+  const Output reported = RunInner(filter, {"ENCAPSULATE_VIOLATIONS=report"});
+  EXPECT_EQ(reported.exit_code(), 0);
+  EXPECT_THAT(reported.console,
+              HasSubstr(absl::StrCat("encapsulate: ", filter, ": ",
+                                     geteuid() == 0 ? seen : unseen)));
+  ExpectPass(filter, {"ENCAPSULATE_VIOLATIONS=off"});
+}
+
+// Reading isn't watched, and what it executes may be looked at.
+TEST(ViolationsTest, TestsThatForbidLookingMayStayInside) {
+  ExpectPass("ReachTest.ForbidsLookingAndStaysInside");
 }
 
 TEST(ViolationsTest, ASandboxInATestIsToldThatItCannotWatch) {
