@@ -577,6 +577,21 @@ const std::vector<Violation>& Process::violations() const {
                                     : state_->result.violations;
 }
 
+Result Process::Recorded() const {
+  Result result;
+  result.violations = violations();
+  AddSums(&result);
+  return result;
+}
+
+// All but the violations themselves.
+void Process::AddSums(Result* result) const {
+  if (state_->witness == nullptr) return;
+  result->violations_beyond = state_->witness->beyond();
+  result->violations_unseen = state_->witness->unseen();
+  result->allowed = state_->witness->AllowedUses();
+}
+
 int Process::BeginExpected(Rule rule, const std::string& target) {
   return state_->witness != nullptr
              ? state_->witness->BeginExpected(rule, target)
@@ -761,9 +776,7 @@ absl::StatusOr<Result> Process::Wait() {
   if (known) {
     if (state_->witness != nullptr) {
       result.violations = state_->witness->TakeViolations();
-      result.violations_beyond = state_->witness->beyond();
-      result.violations_unseen = state_->witness->unseen();
-      result.allowed = state_->witness->AllowedUses();
+      AddSums(&result);
     }
     return result;
   }

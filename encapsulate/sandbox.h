@@ -85,6 +85,10 @@ class Process {
   // to the Result at the end, if there is one.
   const std::vector<Violation>& violations() const;
 
+  // What a Result says of violations, of what has been recorded so far, and
+  // nothing else: for runs of which Wait() can't tell the end.
+  Result Recorded() const;
+
   // For attempts that the code inside means to make: from BeginExpected() to
   // EndExpected(), those of `rule` on `target` (as in Allowed) are no
   // violations, and EndExpected() returns them. Of two expectations that fit,
@@ -121,6 +125,7 @@ class Process {
   void Continue();
   bool Listen();
   bool AskRelay();
+  void AddSums(Result* result) const;
   std::unique_ptr<State> state_;
 };
 

@@ -566,9 +566,7 @@ std::string RunningTest::ExplainEnd(const Result& result) const {
 void RunningTest::Judge(const absl::StatusOr<Result>& result) {
   if (!result.ok()) {
     Fail(std::string(result.status().message()));
-    Result known;
-    known.violations = process_->violations();
-    JudgeViolations(known);
+    JudgeViolations(process_->Recorded());
     return;
   }
   if (timed_out_ && !done_) {

@@ -670,9 +670,12 @@ TEST(WitnessTest, ExpectationsTakeWhatFitsWhileTheyLast) {
 }
 
 TEST(WitnessTest, WhatWasRecordedOutlivesASandboxThatIsLost) {
-  absl::StatusOr<absl::optional<Process>> child = Enter(Watching());
+  Options options = Watching();
+  options.allowed = {{Rule::kWrite, Outside(2), "a test's own"}};
+  absl::StatusOr<absl::optional<Process>> child = Enter(options);
   ASSERT_TRUE(child.ok()) << child.status();
   if (!child->has_value()) {
+    Attempt(2);
     Attempt(1);
     for (;;) pause();
   }
@@ -685,6 +688,11 @@ TEST(WitnessTest, WhatWasRecordedOutlivesASandboxThatIsLost) {
   ASSERT_EQ(kill(process.init_pid(), SIGKILL), 0);
   EXPECT_EQ(FailureKindOf(process.Wait().status()), FailureKind::kLost);
   EXPECT_EQ(process.violations().size(), 1U);
+  const Result recorded = process.Recorded();
+  ASSERT_EQ(recorded.violations.size(), 1U);
+  EXPECT_EQ(recorded.violations[0].target, Outside(1));
+  ASSERT_EQ(recorded.allowed.size(), 1U);
+  EXPECT_EQ(recorded.allowed[0].count, 1U);
 }
 
 TEST(WitnessTest, NobodyWatchesUnlessAsked) {

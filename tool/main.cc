@@ -119,7 +119,11 @@ int RunCommand(const CommandLine& line) {
   const bool verbose = absl::GetFlag(FLAGS_verbose);
   if (verbose) SaySteps(process->steps());
   absl::StatusOr<Result> result = process->Wait();
-  if (!result.ok()) return Fail(result.status());
+  if (!result.ok()) {
+    Result recorded = process->Recorded();
+    ReportViolations(*options, report.get(), &recorded);
+    return Fail(result.status());
+  }
   if (verbose) SayOutcome(*result);
   SayLimits(*result);
   if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(*result);

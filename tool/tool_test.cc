@@ -383,6 +383,27 @@ TEST_F(ToolTest, WritesAReportAsDocumented) {
   EXPECT_EQ(checked.output, "ignored=1 sum=1 violation=3 sum\n");
 }
 
+TEST_F(ToolTest, ReportsWhatWasTriedBeforeTheSandboxWasLost) {
+  const std::string report = tree_ + "/report";
+  // The tool's one child is init.
+  const Finished finished = RunProgram(
+      {"/bin/sh", "-c",
+       "mkfifo tried; \"$0\" --violations=report --report=report . /bin/sh -c '"
+       "touch /etc/encapsulate-no; echo > tried; sleep 1000' & "
+       "read line <tried; read init rest </proc/$!/task/$!/children; "
+       "kill -9 $init; wait $!",
+       ToolPath()},
+      [&] { MustWork(chdir(tree_.c_str()), "chdir"); });
+  EXPECT_EQ(finished.exit_code, 123);
+  EXPECT_THAT(finished.errors, HasSubstr("violations: 1, tried 1 time\n"));
+  EXPECT_THAT(finished.errors, HasSubstr("--allow=write:/etc/encapsulate-no\n"
+                                         "encapsulate: cannot tell how the "
+                                         "command ended: "));
+  EXPECT_THAT(ReadAll(report), HasSubstr("\"target\":\"/etc/encapsulate-no\""));
+  EXPECT_THAT(ReadAll(report),
+              HasSubstr("{\"type\":\"sum\",\"violations\":1,"));
+}
+
 TEST_F(ToolTest, CountsViolationsInItsStatus) {
   std::vector<std::string> arguments = {"--violations=enforce", ""};
   arguments.insert(arguments.end(), Reaching().begin(), Reaching().end());
