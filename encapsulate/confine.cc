@@ -3,6 +3,7 @@
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -105,7 +106,9 @@ void DropPrivileges(Setup& setup) {
 void FilterCalls(Setup& setup) {
   setup.Check(static_cast<int>(SetFilter(*setup.plan().filter, 0)),
               Step::kFilterCalls);
-  if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != SECCOMP_MODE_FILTER) {
+  // By what it does: a container's filter around this one answers for both when
+  // the kernel is asked. Without it there is no such descriptor.
+  if (ioctl(-1, TIOCSTI, "") == 0 || errno != EPERM) {
     setup.Fail(Step::kVerifyPrivileges, -1, EPERM,
                "system calls aren't filtered");
   }

@@ -667,8 +667,9 @@ class Init {
   static int OpenUpper(int directory, const char* name) {
     const int upper = OpenDirectory(directory, name);
     if (upper >= 0 || errno != EACCES) return upper;
-    fchmodat(directory, name, 0700, 0);
-    return OpenDirectory(directory, name);
+    return fchmodat(directory, name, 0700, 0) == 0
+               ? OpenDirectory(directory, name)
+               : -1;
   }
 
   // Whether overlayfs has marked it as the successor of one that was deleted.

@@ -1,7 +1,9 @@
 // What the command holds: descriptors, capabilities, keys, terminal, identity.
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <string>
@@ -159,6 +161,24 @@ TEST(PrivilegesTest, KeyringsAreOutOfReach) {
     EXPECT_EQ(Inside(Options(), {"call", call}), "ENOSYS") << call;
     EXPECT_NE(Outside({"call", call}), "ENOSYS") << call;
   }
+}
+
+TEST(PrivilegesTest, TheSessionKeyringIsNotTheCallers) {
+  InFork([] {
+    const std::string name = absl::StrCat("encapsulate-test-", getpid());
+    constexpr unsigned kPossessorOnly = 0x3f000000;
+    const bool can =
+        syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0;
+    const long key = syscall(SYS_add_key, "user", name.c_str(), "x", size_t{1},
+                             KEY_SPEC_SESSION_KEYRING);
+    REQUIRE_HOST(
+        can && key >= 0 &&
+            syscall(SYS_keyctl, KEYCTL_SETPERM, key, kPossessorOnly) == 0,
+        "no keys here");
+    EXPECT_FALSE(
+        absl::StrContains(Inside(Options(), {"show", "/proc/keys"}), name));
+    EXPECT_TRUE(absl::StrContains(Outside({"show", "/proc/keys"}), name));
+  });
 }
 
 TEST(PrivilegesTest, NothingIsTypedIntoTheTerminal) {

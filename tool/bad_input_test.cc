@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdio>
 #include <filesystem>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -502,6 +504,21 @@ class BadInputTest : public testing::TestWithParam<Case> {
   }
   void TearDown() override { std::filesystem::remove_all(place_); }
 
+  // Everything in the place, with its size.
+  std::string Contents() const {
+    std::vector<std::string> entries;
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(place_)) {
+      entries.push_back(absl::StrCat(
+          entry.path().string(), " ",
+          entry.is_symlink() || !entry.is_regular_file() ? 0
+                                                         : entry.file_size(),
+          "\n"));
+    }
+    std::sort(entries.begin(), entries.end());
+    return absl::StrJoin(entries, "");
+  }
+
   std::string Expand(const std::string& text) const {
     return absl::StrReplaceAll(text, {{"@", place_}});
   }
@@ -514,6 +531,7 @@ TEST_P(BadInputTest, IsAnsweredWithOneSentence) {
   for (const std::string& argument : GetParam().arguments) {
     arguments.push_back(Expand(argument));
   }
+  const std::string before = Contents();
   const Finished finished = RunTool(arguments, [this] {
     MustWork(chdir(place_.c_str()), "chdir");
     if (GetParam().prepare != nullptr) GetParam().prepare();
@@ -522,6 +540,9 @@ TEST_P(BadInputTest, IsAnsweredWithOneSentence) {
             absl::StrCat("encapsulate: ", Expand(GetParam().message), "\n"));
   EXPECT_EQ(finished.output, "");
   EXPECT_EQ(finished.exit_code, GetParam().exit_code);
+  if (GetParam().prepare == nullptr) {
+    EXPECT_EQ(Contents(), before);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, BadInputTest, testing::ValuesIn(kCases),
