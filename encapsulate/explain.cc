@@ -264,7 +264,8 @@ class Explainer {
           return {
               "a sandbox around this one watches already, and the kernel has "
               "one watcher for all processes below another",
-              "turn violations off in the inner sandbox"};
+              "let the outer one watch: --violations=off for the inner one, "
+              "--encapsulate_violations=off if that is a program of tests"};
         }
         if (error == EINVAL || error == ENOSYS) {
           return {"this kernel has no user notification of seccomp",

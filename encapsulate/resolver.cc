@@ -102,8 +102,8 @@ bool FindLocal(const std::string& name, uint16_t type,
 }  // namespace
 
 std::string AnswerDns(absl::string_view query, absl::string_view host_name,
-                      std::string* asked) {
-  asked->clear();
+                      Question* asked) {
+  *asked = {};
   if (query.size() < kHeaderSize) return "";
   const uint16_t flags = Number(query, 2);
   if ((flags & kResponse) != 0) return "";
@@ -125,7 +125,7 @@ std::string AnswerDns(absl::string_view query, absl::string_view host_name,
     if (FindLocal(name, type, host_name, &data)) {
       code = Code::kNoError;
     } else {
-      *asked = name.empty() ? "." : name;
+      *asked = {name.empty() ? "." : name, type};
     }
   }
   std::string answer(query.substr(0, 2));
@@ -179,9 +179,9 @@ void Resolver::Handle() {
 }
 
 std::string Resolver::Answer(absl::string_view query, bool tcp, int port) {
-  std::string asked;
+  Question asked;
   std::string answer = AnswerDns(query, host_name_, &asked);
-  if (!asked.empty()) ask_(asked, tcp, port);
+  if (!asked.name.empty()) ask_(asked, tcp, port);
   return answer;
 }
 

@@ -23,18 +23,23 @@ namespace encapsulate {
 inline constexpr char kResolverConfiguration[] = "nameserver 127.0.0.1\n";
 inline constexpr int kResolverPort = 53;
 
+struct Question {
+  std::string name;   // "example.com", lower-case, odd bytes as \DDD
+  uint16_t type = 0;  // of the record: 1 is A, 28 AAAA
+};
+
 // The answer to a DNS message (RFC 1035); empty if it deserves none. localhost,
 // what ends in .localhost and `host_name` have loopback's addresses, and those
 // the name localhost. Of any other name it says NXDOMAIN, and stores it in
-// `asked`: "example.com", lower-case, odd bytes as \DDD.
+// `asked`, whose name is empty else.
 std::string AnswerDns(absl::string_view query, absl::string_view host_name,
-                      std::string* asked);
+                      Question* asked);
 
 class Resolver {
  public:
   // `ask` hears of every question for a name that isn't local, and through
   // which port of loopback it came.
-  using Ask = std::function<void(const std::string& name, bool tcp, int port)>;
+  using Ask = std::function<void(const Question& asked, bool tcp, int port)>;
 
   // Both bound to 127.0.0.1:53, and not blocking. Check valid() before use.
   Resolver(UniqueFd datagrams, UniqueFd stream, std::string host_name, Ask ask);

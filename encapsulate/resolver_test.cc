@@ -35,13 +35,15 @@ std::string Query(const std::string& encoded, int type) {
 
 struct Answered {
   std::string bytes;
+  Question question;
   std::string asked;
   int code() const { return bytes[3] & 0x0f; }
 };
 
 Answered Ask(const std::string& query) {
   Answered answered;
-  answered.bytes = AnswerDns(query, "Machine", &answered.asked);
+  answered.bytes = AnswerDns(query, "Machine", &answered.question);
+  answered.asked = answered.question.name;
   return answered;
 }
 
@@ -49,6 +51,7 @@ TEST(ResolverTest, KnowsNobodyAndTellsWhoWasAskedFor) {
   const std::string query = Query(Encode("www.Example.COM"), kA);
   const Answered answered = Ask(query);
   EXPECT_EQ(answered.asked, "www.example.com");
+  EXPECT_EQ(answered.question.type, kA);
   // The query, as a response (0x81), with recursion (0x80) and NXDOMAIN (3).
   std::string wanted = query;
   wanted[2] = '\x81';

@@ -240,8 +240,8 @@ struct Process::State {
     if (!name_sockets[0].valid() || !name_sockets[1].valid()) return false;
     resolver = std::make_unique<Resolver>(
         std::move(name_sockets[0]), std::move(name_sockets[1]), HostName(),
-        [this](const std::string& name, bool tcp, int port) {
-          witness->RecordName(name, tcp, port);
+        [this](const Question& asked, bool tcp, int port) {
+          witness->RecordName(asked, tcp, port);
         });
     return resolver->valid() && Watch(resolver->descriptor());
   }

@@ -44,6 +44,8 @@ using Place = PathTarget::Place;
 constexpr size_t kRoomToGrow = 256;
 // An unbroken stream of calls must not keep the caller from other work.
 constexpr int kCallsInARow = 64;
+// Of sockets and processes that are gone, most likely.
+constexpr size_t kMostAskers = 1000;
 
 // `*` stands for anything, `?` for one character.
 bool Matches(absl::string_view text, absl::string_view pattern) {
@@ -481,6 +483,7 @@ Witness::Verdict Witness::JudgePrivilege(const ThreadView& thread,
 
 int Witness::BeginExpected(Rule rule, std::string target) {
   expected_.push_back({++last_number_, rule, std::move(target), {}});
+  look_ups_.clear();  // what goes on is another look-up
   return last_number_;
 }
 
@@ -605,8 +608,6 @@ bool Witness::AsksForNames(const ThreadView& thread, const Call& call) {
 
 void Witness::NoteAsker(const seccomp_notif& notification,
                         const ThreadView& thread, const Call& call) {
-  // Of sockets that are closed, most likely.
-  constexpr size_t kMostAskers = 1000;
   const std::string socket = thread.Link(absl::StrCat("fd/", call.Int(0)));
   Violation asker = Describe(thread, call);
   asker.program = thread.Link("exe");
@@ -651,11 +652,22 @@ std::string SocketAt(pid_t process, bool tcp, int port) {
 
 }  // namespace
 
-void Witness::RecordName(const std::string& name, bool tcp, int port) {
+bool Witness::IsCounted(pid_t asker, const Question& asked) {
+  if (look_ups_.size() >= kMostAskers) look_ups_.clear();
+  std::set<uint16_t>& types = look_ups_[{asker, asked.name}];
+  const bool first = types.empty();
+  if (types.insert(asked.type).second) return !first;
+  types = {asked.type};  // it asks anew
+  return false;
+}
+
+void Witness::RecordName(const Question& asked, bool tcp, int port) {
+  const std::string& name = asked.name;
+  const auto asker = askers_.find(SocketAt(setup_.init, tcp, port));
+  if (IsCounted(asker == askers_.end() ? 0 : asker->second.pid, asked)) return;
   const Verdict verdict = Suspect(Rule::kName, name, 0);
   const int expects = WhoExpects(verdict);
   if (expects == kUnexpected && IsAllowed(verdict)) return;
-  const auto asker = askers_.find(SocketAt(setup_.init, tcp, port));
   Violation violation;
   if (asker != askers_.end()) {
     violation = asker->second;

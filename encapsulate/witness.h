@@ -22,13 +22,16 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/types/optional.h"
 #include "encapsulate/decode.h"
 #include "encapsulate/options.h"
+#include "encapsulate/resolver.h"
 #include "encapsulate/thread_view.h"
 #include "encapsulate/unique_fd.h"
 #include "encapsulate/unwind.h"
@@ -67,8 +70,10 @@ class Witness {
   std::vector<Violation> EndExpected(int number);
 
   // Records that the sandbox's name server was asked for a name, from a port of
-  // loopback, unless that is allowed.
-  void RecordName(const std::string& name, bool tcp, int port);
+  // loopback, unless that is allowed. What one process asks of a name, its
+  // IPv4 and its IPv6 address for example, is one look-up until it repeats
+  // itself.
+  void RecordName(const Question& asked, bool tcp, int port);
 
   // In the order of the first attempt.
   const std::vector<Violation>& violations() const { return violations_; }
@@ -141,6 +146,8 @@ class Witness {
   // Notes who talks to the name server, and replies.
   void NoteAsker(const seccomp_notif& notification, const ThreadView& thread,
                  const Call& call);
+  // Whether the question belongs to a look-up that was counted already.
+  bool IsCounted(pid_t asker, const Question& asked);
   // Whether the call names the name server's address.
   static bool AsksForNames(const ThreadView& thread, const Call& call);
   bool IsAllowed(const Verdict& verdict);
@@ -161,6 +168,8 @@ class Witness {
   // Those who talk to the name server, by the inode of their socket. A question
   // comes from nowhere but a port.
   std::map<std::string, Violation> askers_;
+  // The types that a process asked for in its latest look-up of a name.
+  std::map<std::pair<pid_t, std::string>, std::set<uint16_t>> look_ups_;
 
   std::map<Key, size_t> known_;  // places in what SeenBy() returns
   std::vector<Violation> violations_;

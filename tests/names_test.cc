@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -73,7 +74,7 @@ TEST(NamesTest, ALookUpIsRefusedAndRecorded) {
   Violation& violation = result.violations[0];
   EXPECT_EQ(violation.rule, Rule::kName);
   EXPECT_EQ(violation.target, "www.example.com");
-  EXPECT_GE(violation.count, 1U);
+  EXPECT_EQ(violation.count, 1U) << "of the IPv4 and the IPv6 address";
   EXPECT_EQ(violation.error, 0);
   EXPECT_TRUE(absl::StrContains(violation.program, "names_test"))
       << violation.program;
@@ -84,6 +85,39 @@ TEST(NamesTest, ALookUpIsRefusedAndRecorded) {
     own |= absl::StrContains(frame.function, "LookUp");
   }
   EXPECT_TRUE(own);
+}
+
+TEST(NamesTest, LookUpsAreCountedNotQuestions) {
+  Options options = Watching();
+  options.allowed.push_back({Rule::kName, "*.example.org", "it does without"});
+  const Result result = RunEntered(options, [] {
+    for (int i = 0; i < 3; ++i) {
+      for (const char* name : {"www.example.com", "www.example.org"}) {
+        if (LookUp(name) != EAI_NONAME) return 1;
+      }
+    }
+    return 0;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  ASSERT_EQ(Names(result), "name:www.example.com ");
+  EXPECT_EQ(result.violations[0].count, 3U);
+  ASSERT_EQ(result.allowed.size(), 1U);
+  EXPECT_EQ(result.allowed[0].count, 3U);
+}
+
+TEST(NamesTest, LookUpsOfDifferentProcessesAreCounted) {
+  const Result result = RunEntered(Watching(), [] {
+    for (int i = 0; i < 3; ++i) {
+      const pid_t child = fork();
+      if (child == 0) _exit(LookUp("www.example.com") == EAI_NONAME ? 0 : 1);
+      int status = 0;
+      if (waitpid(child, &status, 0) != child || status != 0) return 1;
+    }
+    return 0;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  ASSERT_EQ(Names(result), "name:www.example.com ");
+  EXPECT_EQ(result.violations[0].count, 3U);
 }
 
 TEST(NamesTest, LocalNamesAreFoundInSilence) {
