@@ -257,6 +257,22 @@ TEST(NamesTest, ProgramsAreRefusedAndNamed) {
   EXPECT_EQ(Names(local.result), "");
 }
 
+TEST(NamesTest, ASandboxInsideHasNoNameServer) {
+  if (geteuid() == 0) GTEST_SKIP() << "root can't make one: see SECURITY.md";
+  const std::string command =
+      "getent hosts example.com; test $? = 2 && getent hosts localhost";
+  const Result result = RunEntered(Watching(), [&] {
+    const absl::StatusOr<Result> inner =
+        encapsulate::Run(Options(), {"/bin/sh", "-c", command});
+    return inner.ok() && inner->exit_code == 0 ? 0 : 1;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(Names(result), "");
+  const Ran beside = RunIn(Watching(), {"/bin/sh", "-c", command});
+  EXPECT_EQ(beside.result.exit_code, 0);
+  EXPECT_EQ(Names(beside.result), "name:example.com ");
+}
+
 TEST(NamesTest, WithoutAWitnessThereIsNoNameServer) {
   const Result result = RunEntered({}, [] {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);

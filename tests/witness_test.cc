@@ -276,7 +276,9 @@ TEST(WitnessTest, ASandboxInsideIsToldThatItCannotWatch) {
                    "cannot watch for violations: a sandbox around this one "
                    "watches already, and the kernel has one watcher for all "
                    "processes below another: device or resource busy (EBUSY); "
-                   "hint: turn violations off in the inner sandbox"
+                   "hint: let the outer one watch: --violations=off for the "
+                   "inner one, --encapsulate_violations=off if that is a "
+                   "program of tests"
                ? 0
                : 1;
   });

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -115,6 +116,15 @@ TEST_F(ReachTest, MakesASandbox) {
   if (geteuid() != 0) {
     EXPECT_TRUE(encapsulate::Run(options, {"true"}).ok());
   }
+}
+TEST_F(ReachTest, RunsTests) {
+  const std::string tests =
+      absl::StrCat(std::filesystem::read_symlink("/proc/self/exe").string(),
+                   " --gtest_filter=ReachTest.StaysInside");
+  EXPECT_NE(system(tests.c_str()), 0);
+  if (geteuid() == 0) return;  // root inside can't make any sandbox
+  const std::string unwatched = tests + " --encapsulate_violations=off";
+  EXPECT_EQ(system(unwatched.c_str()), 0);
 }
 // A test that runs ahead has nothing of the others'.
 TEST_F(ReachTest, HoldsNoListener) {

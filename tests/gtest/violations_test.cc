@@ -200,10 +200,17 @@ TEST(ViolationsTest, ASandboxInATestIsToldThatItCannotWatch) {
   const Output output = RunInner("ReachTest.MakesASandbox");
   EXPECT_EQ(output.exit_code(), 0) << output.console;
   EXPECT_THAT(output.console,
-              testing::AnyOf(HasSubstr("hint: turn violations off in the inner "
-                                       "sandbox\n"),
+              testing::AnyOf(HasSubstr("hint: let the outer one watch: "),
                              // Root inside can't make any.
                              HasSubstr("cannot map the user")));
+}
+
+TEST(ViolationsTest, AProgramOfTestsInATestIsToldThatItCannotWatch) {
+  const Output output = RunInner("ReachTest.RunsTests");
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+  if (geteuid() == 0) return;  // root inside can't make any sandbox
+  EXPECT_THAT(output.console, HasSubstr("--encapsulate_violations=off if that "
+                                        "is a program of tests\n"));
 }
 
 // --- The program itself ------------------------------------------------------
@@ -362,7 +369,7 @@ TEST(ExpectBlockedTest, DoesNothingWhereNobodyWatches) {
 TEST(ViolationsTest, SeveralTestsAtATimeLookLikeOne) {
   const std::string filter =
       "ReachTest.*:ReportingTest.*:AllowedTest.*:ExpectTest.IsUnmet*-*Hangs:"
-      "*MakesASandbox:*CannotBeLookedAt";
+      "*MakesASandbox:*RunsTests:*CannotBeLookedAt";
   const Output one = RunInner(filter, {"ENCAPSULATE_JOBS=1"});
   EXPECT_EQ(one.exit_code(), 1);
   for (const char* jobs : {"ENCAPSULATE_JOBS=2", "ENCAPSULATE_JOBS=16"}) {
