@@ -44,16 +44,21 @@ void LimitCore(Setup& setup) {
   setup.Check(setrlimit(RLIMIT_CORE, &limit), Step::kSetLimit, RLIMIT_CORE);
 }
 
-// For good: no capability now, none from a set-uid program or from being uid 0
-// (capabilities(7)).
-void DropCapabilities(Setup& setup) {
-  constexpr Step kStep = Step::kDropCapabilities;
-  setup.Check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), kStep);
+// The bounding set: what an execve(2) can give at most.
+void DropBounds(const Setup& setup) {
   for (unsigned long capability = 0; capability < 64; ++capability) {
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
-    if (errno == EINVAL) break;  // beyond the kernel's last one
-    setup.Fail(kStep);
+    if (errno == EINVAL) return;  // beyond the kernel's last one
+    setup.Fail(Step::kDropCapabilities);
   }
+}
+
+// For good: no capability now, none from a set-uid program or from being uid 0
+// (capabilities(7)).
+void DropCapabilities(Setup& setup, bool executes) {
+  constexpr Step kStep = Step::kDropCapabilities;
+  setup.Check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), kStep);
+  if (executes) DropBounds(setup);
   constexpr unsigned long kSecureBits =
       SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
       SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
@@ -66,7 +71,7 @@ void DropCapabilities(Setup& setup) {
   setup.Done(kStep);
 }
 
-void Verify(Setup& setup) {
+void Verify(Setup& setup, bool executes) {
   constexpr Step kStep = Step::kVerifyPrivileges;
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct held[2] = {};
@@ -76,7 +81,7 @@ void Verify(Setup& setup) {
       setup.Fail(kStep, -1, EPERM, "a capability is left");
     }
   }
-  if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 0) {
+  if (executes && prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 0) {
     setup.Fail(kStep, -1, EPERM, "the bounding set isn't empty");
   }
   if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) {
@@ -96,11 +101,11 @@ long SetFilter(const FilterProgram& filter, unsigned flags) {
 
 }  // namespace
 
-void DropPrivileges(Setup& setup) {
+void DropPrivileges(Setup& setup, bool executes) {
   LimitCore(setup);
   LeaveKeyring(setup);
-  DropCapabilities(setup);
-  Verify(setup);
+  DropCapabilities(setup, executes);
+  Verify(setup, executes);
 }
 
 void FilterCalls(Setup& setup) {

@@ -58,7 +58,7 @@ class Init {
     MakeView();
     SetUpNetwork(setup_);
     EnterDirectory();
-    DropPrivileges(setup_);
+    DropPrivileges(setup_, /*executes=*/!plan_.command.empty());
     Start();
     Watch();
     Finish();
@@ -179,20 +179,18 @@ class Init {
   void Start() {
     signals_ = SignalDescriptor();
     if (plan_.command.empty()) {
-      FilterCalls(setup_);
       LookForTheCallerOnly();
       ReportReady();
     } else {
-      // A command that is watched must not inherit this process's filter.
-      const bool watched = plan_.watching_filter != nullptr;
-      if (!watched) FilterCalls(setup_);
+      // For the command to inherit: this process is in nobody's reach, and has
+      // no use for a filter. A command that is watched gets one of its own.
+      if (plan_.watching_filter == nullptr) FilterCalls(setup_);
       Hide();
       if (plan_.foreground && plan_.terminal >= 0) {
         terminal_ = fcntl(plan_.terminal, F_DUPFD_CLOEXEC, 3);
       }
       Execute();
       setup_.Done(Step::kExecute);
-      if (watched) FilterCalls(setup_);
       LookForTheCallerOnly();
       setup_.Report(MessageKind::kStarted);
     }
@@ -490,8 +488,16 @@ class Init {
     message.flags = timed_out_ ? kEndedTimedOut : 0;
     message.wall_nanoseconds = wall;
     getrusage(RUSAGE_CHILDREN, &message.usage);
-    SendMessage(control_, message);
+    if (SendMessage(control_, message) && plan_.command.empty()) AwaitLeave();
     _exit(0);
+  }
+
+  // Whoever leaves a mount namespace last takes it apart. That shall be this
+  // process, which nobody waits for, and not Enter()'s relay.
+  void AwaitLeave() const {
+    struct pollfd events[2] = {{control_, POLLIN, 0}, {caller_, POLLIN, 0}};
+    while (poll(events, 2, -1) < 0 && errno == EINTR) {
+    }
   }
 
   // The command has read through a descriptor of its own; whoever shares the

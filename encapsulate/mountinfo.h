@@ -37,6 +37,9 @@ bool HasWord(const char* list, const char* name);
 
 class MountInfoReader {
  public:
+  // A default one would be zeroed by std::make_unique(), and its pages made.
+  MountInfoReader() {}  // NOLINT(modernize-use-equals-default)
+
   // Starts to read at the beginning of the open file `fd`, which stays the
   // caller's.
   void Start(int fd);

@@ -541,7 +541,7 @@ class ViewBuilder {
       for (ssize_t offset = 0; offset < size;) {
         const auto* entry = reinterpret_cast<dirent64*>(buffer + offset);
         offset += entry->d_reclen;
-        ProtectProcEntry(directory, entry->d_name);
+        ProtectProcEntry(directory, *entry);
       }
     }
     check(static_cast<int>(size));
@@ -550,8 +550,10 @@ class ViewBuilder {
     setup_.Done(Step::kProtectProc);
   }
 
-  void ProtectProcEntry(int directory, const char* name) {
+  void ProtectProcEntry(int directory, const dirent64& entry) {
+    const char* name = entry.d_name;
     if (name[0] == '.' || (name[0] >= '0' && name[0] <= '9')) return;
+    if (entry.d_type == DT_LNK) return;
     struct stat info;
     if (fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return;
     const bool writable = S_ISREG(info.st_mode) && (info.st_mode & 0222) != 0;

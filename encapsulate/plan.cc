@@ -733,7 +733,7 @@ class Planner {
   absl::Status PlanCommand() {
     if (command_ == nullptr) {
       plan_.replace_environment = options_.environment.has_value();
-      if (plan_.replace_environment) plan_.strings = environment_;
+      if (plan_.replace_environment) PlanStrings({});
       return absl::OkStatus();
     }
     if (command_->empty()) return Invalid("there is no command to run");
@@ -749,13 +749,19 @@ class Planner {
                          "cannot run '': the name is empty");
     }
     PlanExecutables();
-    plan_.strings = *command_;
+    PlanStrings(*command_);
+    return absl::OkStatus();
+  }
+
+  // What execve(2) takes.
+  void PlanStrings(const std::vector<std::string>& command) {
+    plan_.strings = command;
     plan_.strings.insert(plan_.strings.end(), environment_.begin(),
                          environment_.end());
     plan_.shell_argv = {"/bin/sh", nullptr};
     for (size_t i = 0; i < plan_.strings.size(); ++i) {
       const char* text = plan_.strings[i].c_str();
-      if (i < command_->size()) {
+      if (i < command.size()) {
         plan_.argv.push_back(text);
         if (i > 0) plan_.shell_argv.push_back(text);
       } else {
@@ -765,7 +771,6 @@ class Planner {
     plan_.argv.push_back(nullptr);
     plan_.shell_argv.push_back(nullptr);
     plan_.envp.push_back(nullptr);
-    return absl::OkStatus();
   }
 
   const Options& options_;

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/helper.h"
+#include "encapsulate/keep.h"
 #include "encapsulate/launch.h"
 #include "encapsulate/plan.h"
 #include "encapsulate/plan_wire.h"
@@ -69,6 +70,9 @@ bool CanPrepare(const Options& options, const Plan& plan) {
 // The sandboxes that wait, or that the helper is at.
 class Preparer::Stock {
  public:
+  // What WritePlan() says.
+  using SharedPlan = std::shared_ptr<const std::string>;
+
   static absl::StatusOr<std::unique_ptr<Stock>> Start() {
     absl::StatusOr<std::unique_ptr<Helper>> helper = Helper::Start();
     if (!helper.ok()) return helper.status();
@@ -92,10 +96,16 @@ class Preparer::Stock {
     while (!sandboxes_.empty()) Drop(0);
   }
 
+  // Most plans are like the last one.
+  SharedPlan Share(std::string plan) const {
+    if (written_ != nullptr && *written_ == plan) return written_;
+    return std::make_shared<const std::string>(std::move(plan));
+  }
+
   // Takes a sandbox out; false if there is none.
-  bool Take(const std::string& plan, InitProcess* init, uint64_t* namespaces) {
+  bool Take(const SharedPlan& plan, InitProcess* init, uint64_t* namespaces) {
     for (size_t i = 0; i < sandboxes_.size(); ++i) {
-      if (sandboxes_[i].plan != plan) continue;
+      if (!AreEqual(sandboxes_[i].plan, plan)) continue;
       if (!Have(i)) return false;
       Sandbox taken = std::move(sandboxes_[i]);
       sandboxes_.erase(sandboxes_.begin() + static_cast<ptrdiff_t>(i));
@@ -108,9 +118,9 @@ class Preparer::Stock {
 
   // Has as many made as are missing to `count`, in the place of others if there
   // are more than `most` then.
-  void Expect(const std::string& plan, int count, int most) {
+  void Expect(const SharedPlan& plan, int count, int most) {
     const auto is_other = [&plan](const Sandbox& sandbox) {
-      return sandbox.plan != plan;
+      return !AreEqual(sandbox.plan, plan);
     };
     const auto others =
         std::count_if(sandboxes_.begin(), sandboxes_.end(), is_other);
@@ -131,16 +141,18 @@ class Preparer::Stock {
     }
   }
 
-  void Disown() {
-    helper_->Disown();
-    sandboxes_.clear();
-    mount_table_.Reset();
-    plan_file_.Reset();
+  // For a forked child: closes everything.
+  static void Disown(std::unique_ptr<Stock> stock) {
+    stock->helper_->Disown();
+    for (Sandbox& sandbox : stock->sandboxes_) sandbox.init = InitProcess();
+    stock->mount_table_.Reset();
+    stock->plan_file_.Reset();
+    Keep(std::move(stock));
   }
 
  private:
   struct Sandbox {
-    std::string plan;
+    SharedPlan plan;
     bool received = false;
     InitProcess init;
     uint64_t namespaces = 0;
@@ -151,6 +163,10 @@ class Preparer::Stock {
         made_in_(Surroundings::Current()),
         mount_table_(
             open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC)) {}
+
+  static bool AreEqual(const SharedPlan& a, const SharedPlan& b) {
+    return a == b || *a == *b;
+  }
 
   static void Kill(const Sandbox& sandbox) {
     if (sandbox.init.pid > 0) {
@@ -181,14 +197,14 @@ class Preparer::Stock {
   }
 
   // A file for every plan: the helper may not have read the last one yet.
-  bool WriteFile(const std::string& plan) {
-    if (plan_file_.valid() && plan == written_) return true;
+  bool WriteFile(const SharedPlan& plan) {
+    if (plan_file_.valid() && AreEqual(plan, written_)) return true;
     plan_file_ = UniqueFd(static_cast<int>(
         syscall(SYS_memfd_create, "plan", unsigned{MFD_CLOEXEC})));
     written_ = plan;
     if (plan_file_.valid() &&
-        write(plan_file_.get(), plan.data(), plan.size()) ==
-            static_cast<ssize_t>(plan.size())) {
+        write(plan_file_.get(), plan->data(), plan->size()) ==
+            static_cast<ssize_t>(plan->size())) {
       return true;
     }
     plan_file_.Reset();
@@ -203,7 +219,7 @@ class Preparer::Stock {
   std::deque<Sandbox> sandboxes_;
   bool lost_ = false;
   UniqueFd plan_file_;
-  std::string written_;
+  SharedPlan written_;
 };
 
 Preparer::Preparer(int ahead) : ahead_(std::min(ahead, kMostAhead)) {}
@@ -216,9 +232,10 @@ absl::StatusOr<absl::optional<Process>> Preparer::Enter(const Options& options,
   absl::Status status = MakePlan(options, nullptr, plan.get());
   if (!status.ok()) return status;
   const bool prepares = CanPrepare(options, *plan) && HasHelper(more);
-  const std::string bytes = prepares ? WritePlan(*plan) : "";
+  const Stock::SharedPlan shared =
+      prepares ? stock_->Share(WritePlan(*plan)) : nullptr;
   InitProcess init;
-  const bool taken = prepares && stock_->Take(bytes, &init, &plan->namespaces);
+  const bool taken = prepares && stock_->Take(shared, &init, &plan->namespaces);
   absl::StatusOr<absl::optional<Process>> entered = absl::optional<Process>();
   if (taken) {
     entered = EnterPrepared(options, std::move(plan), std::move(init),
@@ -232,7 +249,7 @@ absl::StatusOr<absl::optional<Process>> Preparer::Enter(const Options& options,
   }
   // Not before: whoever is woken may get this thread's processor, and now it
   // has nothing to do but wait for the child.
-  if (prepares) stock_->Expect(bytes, std::min(more, ahead_), ahead_);
+  if (prepares) stock_->Expect(shared, std::min(more, ahead_), ahead_);
   if (stock_ != nullptr && stock_->lost()) {
     why_in_line_ = "the process that makes sandboxes ahead of need has ended";
     stock_ = nullptr;
@@ -257,8 +274,7 @@ bool Preparer::HasHelper(int more) {
 }
 
 void Preparer::Disown() {
-  if (stock_ != nullptr) stock_->Disown();
-  stock_ = nullptr;
+  if (stock_ != nullptr) Stock::Disown(std::move(stock_));
   why_in_line_ = "this process isn't the one that has the helper";
 }
 

@@ -224,7 +224,7 @@ void Relay::Resume() {
   const Job& job = region_->job;
   sigaltstack(&job.signal_stack, nullptr);
   if (job.rseq.known) Rseq(job.rseq.address, job.rseq.size);
-  Unmap();
+  region_ = nullptr;
 }
 
 void Relay::Wait() {
@@ -239,9 +239,10 @@ void Relay::Wait() {
   Unmap();
 }
 
+// The memory stays: it costs more to unmap it.
 void Relay::Disown() {
   pid_ = -1;
-  Unmap();
+  region_ = nullptr;
 }
 
 void Relay::Unmap() {

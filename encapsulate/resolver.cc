@@ -178,6 +178,11 @@ void Resolver::Handle() {
                      connections_.end());
 }
 
+void Resolver::Disown() {
+  for (Connection& connection : connections_) connection.socket.Reset();
+  for (UniqueFd* fd : {&datagrams_, &stream_, &events_}) fd->Reset();
+}
+
 std::string Resolver::Answer(absl::string_view query, bool tcp, int port) {
   Question asked;
   std::string answer = AnswerDns(query, host_name_, &asked);

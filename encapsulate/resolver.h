@@ -52,6 +52,9 @@ class Resolver {
   // Does it, without waiting.
   void Handle();
 
+  // For a child that serves nobody: closes everything.
+  void Disown();
+
  private:
   struct Connection {
     UniqueFd socket;
@@ -66,8 +69,8 @@ class Resolver {
   bool AnswerStream(Connection* connection);
   std::string Answer(absl::string_view query, bool tcp, int port);
 
-  const UniqueFd datagrams_;
-  const UniqueFd stream_;
+  UniqueFd datagrams_;
+  UniqueFd stream_;
   const std::string host_name_;
   const Ask ask_;
   UniqueFd events_;  // an epoll(7) instance

@@ -28,6 +28,7 @@
 #include "encapsulate/cgroup.h"
 #include "encapsulate/error.h"
 #include "encapsulate/explain.h"
+#include "encapsulate/keep.h"
 #include "encapsulate/launch.h"
 #include "encapsulate/plan.h"
 #include "encapsulate/relay.h"
@@ -190,15 +191,23 @@ struct Process::State {
 
   void Kill() const { sys::PidfdSendSignal(init.pidfd.get(), SIGKILL); }
 
-  void Disown() {
-    init.pid = -1;
-    relay.Disown();
-    cgroup.Disown();
+  // For a child, to whom all this means nothing: closes what is open.
+  static void Disown(std::unique_ptr<State> state) {
+    state->init = InitProcess();
+    state->events.Reset();
+    for (UniqueFd& socket : state->name_sockets) socket.Reset();
+    state->relay_socket.Reset();
+    if (state->witness != nullptr) state->witness->Disown();
+    if (state->resolver != nullptr) state->resolver->Disown();
+    state->relay.Disown();
+    state->cgroup.Disown();
+    Keep(std::move(state));
   }
 
   // The relay's child is in the sandbox, so the sandbox's end waits for it.
   void ReapAll() {
     relay.Wait();
+    Send(MessageKind::kLeave);
     const pid_t pid = std::exchange(init.pid, -1);
     if (pid > 0 && maker == nullptr) {
       WaitFor(init.pidfd.get(), pid);
@@ -468,13 +477,8 @@ class Launcher {
       if (side == Relay::Side::kChild) {
         state->relay_socket.Reset();
         BecomeInside(*state->plan, relay_end.get(), state->init.control.get());
-        // Let go of what belongs to the caller, without ending it.
-        state->Disown();
-        // The environment points into the plan.
-        if (state->plan->replace_environment) {
-          static Plan* const kept = state->plan.release();
-          static_cast<void>(kept);
-        }
+        // The environment goes on to point into the plan.
+        State::Disown(std::move(state));
         return absl::optional<Process>();
       }
     }
@@ -522,11 +526,11 @@ class Launcher {
                   limit.resource);
     }
     if (plan.umask.has_value()) umask(*plan.umask);
+    // At once: each putenv(3) would copy them all, in fresh memory.
     if (plan.replace_environment) {
-      clearenv();
-      for (std::string& entry : plan.strings) putenv(entry.data());
+      environ = const_cast<char**>(plan.envp.data());
     }
-    DropPrivileges(setup);
+    DropPrivileges(setup, /*executes=*/true);
     if (plan.watching_filter == nullptr) {
       FilterCalls(setup);
     } else if (WatchCalls(plan, setup.control())) {
@@ -556,10 +560,7 @@ Process::Process(Process&&) noexcept = default;
 Process& Process::operator=(Process&&) noexcept = default;
 Process::~Process() = default;
 
-void Process::Disown() {
-  state_->Disown();
-  state_ = nullptr;
-}
+void Process::Disown() { State::Disown(std::move(state_)); }
 
 pid_t Process::init_pid() const { return state_->init.pid; }
 

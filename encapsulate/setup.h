@@ -64,8 +64,10 @@ void BuildView(Setup& setup, int mount_table, int* stage);
 void SetUpNetwork(Setup& setup);
 
 // confine.cc: leaves the session keyring, drops every capability for good, and
-// reads the result back.
-void DropPrivileges(Setup& setup);
+// reads the result back. The bounding set, at two microseconds for each of some
+// forty capabilities, keeps its own only if this process never `executes`
+// anything.
+void DropPrivileges(Setup& setup, bool executes);
 
 // Filters system calls.
 void FilterCalls(Setup& setup);

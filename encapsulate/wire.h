@@ -73,6 +73,7 @@ enum class MessageKind : uint8_t {
               // carries an eventfd to be told by
   kTerminal,  // give the terminal to the command's process group
   kAskPid,    // wants kLastPid
+  kLeave,     // kEnded is understood, and the relay is gone
 };
 
 struct StepRecord {

@@ -59,6 +59,9 @@ class Witness {
   // Polls readable while calls wait, and POLLHUP when nobody is left.
   int descriptor() const { return listener_.get(); }
 
+  // For a child that has nobody to watch: closes the listener.
+  void Disown() { listener_.Reset(); }
+
   // Answers the calls that wait, some at a time. False once nobody is left that
   // could make one.
   bool Handle();
@@ -158,7 +161,7 @@ class Witness {
   // False if the thread is gone.
   bool AwaitStop(pid_t tid, int* signal);
 
-  const UniqueFd listener_;
+  UniqueFd listener_;
   const WitnessSetup setup_;
   // While a thread is being stopped, no other is.
   bool stopping_ = false;

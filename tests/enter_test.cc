@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <thread>
@@ -73,6 +74,33 @@ TEST(EnterTest, TheChildIsConfined) {
                        [caller] { return kill(caller, 0) == 0 ? 0 : errno; })
                 .exit_code,
             ESRCH);
+}
+
+TEST(EnterTest, TheEnvironmentIsTheChildsToChange) {
+  Options options;
+  options.environment = std::vector<std::string>{"ONE=1", "OTHER=2"};
+  EXPECT_EQ(RunEntered(options,
+                       [] {
+                         const auto is = [](const char* name,
+                                            const char* value) {
+                           const char* const found = getenv(name);
+                           return found != nullptr && strcmp(found, value) == 0;
+                         };
+                         if (!is("ONE", "1") || !is("OTHER", "2") ||
+                             getenv("PATH") != nullptr) {
+                           return 1;
+                         }
+                         setenv("NEW", "3", 1);
+                         setenv("OTHER", "4", 1);
+                         unsetenv("ONE");
+                         return is("NEW", "3") && is("OTHER", "4") &&
+                                        getenv("ONE") == nullptr
+                                    ? 0
+                                    : 2;
+                       })
+                .exit_code,
+            0);
+  EXPECT_EQ(getenv("NEW"), nullptr);
 }
 
 TEST(EnterTest, ACrashIsTold) {
