@@ -47,7 +47,10 @@ bool IsDirectory(const std::string& path) {
 }  // namespace
 
 absl::Status EnterCallersDirectory() {
-  const std::string directory = Variable("BUILD_WORKING_DIRECTORY");
+  std::string directory = Variable("BAZELW_WORKING_DIRECTORY");
+  if (directory.empty()) directory = Variable("BUILD_WORKING_DIRECTORY");
+  // It is for this run of Bazel's, not for one inside.
+  unsetenv("BAZELW_WORKING_DIRECTORY");
   char current[PATH_MAX];
   if (directory.empty() || getcwd(current, sizeof(current)) == nullptr ||
       !absl::StrContains(absl::StrCat(current, "/"), ".runfiles/")) {

@@ -11,8 +11,8 @@
 
 namespace encapsulate::tool {
 
-// Goes to the directory in which the user typed `bazel run`. Elsewhere, also
-// below a command that `bazel run` started, it does nothing.
+// Goes to the directory in which the user typed `bazel run` or `bazelw run`.
+// Elsewhere, also below a command that `bazel run` started, it does nothing.
 absl::Status EnterCallersDirectory();
 
 // Whether this process was put before a Bazel test by --run_under, judged by

@@ -515,6 +515,14 @@ TEST_F(ToolTest, StartsWhereBazelRunWasTyped) {
   EXPECT_EQ(RunTool({"", "/bin/pwd"}, prepare(runfiles)).output, tree_ + "\n");
   // In a command that `bazel run` started, the directory is the command's.
   EXPECT_EQ(RunTool({"", "/bin/pwd"}, prepare("/usr")).output, "/usr\n");
+  // bazelw was called from outside of the project.
+  const Finished outside = RunTool(
+      {"", "/bin/sh", "-c", "pwd; echo ${BAZELW_WORKING_DIRECTORY-unset}"},
+      [&] {
+        prepare(runfiles)();
+        setenv("BAZELW_WORKING_DIRECTORY", "/usr", 1);
+      });
+  EXPECT_EQ(outside.output, "/usr\nunset\n");
 }
 
 // --- Signals
