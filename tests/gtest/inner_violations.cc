@@ -3,12 +3,18 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -43,6 +49,33 @@ void WriteTo(const std::string& path) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (fd >= 0) close(fd);
 }
+
+// As proc_pid_stat(5) has it.
+char State(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  std::string stat;
+  std::getline(file, stat);
+  const size_t name_end = stat.rfind(')');
+  return name_end < stat.size() - 2 ? stat[name_end + 2] : '?';
+}
+
+// Takes its time whenever it hears something, if it is asked to.
+class SlowListener : public testing::EmptyTestEventListener {
+ public:
+  void OnTestStart(const testing::TestInfo&) override { Dawdle(); }
+  void OnTestPartResult(const testing::TestPartResult&) override { Dawdle(); }
+  void OnTestEnd(const testing::TestInfo&) override { Dawdle(); }
+
+ private:
+  static void Dawdle() {
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+  }
+};
+[[maybe_unused]] const bool slow = [] {
+  if (getenv("INNER_SLOW_LISTENER") == nullptr) return false;
+  testing::UnitTest::GetInstance()->listeners().Append(new SlowListener);
+  return true;
+}();
 
 // --- Whose failure it is -----------------------------------------------------
 
@@ -116,6 +149,45 @@ TEST_F(ReachTest, MakesASandbox) {
   if (geteuid() != 0) {
     EXPECT_TRUE(encapsulate::Run(options, {"true"}).ok());
   }
+}
+// Attempts to write to `path` as often as to ten others together, while a child
+// disturbs it, each time somewhere else.
+void AttemptWhile(const std::string& path, void (*disturb)(pid_t)) {
+  constexpr int kTimes = 30;
+  auto* const attempts = static_cast<std::atomic<int>*>(
+      mmap(nullptr, sizeof(std::atomic<int>), PROT_READ | PROT_WRITE,
+           MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  const pid_t test = getpid();
+  const pid_t child = fork();
+  if (child == 0) {
+    for (int i = 0; i < kTimes; ++i) {
+      while (*attempts <= i) sched_yield();
+      disturb(test);
+    }
+    _exit(0);
+  }
+  while (waitpid(child, nullptr, WNOHANG) == 0) {
+    WriteTo(absl::StrCat(path, "-", ++*attempts % 10));
+    WriteTo(path);
+  }
+  printf("tried %d times\n", attempts->load());
+}
+TEST_F(ReachTest, IsPaused) {
+  AttemptWhile("/usr/paused", [](pid_t test) {
+    kill(test, SIGSTOP);
+    while (State(test) != 'T') sched_yield();
+    kill(test, SIGCONT);
+  });
+}
+TEST_F(ReachTest, IsDebugged) {
+  prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+  AttemptWhile("/usr/debugged", [](pid_t test) {
+    // Fails while the witness has it.
+    while (ptrace(PTRACE_SEIZE, test, nullptr, nullptr) != 0) sched_yield();
+    ptrace(PTRACE_INTERRUPT, test, nullptr, nullptr);
+    waitpid(test, nullptr, __WALL);
+    ptrace(PTRACE_DETACH, test, nullptr, nullptr);
+  });
 }
 TEST_F(ReachTest, RunsTests) {
   const std::string tests =

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -160,6 +161,41 @@ TEST(ViolationsTest, OfTestsThatComeToABadEndAreShown) {
     EXPECT_EQ(output.exit_code(), 1);
     EXPECT_EQ(Count(output.xml, "<failure "), 2) << output.console;
     EXPECT_THAT(output.console, HasSubstr("The test tried to open '/usr/"));
+  }
+}
+
+// Of eleven paths, one of which was tried as often as all the others.
+void ExpectAllRecorded(const Output& output, const std::string& path) {
+  const std::string before = "tried ";
+  const size_t at = output.console.find(before);
+  ASSERT_NE(at, std::string::npos) << output.console;
+  const int tried = atoi(output.console.c_str() + at + before.size());
+  EXPECT_GE(tried, 10);
+  EXPECT_EQ(Count(output.xml, "<failure "), 11) << output.console;
+  EXPECT_THAT(output.console, ContainsRegex(absl::StrCat(
+                                  "open(at)?\\(.*\"", path, "\".*, 0600\\), ",
+                                  tried, " times\n")));
+}
+
+TEST(ViolationsTest, OfATestThatIsPausedAreAllRecorded) {
+  ExpectAllRecorded(RunInner("ReachTest.IsPaused"), "/usr/paused");
+}
+
+TEST(ViolationsTest, OfATestThatIsDebuggedAreAllRecorded) {
+  ExpectAllRecorded(RunInner("ReachTest.IsDebugged"), "/usr/debugged");
+}
+
+TEST(ViolationsTest, ASlowListenerLosesNone) {
+  const std::string filter =
+      "ReachTest.*:AllowedTest.*:ExpectTest.IsMet*:ExpectTest.IsUnmet*-*Hangs:"
+      "*MakesASandbox:*RunsTests:*CannotBeLookedAt:*IsPaused:*IsDebugged";
+  const Output quick = RunInner(filter);
+  EXPECT_EQ(quick.exit_code(), 1);
+  for (const char* jobs : {"ENCAPSULATE_JOBS=1", "ENCAPSULATE_JOBS=8"}) {
+    const Output slow = RunInner(filter, {jobs, "INNER_SLOW_LISTENER=1"});
+    EXPECT_EQ(quick.status, slow.status);
+    EXPECT_EQ(MaskPlaces(quick.console), MaskPlaces(slow.console));
+    EXPECT_EQ(MaskPlaces(quick.xml), MaskPlaces(slow.xml));
   }
 }
 
@@ -369,7 +405,7 @@ TEST(ExpectBlockedTest, DoesNothingWhereNobodyWatches) {
 TEST(ViolationsTest, SeveralTestsAtATimeLookLikeOne) {
   const std::string filter =
       "ReachTest.*:ReportingTest.*:AllowedTest.*:ExpectTest.IsUnmet*-*Hangs:"
-      "*MakesASandbox:*RunsTests:*CannotBeLookedAt";
+      "*MakesASandbox:*RunsTests:*CannotBeLookedAt:*IsPaused:*IsDebugged";
   const Output one = RunInner(filter, {"ENCAPSULATE_JOBS=1"});
   EXPECT_EQ(one.exit_code(), 1);
   for (const char* jobs : {"ENCAPSULATE_JOBS=2", "ENCAPSULATE_JOBS=16"}) {
