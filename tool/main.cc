@@ -80,7 +80,9 @@ void DieOfInterrupt() {
   raise(SIGINT);
 }
 
-void ReportViolations(const Options& options, int report, Result* result) {
+// `failed` is whether the command did, or nobody knows.
+void ReportViolations(const Options& options, int report, bool failed,
+                      Result* result) {
   if (options.violations == Violations::kOff) return;
   const bool says =
       absl::GetFlag(FLAGS_violations).violations != Violations::kOff;
@@ -90,7 +92,7 @@ void ReportViolations(const Options& options, int report, Result* result) {
       (SayViolations(*result, options) || absl::GetFlag(FLAGS_verbose))) {
     SayIgnored(*result);
   }
-  if (absl::GetFlag(FLAGS_learn)) SayLearned(*result);
+  if (absl::GetFlag(FLAGS_learn)) SayLearned(*result, failed);
   if (report >= 0 && !WriteAll(report, ViolationLines(*result))) {
     Complain(absl::StrCat("cannot write the report ",
                           Quote(absl::GetFlag(FLAGS_report)), ": ",
@@ -121,14 +123,14 @@ int RunCommand(const CommandLine& line) {
   absl::StatusOr<Result> result = process->Wait();
   if (!result.ok()) {
     Result recorded = process->Recorded();
-    ReportViolations(*options, report.get(), &recorded);
+    ReportViolations(*options, report.get(), /*failed=*/true, &recorded);
     return Fail(result.status());
   }
   if (verbose) SayOutcome(*result);
   SayLimits(*result);
   if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(*result);
   if (absl::GetFlag(FLAGS_overlay_changes)) SayOverlayChanges(*result);
-  ReportViolations(*options, report.get(), &*result);
+  ReportViolations(*options, report.get(), !result->ok(), &*result);
   WriteStatus(ToJson(*result, options->violations));
   if (result->signal == SIGINT) DieOfInterrupt();
   return ExitCodeOf(*result, options->violations);

@@ -24,6 +24,7 @@ namespace encapsulate::tool {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
@@ -419,10 +420,11 @@ void ExpectLessonHelps(const std::string& script, const std::string& lesson) {
   SCOPED_TRACE(script);
   const Finished learned = RunTool({"--learn", "/bin/sh", "-c", script});
   const std::string prefix = "encapsulate: learned: ";
-  const size_t at = learned.errors.rfind(prefix);
+  const size_t at = learned.errors.find(prefix);
   ASSERT_NE(at, std::string::npos) << learned.errors;
-  const std::string flags = learned.errors.substr(
-      at + prefix.size(), learned.errors.size() - at - prefix.size() - 1);
+  const size_t start = at + prefix.size();
+  const std::string flags =
+      learned.errors.substr(start, learned.errors.find('\n', start) - start);
   EXPECT_THAT(flags, MatchesRegex(lesson));
   const Finished again = RunProgram(
       {"/bin/sh", "-c",
@@ -454,6 +456,38 @@ TEST_F(ToolTest, LearnsThatNothingIsNeeded) {
   const Finished finished = RunTool({"--learn", "/bin/ls", "/"});
   EXPECT_EQ(finished.exit_code, 0);
   EXPECT_EQ(finished.errors, "encapsulate: learned: no flag is needed\n");
+}
+
+// Runs `script` to learn, with the flags that are known.
+std::string Lesson(const std::string& script, const std::string& flags) {
+  return RunProgram({"/bin/sh", "-c",
+                     absl::StrCat("exec \"$0\" --learn ", flags, " -- \"$@\""),
+                     ToolPath(), "/bin/sh", "-c", script})
+      .errors;
+}
+
+TEST_F(ToolTest, SaysThatThereIsMoreToLearnFromACommandThatFailed) {
+  for (const char* name : {"/a", "/b"}) {
+    std::filesystem::create_directory(tree_ + name);
+  }
+  const std::string script =
+      "cd " + tree_ + " && : >a/1 && : >b/2 && kill -0 3999999 || exit 3";
+  const std::string a = "--writable=" + tree_ + "/a";
+  const std::string b = "--writable=" + tree_ + "/b";
+  const std::string signal = "--allow='signal:p*'";
+  const std::string more =
+      "encapsulate: learned: that may not be all, since the command failed; "
+      "hint: learn again with these flags in front of it\n";
+  const std::string prefix = "encapsulate: learned: ";
+  EXPECT_THAT(Lesson(script, ""), EndsWith(prefix + a + "\n" + more));
+  EXPECT_THAT(Lesson(script, a), EndsWith(prefix + b + "\n" + more));
+  EXPECT_THAT(Lesson(script, a + " " + b),
+              EndsWith(prefix + signal + "\n" + more));
+  // It still fails, but not for what was refused.
+  EXPECT_THAT(Lesson(script, a + " " + b + " " + signal),
+              EndsWith(prefix + "no flag is needed\n"));
+  EXPECT_THAT(Lesson("cd " + tree_ + "; touch a/3 b/4; :", ""),
+              EndsWith(prefix + a + " " + b + "\n"));
 }
 
 TEST_F(ToolTest, LearnsFromRealPrograms) {

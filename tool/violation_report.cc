@@ -309,13 +309,22 @@ std::vector<std::string> LearnedFlags(
   return flags;
 }
 
-void SayLearned(const Result& result) {
+void SayLearned(const Result& result, bool failed) {
   const std::vector<std::string> flags = LearnedFlags(result.violations);
   Say(flags.empty() ? "learned: no flag is needed"
                     : absl::StrCat("learned: ", absl::StrJoin(flags, " ")));
   if (result.violations_beyond > 0) {
     Say(absl::StrCat("learned: that isn't all, there were more than ",
                      kMaxViolations, " violations"));
+  }
+  if (result.violations_unseen > 0) {
+    Say(absl::StrCat("learned: that may not be all, since ",
+                     result.violations_unseen,
+                     " calls could not be looked at"));
+  }
+  if (failed && !flags.empty()) {
+    Say("learned: that may not be all, since the command failed; hint: learn "
+        "again with these flags in front of it");
   }
 }
 
