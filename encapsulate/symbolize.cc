@@ -2,8 +2,9 @@
 // each object.
 //
 // An object may be the work of whoever was in the sandbox, and programs that
-// read debug information have bugs: the symbolizer runs in a sandbox, too.
-#include "absl/debugging/symbolize.h"
+// read debug information have bugs: the symbolizer runs in a sandbox, too, and
+// for a limited time.
+#include "encapsulate/symbolize.h"
 
 #include <fcntl.h>
 #include <link.h>
@@ -21,13 +22,16 @@
 #include <utility>
 #include <vector>
 
+#include "absl/debugging/symbolize.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/unique_fd.h"
 #include "encapsulate/violations.h"
@@ -46,6 +50,7 @@ using Offsets = std::set<uint64_t>;
 using Known = std::map<std::pair<std::string, uint64_t>, Places>;
 
 constexpr size_t kMaxOffsetsOfOneRun = 1000;
+constexpr absl::Duration kPatience = absl::Minutes(1);
 
 std::string ReadLink(const char* path) {
   char target[4096];
@@ -65,15 +70,18 @@ uint64_t OwnBias() {
   return bias;
 }
 
-// What `command` writes, run in a sandbox of its own.
-std::string Output(const std::vector<std::string>& command) {
+// What `command` writes, run in a sandbox of its own; absent if it took too
+// long.
+absl::optional<std::string> Output(const std::vector<std::string>& command,
+                                   absl::Duration timeout) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return "";
   const UniqueFd reader(ends[0]);
   UniqueFd writer(ends[1]);
   Options options;
   options.keep_descriptors = {writer.get()};
-  options.limits.timeout = absl::Minutes(1);
+  options.limits.timeout = timeout;
+  options.limits.grace = absl::Milliseconds(100);
   std::vector<std::string> shell = {
       "/bin/sh", "-c", "exec \"$@\" >\"$0\" 2>/dev/null </dev/null",
       absl::StrCat("/proc/self/fd/", writer.get())};
@@ -90,6 +98,9 @@ std::string Output(const std::vector<std::string>& command) {
     output.append(buffer, static_cast<size_t>(size));
   }
   const absl::StatusOr<Result> result = process->Wait();
+  if (result.ok() && result->outcome == Outcome::kTimedOut) {
+    return absl::nullopt;
+  }
   return result.ok() && result->ok() ? output : "";
 }
 
@@ -158,9 +169,12 @@ const std::vector<std::string>& Symbolizer() {
   return *command;
 }
 
-void AskSymbolizer(const std::string& object, const Offsets& offsets,
-                   Known* known) {
-  if (Symbolizer().empty() || access(object.c_str(), R_OK) != 0) return;
+// False if it took too long.
+bool AskSymbolizer(const std::string& object, const Offsets& offsets,
+                   absl::Time deadline, Known* known) {
+  if (Symbolizer().empty() || access(object.c_str(), R_OK) != 0) {
+    return true;
+  }
   for (auto offset = offsets.begin(); offset != offsets.end();) {
     std::vector<std::string> command = Symbolizer();
     command.push_back(object);
@@ -168,8 +182,13 @@ void AskSymbolizer(const std::string& object, const Offsets& offsets,
          ++i, ++offset) {
       command.push_back(absl::StrCat("0x", absl::Hex(*offset)));
     }
-    Parse(object, Output(command), known);
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return false;
+    const absl::optional<std::string> output = Output(command, left);
+    if (!output.has_value()) return false;
+    Parse(object, *output, known);
   }
+  return true;
 }
 
 // This program's own functions, without lines.
@@ -190,9 +209,11 @@ void AskAbseil(const std::string& object, const Offsets& offsets,
 
 }  // namespace
 
-void Symbolize(std::vector<Violation>* violations) {
+void SymbolizeWithin(absl::Duration patience,
+                     std::vector<Violation>* violations) {
   static auto* const mutex = new std::mutex;
   static auto* const known = new Known;
+  static bool asks = true;
   const std::lock_guard<std::mutex> lock(*mutex);
 
   std::map<std::string, Offsets> wanted;
@@ -206,8 +227,9 @@ void Symbolize(std::vector<Violation>* violations) {
     }
   }
   const std::string own = ReadLink("/proc/self/exe");
+  const absl::Time deadline = absl::Now() + patience;
   for (const auto& object : wanted) {
-    AskSymbolizer(object.first, object.second, known);
+    asks = asks && AskSymbolizer(object.first, object.second, deadline, known);
     if (object.first == own) AskAbseil(object.first, object.second, known);
     for (uint64_t offset : object.second) (*known)[{object.first, offset}];
   }
@@ -229,6 +251,10 @@ void Symbolize(std::vector<Violation>* violations) {
     }
     violation.stack = std::move(stack);
   }
+}
+
+void Symbolize(std::vector<Violation>* violations) {
+  SymbolizeWithin(kPatience, violations);
 }
 
 void Symbolize(Violation* violation) {

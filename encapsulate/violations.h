@@ -145,8 +145,10 @@ inline constexpr size_t kMaxViolations = 10000;
 // Fills in functions, files and lines of every stack: by llvm-symbolizer or
 // addr2line, whichever is installed, in one run for each object, and where
 // neither is, by Abseil's symbolizer for this program's own functions. Takes
-// tens of milliseconds for a large program; call it when somebody is going to
-// read the stacks. What was looked up before is not looked up again.
+// tens of milliseconds for a large program, and a minute at most: a symbolizer
+// that hangs is ended, and not asked again. Call it when somebody is going to
+// read the stacks, for all of them at once. What was looked up before is not
+// looked up again.
 void Symbolize(std::vector<Violation>* violations);
 void Symbolize(Violation* violation);
 
