@@ -78,6 +78,18 @@ std::string ManPage() {
 }
 
 // --- Completions ------------------------------------------------------------
+//
+// Each finds where the command begins, after the flags and, but for "--" and
+// --learn, after the trees, and leaves the rest to the command's own
+// completion.
+
+std::vector<std::string> FlagsThatTakeAWord() {
+  std::vector<std::string> names;
+  for (const FlagEntry& flag : AllFlags()) {
+    if (!flag.value.empty()) names.push_back(Spelling(flag));
+  }
+  return names;
+}
 
 std::vector<std::string> FlagsWithValue(Completion completion) {
   std::vector<std::string> names;
@@ -91,7 +103,6 @@ std::vector<std::string> FlagsWithValue(Completion completion) {
 
 std::string Bash() {
   std::vector<std::string> all;
-  std::vector<std::string> valued;
   std::string choices;
   for (const FlagEntry& flag : AllFlags()) {
     if (flag.completion == Completion::kChoice) {
@@ -100,7 +111,6 @@ std::string Bash() {
                       flag.choices, "' -- \"$value\")\n      return ;;\n");
     }
     all.push_back(absl::StrCat(Spelling(flag), flag.value.empty() ? "" : "="));
-    if (!flag.value.empty()) valued.push_back(Spelling(flag));
   }
   const auto either = [](const std::vector<std::string>& names) {
     return absl::StrJoin(names, " | ");
@@ -111,20 +121,30 @@ std::string Bash() {
       "  local cur prev words cword\n"
       "  _get_comp_words_by_ref -n =: cur prev words cword 2>/dev/null ||\n"
       "    return\n"
-      "  local i=1 trees=1\n"
+      "  local i=1 trees=1 flags=1\n"
       "  while ((i < cword)); do\n"
       "    case ${words[i]} in\n"
-      "      --) trees=0; ((i++)); break ;;\n"
+      "      --) trees=0 flags=0; ((i++)); break ;;\n"
+      "      --learn) trees=0 ;;\n"
       "      ",
-      either(valued),
+      either(FlagsThatTakeAWord()),
       ") ((i++)) ;;\n"
       "      -*) ;;\n"
-      "      *) break ;;\n"
+      "      *) flags=0; break ;;\n"
       "    esac\n"
       "    ((i++))\n"
       "  done\n"
-      "  if ((i + trees <= cword && (trees == 0 || i < cword))); then\n"
-      "    _command_offset $((i + trees))\n"
+      "  if ((i + trees <= cword)) && [[ $flags = 0 || $cur != -* ]]; then\n"
+      "    # Bash has cut the words once more, at '=' and ':'.\n"
+      "    local word=0 joined j\n"
+      "    for ((j = 0; j < i + trees; j++)); do\n"
+      "      joined=\n"
+      "      until [[ -n $joined && $joined = \"${words[j]}\" ]]; do\n"
+      "        ((word < COMP_CWORD)) || return\n"
+      "        joined+=${COMP_WORDS[word++]}\n"
+      "      done\n"
+      "    done\n"
+      "    _command_offset $word\n"
       "    return\n"
       "  fi\n"
       "  local flag=$prev value=$cur\n"
@@ -171,7 +191,27 @@ std::string Brief(const FlagEntry& flag) {
 std::string Zsh() {
   std::string out =
       "#compdef encapsulate\n# zsh completion for encapsulate. Generated.\n"
-      "_arguments -S \\\n";
+      "local -i i=2 trees=1 flags=1\n"
+      "while ((i < CURRENT)); do\n"
+      "  case $words[i] in\n"
+      "    (--) trees=0 flags=0; ((i++)); break ;;\n"
+      "    (--learn) trees=0 ;;\n"
+      "    (";
+  absl::StrAppend(&out, absl::StrJoin(FlagsThatTakeAWord(), "|"),
+                  ") ((i++)) ;;\n"
+                  "    (-*) ;;\n"
+                  "    (*) flags=0; break ;;\n"
+                  "  esac\n"
+                  "  ((i++))\n"
+                  "done\n"
+                  "if ((i + trees <= CURRENT)) && "
+                  "[[ $flags = 0 || $words[CURRENT] != -* ]]; then\n"
+                  "  shift $((i + trees - 1)) words\n"
+                  "  ((CURRENT -= i + trees - 1))\n"
+                  "  _normal\n"
+                  "  return\n"
+                  "fi\n"
+                  "_arguments -S \\\n");
   for (const FlagEntry& flag : AllFlags()) {
     std::string action;
     if (flag.completion == Completion::kChoice) {
@@ -192,18 +232,56 @@ std::string Zsh() {
     }
     absl::StrAppend(&out, "' \\\n");
   }
-  absl::StrAppend(&out, "  '1:writable trees:_files' \\\n",
-                  "  '*::command: _normal'\n");
+  absl::StrAppend(&out, "  '1:writable trees:_files'\n");
   return out;
 }
 
 std::string Fish() {
   std::string out =
       "# fish completion for encapsulate. Generated.\n"
-      "complete -c encapsulate -n 'test (count (commandline -opc)) -gt 2' "
-      "-xa '(__fish_complete_subcommand)'\n";
+      "# The command line of the command, if the cursor is in it.\n"
+      "function __encapsulate_command\n"
+      "    set -l words (commandline -opc)[2..]\n"
+      "    set -l trees 1\n"
+      "    set -l flags 1\n"
+      "    while set -q words[1]\n"
+      "        switch $words[1]\n"
+      "            case --\n"
+      "                set -e words[1]\n"
+      "                set trees 0\n"
+      "                set flags 0\n"
+      "                break\n"
+      "            case --learn\n"
+      "                set trees 0\n"
+      "                set -e words[1]\n"
+      "            case ";
+  absl::StrAppend(
+      &out, absl::StrJoin(FlagsThatTakeAWord(), " "),
+      "\n"
+      "                set -q words[2]; or return 1\n"
+      "                set -e words[1..2]\n"
+      "            case '-*'\n"
+      "                set -e words[1]\n"
+      "            case '*'\n"
+      "                set flags 0\n"
+      "                break\n"
+      "        end\n"
+      "    end\n"
+      "    if test $trees = 1\n"
+      "        set -q words[1]; or return 1\n"
+      "        set -e words[1]\n"
+      "    else if test $flags = 1; and string match -q -- '-*' "
+      "(commandline -ct)\n"
+      "        return 1\n"
+      "    end\n"
+      "    echo (string escape -- $words) (commandline -ct)\n"
+      "end\n"
+      "complete -c encapsulate -n '__encapsulate_command >/dev/null' "
+      "-xa '(complete -C (__encapsulate_command))'\n");
   for (const FlagEntry& flag : AllFlags()) {
-    absl::StrAppend(&out, "complete -c encapsulate -l ",
+    absl::StrAppend(&out,
+                    "complete -c encapsulate -n 'not __encapsulate_command "
+                    ">/dev/null' -l ",
                     Spelling(flag).substr(2));
     if (!flag.value.empty()) {
       switch (flag.completion) {

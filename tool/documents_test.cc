@@ -2,12 +2,16 @@
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tool/flags.h"
@@ -45,6 +49,54 @@ bool Has(const std::string& program) {
   return Shell(absl::StrCat("command -v ", program)).status == 0;
 }
 
+// Ends a test that needs a program that isn't here. Where REQUIRE_ALL_TESTS is
+// 1, the host is known to have it, and the test fails.
+#define REQUIRE_PROGRAM(program)                      \
+  if (!Has(program)) {                                \
+    const char* all = getenv("REQUIRE_ALL_TESTS");    \
+    if (all != nullptr && std::string(all) == "1") {  \
+      FAIL() << (program) << " is not installed";     \
+    }                                                 \
+    GTEST_SKIP() << (program) << " is not installed"; \
+  }                                                   \
+  static_assert(true, "")
+
+// A line, with the cursor at its end, and the part of it that is the command's
+// to complete; none if that is for the tool.
+struct Line {
+  std::vector<std::string> words;
+  std::string command;
+};
+
+const std::vector<Line>& Lines() {
+  static const auto* const lines = new std::vector<Line>{
+      {{"--ne"}, ""},
+      {{"/us"}, ""},
+      {{"''", "probe", "x"}, "probe x"},
+      {{"--tmp", "/a", "probe", "-b", "x"}, "probe -b x"},
+      {{"--hide=/a", "''", "probe", "x"}, "probe x"},
+      {{"--hide", "/a", "''", "probe", "x"}, "probe x"},
+      {{"--hide", "/a", "x"}, ""},
+      {{"--tmpfs=/a:1M", "--setenv=A=b", "/a", "probe", "x"}, "probe x"},
+      {{"--writable=/a", "--", "probe", "x"}, "probe x"},
+      {{"''", "probe", "--", "x"}, "probe -- x"},
+      {{"--tmp", "--learn", "probe", "x"}, "probe x"},
+      {{"--learn", "--ne"}, ""},
+  };
+  return *lines;
+}
+
+// What a shell's script says, called with the words, without the last newline.
+std::string Answer(const std::string& call, const Line& line) {
+  std::string words;
+  for (const std::string& word : line.words) {
+    absl::StrAppend(&words, " \"", word, "\"");
+  }
+  const Finished finished = Shell(absl::StrCat(call, words, " 2>&1"));
+  EXPECT_EQ(finished.status, 0);
+  return std::string(absl::StripSuffix(finished.output, "\n"));
+}
+
 size_t CountOf(const std::string& text, const std::string& part) {
   size_t count = 0;
   for (size_t at = text.find(part); at != std::string::npos;
@@ -69,7 +121,7 @@ TEST(ManPageTest, ExplainsEveryFlagOnce) {
 }
 
 TEST(ManPageTest, RendersWithoutWarnings) {
-  if (!Has("man")) GTEST_SKIP() << "man-db is not installed";
+  REQUIRE_PROGRAM("man");
   const Finished man = Shell(absl::StrCat("man --warnings -E UTF-8 -l -Tutf8 ",
                                           kManPage, " 2>&1 >/dev/null"));
   EXPECT_EQ(man.status, 0);
@@ -81,8 +133,33 @@ TEST(BashCompletionTest, OffersEveryFlag) {
   for (const FlagEntry& flag : AllFlags()) {
     EXPECT_THAT(script, HasSubstr(Spelling(flag)));
   }
-  if (!Has("bash")) GTEST_SKIP() << "bash is not installed";
-  EXPECT_EQ(Shell("bash -n tool/encapsulate.bash 2>&1").output, "");
+}
+
+TEST(BashCompletionTest, LeavesTheCommandToItsOwnCompletion) {
+  REQUIRE_PROGRAM("bash");
+  // In place of what bash-completion has. Bash cuts words at '=' and ':'.
+  const std::string call = R"sh(bash -c '
+      compopt() { :; }
+      _get_comp_words_by_ref() {
+        words=("${given[@]}") cword=$((${#given[@]} - 1))
+        cur=${words[cword]} prev=${words[cword - 1]}
+      }
+      _command_offset() { echo "${COMP_WORDS[*]:$1}"; }
+      given=("$@")
+      for word; do
+        while [[ $word =~ ^([^=:]*)([=:]+)(.*)$ ]]; do
+          COMP_WORDS+=(${BASH_REMATCH[1]} ${BASH_REMATCH[2]})
+          word=${BASH_REMATCH[3]}
+        done
+        COMP_WORDS+=($word)
+      done
+      COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+      . tool/encapsulate.bash
+      _encapsulate' bash encapsulate)sh";
+  for (const Line& line : Lines()) {
+    EXPECT_EQ(Answer(call, line), line.command)
+        << absl::StrJoin(line.words, " ");
+  }
 }
 
 TEST(CompletionTest, OffersTheWordsThatAFlagTakes) {
@@ -99,8 +176,19 @@ TEST(ZshCompletionTest, OffersEveryFlag) {
   for (const FlagEntry& flag : AllFlags()) {
     EXPECT_THAT(script, HasSubstr(Spelling(flag)));
   }
-  if (!Has("zsh")) GTEST_SKIP() << "zsh is not installed";
-  EXPECT_EQ(Shell("zsh -n tool/_encapsulate 2>&1").output, "");
+}
+
+TEST(ZshCompletionTest, LeavesTheCommandToItsOwnCompletion) {
+  REQUIRE_PROGRAM("zsh");
+  const std::string call = R"sh(zsh -fc '
+      _arguments() { :; }
+      _normal() { print -r -- $words[1,CURRENT]; }
+      words=("$@") CURRENT=$#
+      . tool/_encapsulate' zsh encapsulate)sh";
+  for (const Line& line : Lines()) {
+    EXPECT_EQ(Answer(call, line), line.command)
+        << absl::StrJoin(line.words, " ");
+  }
 }
 
 TEST(FishCompletionTest, OffersEveryFlag) {
@@ -109,8 +197,26 @@ TEST(FishCompletionTest, OffersEveryFlag) {
     EXPECT_THAT(script,
                 HasSubstr(absl::StrCat("-l ", Spelling(flag).substr(2))));
   }
-  if (!Has("fish")) GTEST_SKIP() << "fish is not installed";
-  EXPECT_EQ(Shell("fish -n tool/encapsulate.fish 2>&1").output, "");
+}
+
+TEST(FishCompletionTest, LeavesTheCommandToItsOwnCompletion) {
+  REQUIRE_PROGRAM("fish");
+  // The probe's completion tells the words before the one to complete.
+  const std::string call = R"sh(HOME=$TEST_TMPDIR fish --no-config -c '
+      complete -c probe -xa "(string join -- _ x (commandline -opc))"
+      source tool/encapsulate.fish
+      complete -C "encapsulate $argv"' -- )sh";
+  for (const Line& line : Lines()) {
+    SCOPED_TRACE(absl::StrJoin(line.words, " "));
+    const std::string answer = Answer(call, line);
+    if (line.command.empty()) {
+      EXPECT_THAT(answer, testing::Not(HasSubstr("x_")));
+      continue;
+    }
+    const std::string before = line.command.substr(0, line.command.rfind(' '));
+    EXPECT_EQ(answer,
+              absl::StrCat("x_", absl::StrReplaceAll(before, {{" ", "_"}})));
+  }
 }
 
 }  // namespace
