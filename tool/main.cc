@@ -30,23 +30,14 @@
 namespace encapsulate::tool {
 namespace {
 
-// Whether all of it was taken; errno says why not.
-bool WriteAll(int fd, absl::string_view text) {
-  // The command has ended, so nobody inherits this.
-  std::signal(SIGPIPE, SIG_IGN);
-  while (!text.empty()) {
-    const ssize_t written = write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  return true;
-}
+// Writing fails instead. The command has ended, so nobody inherits this.
+void IgnoreBrokenPipes() { std::signal(SIGPIPE, SIG_IGN); }
 
 void WriteStatus(const std::string& json) {
   if (!HasStatusDescriptor()) return;
   const int fd = absl::GetFlag(FLAGS_status_fd).number;
   const std::string line = absl::StrCat(json, "\n");
+  IgnoreBrokenPipes();
   if (!WriteAll(fd, line)) {
     Complain(absl::StrCat("cannot write the status to descriptor ", fd, ": ",
                           Reason(errno)));
@@ -93,6 +84,7 @@ void ReportViolations(const Options& options, int report, bool failed,
     SayIgnored(*result);
   }
   if (absl::GetFlag(FLAGS_learn)) SayLearned(*result, failed);
+  IgnoreBrokenPipes();
   if (report >= 0 && !WriteAll(report, ViolationLines(*result))) {
     Complain(absl::StrCat("cannot write the report ",
                           Quote(absl::GetFlag(FLAGS_report)), ": ",

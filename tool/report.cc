@@ -1,7 +1,9 @@
 #include "tool/report.h"
 
+#include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -29,12 +31,8 @@ bool UseColour() {
 
 // In one write, so that lines of several processes don't mix.
 void WriteLine(absl::string_view prefix, absl::string_view message) {
-  const std::string line = absl::StrCat(prefix, " ", message, "\n");
-  for (absl::string_view rest = line; !rest.empty();) {
-    const ssize_t written = write(STDERR_FILENO, rest.data(), rest.size());
-    if (written <= 0) return;  // nobody to tell
-    rest.remove_prefix(static_cast<size_t>(written));
-  }
+  // If it can't be written, there is nobody to tell.
+  WriteAll(STDERR_FILENO, absl::StrCat(prefix, " ", message, "\n"));
 }
 
 // "12.3 ms"
@@ -139,6 +137,21 @@ int ExitCodeOf(const absl::Status& failure) {
       break;
   }
   return kExitFailed;
+}
+
+bool WriteAll(int fd, absl::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<size_t>(written));
+    } else if (errno == EAGAIN) {
+      struct pollfd event = {fd, POLLOUT, 0};
+      poll(&event, 1, -1);
+    } else if (errno != EINTR) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void Say(absl::string_view message) { WriteLine("encapsulate:", message); }

@@ -405,6 +405,40 @@ TEST_F(ToolTest, ReportsWhatWasTriedBeforeTheSandboxWasLost) {
               HasSubstr("{\"type\":\"sum\",\"violations\":1,"));
 }
 
+// A program that shares standard error has made it one that doesn't wait.
+TEST_F(ToolTest, LosesNothingWhereAReaderIsSlow) {
+  const std::string script = R"(
+import fcntl, os, subprocess, sys, time
+reader, writer = os.pipe()
+fcntl.fcntl(writer, 1031, 4096)  # F_SETPIPE_SZ
+os.set_blocking(writer, False)
+try:
+    while True: os.write(writer, b'x')
+except BlockingIOError:
+    pass
+tool = subprocess.Popen([
+    sys.argv[1], '--violations=report', '', '/bin/sh', '-c',
+    'for i in $(seq 100); do mkdir /usr/encapsulate-no-$i; done 2>/dev/null; '
+    'echo'], stdout=subprocess.PIPE, stderr=writer)
+os.close(writer)
+tool.stdout.read(1)
+# The command has ended, and the tool with it or waits for the reader.
+process = f'/proc/{tool.pid}'
+while tool.poll() is None:
+    state = open(process + '/stat').read().rpartition(') ')[2][0]
+    if state == 'S' and not open(f'{process}/task/{tool.pid}/children').read():
+        break
+    time.sleep(0.001)
+text = b''.join(iter(lambda: os.read(reader, 100), b'')).decode()
+tool.wait()
+print(text.count(' x  make'), 'has them all' in text.splitlines()[-1])
+)";
+  const Finished finished =
+      RunProgram({"/usr/bin/python3", "-c", script, ToolPath()});
+  EXPECT_EQ(finished.errors, "");
+  EXPECT_THAT(finished.output, "10 True\n");
+}
+
 TEST_F(ToolTest, CountsViolationsInItsStatus) {
   std::vector<std::string> arguments = {"--violations=enforce", ""};
   arguments.insert(arguments.end(), Reaching().begin(), Reaching().end());
