@@ -179,7 +179,7 @@ std::vector<size_t> PlacesToShow(const std::vector<Frame>& stack) {
 void AppendPart(absl::string_view label, absl::string_view text,
                 std::string* out) {
   if (text.empty()) return;
-  absl::StrAppendFormat(out, "\n  %-7s  %s", label, text);
+  absl::StrAppend(out, "\n  ", PartLine(label, text));
 }
 
 }  // namespace
@@ -356,6 +356,10 @@ std::string IgnoreLine(const Violation& violation, Language language) {
                       ", ", Literal(violation.target), ", \"why\"});");
 }
 
+std::string PartLine(absl::string_view label, absl::string_view text) {
+  return absl::StrFormat("%-7s  %s", label, text);
+}
+
 std::string DescribeFrame(const Frame& frame) {
   const std::string function = frame.function.empty()
                                    ? absl::StrFormat("0x%x", frame.offset)
@@ -396,7 +400,8 @@ std::string DescribeViolation(const Violation& violation,
                               : ""),
              &text);
   AppendPart("from",
-             absl::StrJoin(FramesToShow(violation), "\n           ",
+             absl::StrJoin(FramesToShow(violation),
+                           absl::StrCat("\n  ", PartLine("", "")),
                            [&](std::string* out, Frame frame) {
                              if (frame.object == options.program) {
                                frame.object.clear();

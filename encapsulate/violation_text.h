@@ -75,6 +75,11 @@ std::string IgnoreLine(const Violation& violation, Language language);
 // `text` as one word for a shell, quoted if it must be.
 std::string ShellWord(const std::string& text);
 
+// "from     Cache::Save() at src/cache.cc:31": a line of the text without the
+// spaces before it. The label is empty where the line belongs to the one
+// before.
+std::string PartLine(absl::string_view label, absl::string_view text);
+
 // "Cache::Save() at src/cache.cc:31", "sqlite3_open in /usr/lib/libsqlite3.so"
 std::string DescribeFrame(const Frame& frame);
 

@@ -290,5 +290,26 @@ TEST_F(TerminalTest, ErrorsAreRedForPeopleOnly) {
   shell_.WaitFor("\nencapsulate: there is no flag");
 }
 
+TEST_F(TerminalTest, TheSummaryIsRedForPeopleOnly) {
+  const std::string tool =
+      ToolPath() + " --violations=report '' mkdir /usr/encapsulate-no";
+  const std::string summary = "encapsulate: violations: 1, tried 1 time\r\n";
+  const std::string rest =
+      "encapsulate: /usr/bin/mkdir, write: nothing changes outside writable "
+      "trees\r\nencapsulate:      1 x  make the directory "
+      "'/usr/encapsulate-no': read-only file system (EROFS)\r\n";
+  shell_.Type("TERM=xterm " + tool + "\n");
+  shell_.WaitFor(
+      "\n\033[1;31mencapsulate:\033[0m violations: 1, tried 1 time\r\n" + rest);
+  shell_.WaitFor(kPrompt);
+  for (const char* plain : {"TERM=xterm NO_COLOR=1 ", "TERM=dumb "}) {
+    shell_.Type(plain + tool + "\n");
+    shell_.WaitFor("\n" + summary + rest);
+    shell_.WaitFor(kPrompt);
+  }
+  shell_.Type("TERM=xterm " + tool + " 2>&1 | cat\n");
+  shell_.WaitFor("\n" + summary + rest);
+}
+
 }  // namespace
 }  // namespace encapsulate::tool

@@ -88,22 +88,24 @@ std::vector<Group> GroupsOf(const std::vector<Violation>& violations) {
   return groups;
 }
 
+// Below the line that it belongs to.
+void AppendPart(absl::string_view label, absl::string_view text,
+                std::vector<std::string>* lines) {
+  if (text.empty()) return;
+  lines->push_back(absl::StrCat("          ", PartLine(label, text)));
+}
+
 void AppendViolation(const Violation& violation,
                      std::vector<std::string>* lines) {
   lines->push_back(absl::StrFormat("%6d x  %s: %s", violation.count,
                                    DescribeAttempt(violation),
                                    DescribeError(violation)));
-  const auto add = [lines](absl::string_view label, absl::string_view text) {
-    if (!text.empty()) {
-      lines->push_back(absl::StrFormat("          %-7s  %s", label, text));
-    }
-  };
   const std::vector<Frame> frames = FramesToShow(violation);
   for (size_t i = 0; i < std::min(frames.size(), kFrames); ++i) {
-    add(i == 0 ? "from" : "", DescribeFrame(frames[i]));
+    AppendPart(i == 0 ? "from" : "", DescribeFrame(frames[i]), lines);
   }
-  add("permit", PermitLine(violation, Language::kFlags));
-  add("ignore", IgnoreLine(violation, Language::kFlags));
+  AppendPart("permit", PermitLine(violation, Language::kFlags), lines);
+  AppendPart("ignore", IgnoreLine(violation, Language::kFlags), lines);
 }
 
 void AppendGroup(const Group& group, const TextOptions& options,
@@ -112,10 +114,7 @@ void AppendGroup(const Group& group, const TextOptions& options,
   lines->push_back(
       absl::StrCat(first.program.empty() ? "unknown program" : first.program,
                    ", ", RuleName(first.rule), ": ", DescribeRule(first.rule)));
-  const std::string instead = DescribeInstead(first, options);
-  if (!instead.empty()) {
-    lines->push_back(absl::StrCat("          instead  ", instead));
-  }
+  AppendPart("instead", DescribeInstead(first, options), lines);
   for (size_t i = 0; i < group.violations.size(); ++i) {
     if (i == kViolationsOfAGroup) {
       lines->push_back(absl::StrCat("          and ",
