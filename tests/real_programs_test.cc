@@ -441,6 +441,31 @@ TEST_F(RealProgramsTest, WatchedProgramsThatReachOutAreFound) {
   EXPECT_TRUE(absl::EndsWith(found, "<exit 122>")) << found;
 }
 
+// What a debugger holds can't be stopped, and is recorded all the same.
+TEST_F(RealProgramsTest, WatchedProgramsWithADebuggerAreFound) {
+  scratch_.Directory("tree");
+  const struct {
+    const char* name;
+    const char* arguments;
+  } debuggers[] = {{"strace", " -f -o /dev/null"},
+                   {"gdb", " -q -batch -ex run --args"}};
+  for (const auto& debugger : debuggers) {
+    if (!HostHas(debugger.name)) continue;
+    const std::string watched =
+        absl::StrCat("encapsulate --violations=enforce tree ", debugger.name,
+                     debugger.arguments, " mkdir ");
+    const std::string found = Shell(watched + "/usr/nothing");
+    EXPECT_TRUE(absl::StrContains(
+        found,
+        " 1 x  make the directory '/usr/nothing': probably read-only file "
+        "system (EROFS)\n"))
+        << found;
+    const std::string silent = Shell(watched + "tree/made");
+    EXPECT_FALSE(absl::StrContains(silent, "violations")) << silent;
+    EXPECT_EQ(Shell("rmdir tree/made"), "");
+  }
+}
+
 TEST_F(GitTest, RaisesNoFalseAlarm) {
   EXPECT_EQ(Shell("mkdir watched && encapsulate --violations=enforce watched "
                   "git clone -q repository watched/clone && "

@@ -136,6 +136,8 @@ bool IsHostRoot() {
   return inside == 0 && outside == 0 && count == 4294967295;
 }
 
+std::string AttemptPath() { return Environment("ENCAPSULATE_TEST_ATTEMPT"); }
+
 std::string ProbePath() { return Environment("ENCAPSULATE_TEST_PROBE"); }
 
 std::string ToolPath() { return Environment("ENCAPSULATE_TEST_TOOL"); }

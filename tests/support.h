@@ -41,6 +41,9 @@ bool IsHostRoot();
 // The probe program (probe.cc), where everybody can execute it.
 std::string ProbePath();
 
+// The same for attempt.cc, in tests that have it as data.
+std::string AttemptPath();
+
 // The same for the tool, in tests that have it as data.
 std::string ToolPath();
 

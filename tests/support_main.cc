@@ -108,6 +108,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   PublishData("tests/probe", base, "ENCAPSULATE_TEST_PROBE");
+  PublishData("tests/attempt", base, "ENCAPSULATE_TEST_ATTEMPT");
   PublishData("tool/encapsulate", base, "ENCAPSULATE_TEST_TOOL");
   umask(022);
 
