@@ -849,8 +849,9 @@ const std::vector<Attempt>& Attempts() {
         {"fanotify",
          "privilege fanotify_init(0x4, 0x0) -> fanotify_init: EPERM",
          [](const Aim& aim) {
-           if (aim.outside)
+           if (aim.outside) {
              Close(Call(SYS_fanotify_init, FAN_CLASS_CONTENT, 0));
+           }
          },
          true},
 #ifdef SYS_iopl
