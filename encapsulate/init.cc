@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "encapsulate/beside.h"
 #include "encapsulate/result.h"
 #include "encapsulate/setup.h"
 #include "encapsulate/syscalls.h"
@@ -248,7 +249,10 @@ class Init {
     setup_.Fail(failed_step_, failed_index_, failed_errno_, failed_path_);
   }
 
-  static int CommandMain(void* init) { static_cast<Init*>(init)->RunCommand(); }
+  // AddressSanitizer doesn't know this stack, and would say so.
+  RUNS_BESIDE static int CommandMain(void* init) {
+    static_cast<Init*>(init)->RunCommand();
+  }
 
   [[noreturn]] void CommandFails(Step step, int index, const char* path) {
     failed_errno_ = errno;
