@@ -31,12 +31,11 @@ absl::Status CannotWrite(const std::string& path) {
 
 absl::StatusOr<Durations> Durations::Read(const std::string& path) {
   Durations durations(path);
-  if (access(path.c_str(), F_OK) != 0 && errno == ENOENT) return durations;
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) {
+  std::ifstream file(path);
+  if (!file.is_open()) {
+    if (errno == ENOENT) return durations;
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot read '", path, "'"));
   }
-  std::ifstream file(path);
   int number = 0;
   for (std::string line; std::getline(file, line);) {
     ++number;
