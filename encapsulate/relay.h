@@ -38,6 +38,9 @@ class Relay {
   //   kEnded   number: its wait status; usage
   int Fork(int pidfd, int namespaces, int socket, Side* side);
 
+  // -1 if there is none.
+  pid_t pid() const { return pid_; }
+
   // Returns when relay and child are gone. Whoever ends the sandbox ends both.
   void Wait();
 

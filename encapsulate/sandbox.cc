@@ -28,6 +28,7 @@
 #include "encapsulate/cgroup.h"
 #include "encapsulate/error.h"
 #include "encapsulate/explain.h"
+#include "encapsulate/inhabitants.h"
 #include "encapsulate/keep.h"
 #include "encapsulate/launch.h"
 #include "encapsulate/plan.h"
@@ -561,6 +562,10 @@ Process& Process::operator=(Process&&) noexcept = default;
 Process::~Process() = default;
 
 void Process::Disown() { State::Disown(std::move(state_)); }
+
+std::vector<Inhabitant> Process::Inhabitants() const {
+  return ListInhabitants(state_->init.pid, state_->relay.pid());
+}
 
 pid_t Process::init_pid() const { return state_->init.pid; }
 

@@ -48,6 +48,26 @@ struct StepTime {
   absl::Duration time;
 };
 
+// A thread inside, and where it stands.
+struct InhabitantThread {
+  pid_t tid = 0;  // inside the sandbox
+  std::string name;
+  char state = '\0';     // as in proc_pid_stat(5): 'R' runs, 'S' waits
+  std::string waits_in;  // "wait4", "read of /dev/null (descriptor 0)", or ""
+  // Innermost first; not symbolized. Empty where it can't be had: the thread
+  // doesn't stop, or is being traced.
+  std::vector<Frame> stack;
+};
+
+// A process inside.
+struct Inhabitant {
+  pid_t pid = 0;  // inside the sandbox
+  // 0: a process outside, for the child of Enter().
+  pid_t parent = 0;
+  std::string command;  // its arguments, joined by spaces; may be empty
+  std::vector<InhabitantThread> threads;  // the first one has its name
+};
+
 // A sandbox with a process in it. Move-only. The destructor kills every
 // process inside and waits until they are gone.
 class Process {
@@ -109,6 +129,12 @@ class Process {
   // For a child that the caller forked while the sandbox ran: closes what
   // belongs to it, and leaves the sandbox itself alone.
   void Disown();
+
+  // Every process inside but init, for a report about a sandbox that doesn't
+  // come to its end. Each thread is stopped for a moment (ptrace(2)), which may
+  // interrupt what it waits in, sends the caller SIGCHLD, and takes up to a
+  // second where a thread doesn't stop. Empty if init is gone.
+  std::vector<Inhabitant> Inhabitants() const;
 
   // The pid of the sandbox's init, as the caller sees it.
   pid_t init_pid() const;

@@ -283,4 +283,16 @@ ThreadView::Status ThreadView::ReadStatus() const {
   return status;
 }
 
+char ThreadView::State() const {
+  const UniqueFd file(open(absl::StrCat("/proc/", tid_, "/stat").c_str(),
+                           O_RDONLY | O_CLOEXEC));
+  char text[512] = {};
+  if (!file.valid() || read(file.get(), text, sizeof(text) - 1) <= 0) {
+    return '\0';
+  }
+  // "tid (name) state ...", and the name may hold anything.
+  const char* const name_end = strrchr(text, ')');
+  return name_end != nullptr && name_end[1] == ' ' ? name_end[2] : '\0';
+}
+
 }  // namespace encapsulate

@@ -74,6 +74,10 @@ class ThreadView {
   };
   Status ReadStatus() const;
 
+  // As in proc_pid_stat(5): 'S', or 't' in a tracer's stop. '\0' if the thread
+  // is gone.
+  char State() const;
+
  private:
   std::string Absolute(int directory, const std::string& path) const;
 

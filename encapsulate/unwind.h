@@ -8,9 +8,12 @@
 #ifndef ENCAPSULATE_UNWIND_H_
 #define ENCAPSULATE_UNWIND_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/optional.h"
 #include "encapsulate/thread_view.h"
 #include "encapsulate/violations.h"
 
@@ -35,6 +38,14 @@ struct Registers {
   uint64_t pc = 0;
   uint64_t values[kDwarfRegisters] = {};
 };
+
+// Of a thread that the caller traces (ptrace(2)) and that has stopped.
+struct StoppedState {
+  absl::optional<Registers> registers;  // none of a 32-bit program's
+  int64_t result = 0;                   // of the system call, if it was in one
+};
+// None if it has died.
+absl::optional<StoppedState> ReadStoppedState(pid_t tid);
 
 inline constexpr int kMaxFrames = 64;
 

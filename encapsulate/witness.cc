@@ -1,6 +1,5 @@
 #include "encapsulate/witness.h"
 
-#include <elf.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <poll.h>
@@ -9,8 +8,6 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -687,48 +684,6 @@ void Witness::RecordName(const Question& asked, bool tcp, int port) {
 
 namespace {
 
-#if defined(__x86_64__)
-using UserRegisters = user_regs_struct;
-
-Registers FromUser(const UserRegisters& user) {
-  Registers registers;
-  registers.pc = user.rip;
-  const uint64_t values[] = {user.rax, user.rdx, user.rcx, user.rbx, user.rsi,
-                             user.rdi, user.rbp, user.rsp, user.r8,  user.r9,
-                             user.r10, user.r11, user.r12, user.r13, user.r14,
-                             user.r15, user.rip};
-  static_assert(sizeof(values) == sizeof(registers.values),
-                "DWARF's order of registers is complete");
-  memcpy(registers.values, values, sizeof(values));
-  return registers;
-}
-
-int64_t ResultOf(const UserRegisters& user) {
-  return static_cast<int64_t>(user.rax);
-}
-
-// i386's, as far as it is needed.
-constexpr size_t kCompatSize = 17 * sizeof(uint32_t);
-constexpr size_t kCompatResult = 6;  // eax
-#elif defined(__aarch64__)
-using UserRegisters = user_regs_struct;
-
-Registers FromUser(const UserRegisters& user) {
-  Registers registers;
-  registers.pc = user.pc;
-  memcpy(registers.values, user.regs, sizeof(user.regs));
-  registers.values[kStackPointer] = user.sp;
-  return registers;
-}
-
-int64_t ResultOf(const UserRegisters& user) {
-  return static_cast<int64_t>(user.regs[0]);
-}
-
-constexpr size_t kCompatSize = 18 * sizeof(uint32_t);
-constexpr size_t kCompatResult = 0;  // r0
-#endif
-
 // The call was interrupted and will start again; never seen by programs (the
 // kernel's include/linux/errno.h).
 bool WillRestart(int64_t result) { return result <= -512 && result >= -516; }
@@ -750,21 +705,12 @@ absl::optional<Witness::Stop> Witness::StopBehind(
   int signal = 0;
   if (!AwaitStop(tid, &signal)) return absl::nullopt;
   Stop stop;
-  union {
-    UserRegisters native;
-    uint32_t compat[kCompatSize / sizeof(uint32_t)];
-  } user = {};
-  iovec data = {&user, sizeof(user)};
-  if (ptrace(PTRACE_GETREGSET, tid, reinterpret_cast<void*>(NT_PRSTATUS),
-             &data) == 0) {
-    int64_t result = 0;
-    if (data.iov_len == kCompatSize) {
-      result = static_cast<int32_t>(user.compat[kCompatResult]);
-    } else {
-      result = ResultOf(user.native);
-      stop.stack = Unwind(thread, FromUser(user.native));
+  const absl::optional<StoppedState> state = ReadStoppedState(tid);
+  if (state.has_value()) {
+    if (state->registers.has_value()) {
+      stop.stack = Unwind(thread, *state->registers);
     }
-    if (!WillRestart(result)) stop.result = result;
+    if (!WillRestart(state->result)) stop.result = state->result;
   }
   if (ptrace(PTRACE_DETACH, tid, nullptr,
              // NOLINTNEXTLINE(performance-no-int-to-ptr): as ptrace(2) has it
@@ -775,22 +721,6 @@ absl::optional<Witness::Stop> Witness::StopBehind(
   }
   return stop;
 }
-
-namespace {
-
-// Whether the thread is in a tracer's stop (proc_pid_stat(5)).
-bool IsTraced(pid_t tid) {
-  const UniqueFd file(
-      open(absl::StrCat("/proc/", tid, "/stat").c_str(), O_RDONLY | O_CLOEXEC));
-  char text[512] = {};
-  if (!file.valid() || read(file.get(), text, sizeof(text) - 1) <= 0) {
-    return false;
-  }
-  const char* const name_end = strrchr(text, ')');
-  return name_end != nullptr && name_end[1] == ' ' && name_end[2] == 't';
-}
-
-}  // namespace
 
 bool Witness::AwaitStop(pid_t tid, int* signal) {
   // Most calls fail at once, and a stop can't be polled for.
@@ -813,7 +743,7 @@ bool Witness::AwaitStop(pid_t tid, int* signal) {
       continue;
     }
     // Another thread of this process may have waited for any child.
-    if (round % kStateRounds == 0 && IsTraced(tid)) {
+    if (round % kStateRounds == 0 && ThreadView(tid).State() == 't') {
       stopped = true;
       break;
     }

@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
 
 namespace encapsulate {
@@ -24,9 +25,17 @@ namespace {
 
 constexpr size_t kTailBytes = 4096;
 constexpr ptrdiff_t kTailLines = 40;
+// Of the processes inside, and of each one's command line.
+constexpr size_t kMostThreads = 64;
+constexpr size_t kCommandBytes = 200;
 constexpr char kTraceHeading[] = "Google Test trace:\n";
 constexpr char kThreadHeading[] = "  thread ";
 constexpr char kFramePrefix[] = "    @ ";
+
+std::string OwnProgram() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error);
+}
 
 // Where an address of a test's process is. That is a copy of this one, and has
 // what was loaded before in the same places.
@@ -41,10 +50,7 @@ Frame FrameAt(uint64_t address) {
       object == nullptr) {
     return frame;
   }
-  std::error_code error;
-  frame.object = *object->l_name != '\0'
-                     ? object->l_name
-                     : std::filesystem::read_symlink("/proc/self/exe", error);
+  frame.object = *object->l_name != '\0' ? object->l_name : OwnProgram();
   frame.offset = address - object->l_addr;
   return frame;
 }
@@ -144,18 +150,92 @@ std::string Printable(absl::string_view line) {
   return text;
 }
 
+// "waits in wait4", in the words for a state of proc_pid_stat(5).
+std::string Describe(const InhabitantThread& thread) {
+  switch (thread.state) {
+    case 'R':
+      return "runs";
+    case 'Z':
+      return "has ended, and its parent hasn't waited for it";
+    case 'T':
+      return "is stopped by a signal";
+    case 't':
+      return "is stopped by its tracer";
+    default:
+      return absl::StrCat(
+          "waits", thread.state == 'D' ? ", deaf to signals," : "",
+          thread.waits_in.empty() ? "" : " in ", thread.waits_in);
+  }
+}
+
+// "  process 5 (sh), child of 2, waits in wait4: sh -c true", with one more
+// line for each further thread, and below each its stack.
+std::string FormatProcesses(const std::vector<Inhabitant>& processes) {
+  std::vector<Violation> stacks;  // one for each thread
+  for (const Inhabitant& process : processes) {
+    for (const InhabitantThread& thread : process.threads) {
+      if (stacks.size() == kMostThreads) break;
+      stacks.emplace_back();
+      stacks.back().stack = thread.stack;
+    }
+  }
+  Symbolize(&stacks);
+  const std::string own = OwnProgram();
+  std::string text;
+  size_t shown = 0;
+  size_t more = 0;
+  for (const Inhabitant& process : processes) {
+    for (const InhabitantThread& thread : process.threads) {
+      if (shown == kMostThreads) {
+        ++more;
+        continue;
+      }
+      const bool is_first = &thread == &process.threads.front();
+      absl::StrAppend(&text, "  process ", process.pid);
+      if (!is_first) absl::StrAppend(&text, ", thread ", thread.tid);
+      absl::StrAppend(&text, " (", Printable(thread.name), ")");
+      if (is_first && process.parent != 0) {
+        absl::StrAppend(&text, ", child of ", process.parent);
+      }
+      absl::StrAppend(&text, ", ", Printable(Describe(thread)));
+      if (is_first && !process.command.empty()) {
+        absl::StrAppend(&text, ": ",
+                        Printable(process.command.substr(0, kCommandBytes)),
+                        process.command.size() > kCommandBytes ? "..." : "");
+      }
+      absl::StrAppend(&text, "\n");
+      for (const Frame& frame : FramesToShow(stacks[shown])) {
+        absl::StrAppend(&text, "    @ ",
+                        frame.object == own
+                            ? absl::StrCat(frame.function, FormatPlace(frame))
+                            : DescribeFrame(frame),
+                        "\n");
+      }
+      ++shown;
+    }
+  }
+  if (more > 0) absl::StrAppend(&text, "  ", more, " more threads\n");
+  return text;
+}
+
 }  // namespace
 
 // GoogleTest's heading keeps the stacks out of the summary of the failure.
-std::string FormatReport(const std::string& report) {
+std::string FormatReport(const std::string& report,
+                         const std::vector<Inhabitant>& others) {
   const size_t trace = std::min(report.find(kTraceHeading), report.size());
   absl::string_view stacks = absl::string_view(report).substr(0, trace);
   std::string text;
   if (trace < report.size()) {
     absl::StrAppend(&text, "\n", absl::StripSuffix(report.substr(trace), "\n"));
   }
+  std::string standing = FormatProcesses(others);
   if (absl::ConsumeSuffix(&stacks, "\n")) {
-    absl::StrAppend(&text, "\nStack trace:\n", AddLines(stacks));
+    standing.insert(0, AddLines(stacks) + "\n");
+  }
+  if (!standing.empty()) {
+    absl::StrAppend(&text, "\nStack trace:\n",
+                    absl::StripSuffix(standing, "\n"));
   }
   return text;
 }

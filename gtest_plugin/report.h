@@ -5,17 +5,21 @@
 #define GTEST_PLUGIN_REPORT_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
+#include "encapsulate/sandbox.h"
 
 namespace encapsulate {
 
-// What a test's process has written into its report (signals.h), for the
-// message of a failure; "" if that is nothing. Functions get their file and
+// What a test's process has written into its report (signals.h), and where
+// other processes inside stand, for the message of a failure; "" if that is
+// nothing. Functions get their file and
 // line where the program has debug information and llvm-symbolizer or
 // addr2line is installed; that takes tens of milliseconds, for a large program
 // more.
-std::string FormatReport(const std::string& report);
+std::string FormatReport(const std::string& report,
+                         const std::vector<Inhabitant>& others = {});
 
 // The end of what a test prints: at most 40 lines of 4 KiB together.
 class OutputTail {

@@ -76,6 +76,61 @@ TEST(FormatReportTest, TraceComesFirst) {
             "    (unknown)");
 }
 
+Inhabitant MakeInhabitant(const std::string& name, char state,
+                          const std::string& waits_in) {
+  Inhabitant one;
+  one.pid = 5;
+  one.parent = 2;
+  InhabitantThread thread;
+  thread.tid = 5;
+  thread.name = name;
+  thread.state = state;
+  thread.waits_in = waits_in;
+  one.threads = {thread};
+  return one;
+}
+
+TEST(FormatReportTest, ProcessesComeBehindThreads) {
+  Inhabitant waiting = MakeInhabitant("cat", 'S', "read of /x (descriptor 0)");
+  waiting.command = "cat -";
+  EXPECT_EQ(FormatReport("  thread 2 (a):\n    (unknown)\n", {waiting}),
+            "\nStack trace:\n  thread 2 (a):\n    (unknown)\n"
+            "  process 5 (cat), child of 2, waits in read of /x (descriptor "
+            "0): cat -");
+  waiting.parent = 0;
+  EXPECT_EQ(FormatReport("", {waiting}),
+            "\nStack trace:\n"
+            "  process 5 (cat), waits in read of /x (descriptor 0): cat -");
+}
+
+TEST(FormatReportTest, EveryStateHasItsWords) {
+  const auto shown = [](char state, const std::string& waits_in) {
+    return FormatReport("", {MakeInhabitant("a", state, waits_in)});
+  };
+  const std::string start = "\nStack trace:\n  process 5 (a), child of 2, ";
+  EXPECT_EQ(shown('R', ""), start + "runs");
+  EXPECT_EQ(shown('S', ""), start + "waits");
+  EXPECT_EQ(shown('D', "vfork"), start + "waits, deaf to signals, in vfork");
+  EXPECT_EQ(shown('T', ""), start + "is stopped by a signal");
+  EXPECT_EQ(shown('t', ""), start + "is stopped by its tracer");
+  EXPECT_EQ(shown('Z', ""),
+            start + "has ended, and its parent hasn't waited for it");
+}
+
+TEST(FormatReportTest, ProcessesAreCutToSize) {
+  Inhabitant one = MakeInhabitant("a\n", 'S', "");
+  one.command = std::string(300, 'x') + "\n";
+  one.threads.resize(100, one.threads[0]);
+  one.threads[1].tid = 6;
+  const std::string shown = FormatReport("", {one});
+  EXPECT_THAT(shown,
+              StartsWith(absl::StrCat(
+                  "\nStack trace:\n  process 5 (a?), child of 2, waits: ",
+                  std::string(200, 'x'), "...\n",
+                  "  process 5, thread 6 (a?), waits\n")));
+  EXPECT_THAT(shown, EndsWith("waits\n  36 more threads"));
+}
+
 // An address that nothing is mapped at.
 TEST(FormatReportTest, WhatIsNotKnownStaysAsItIs) {
   EXPECT_EQ(FormatReport("    @ 0x10  (unknown)\n    @ (nil)  (unknown)\n"),

@@ -323,8 +323,7 @@ void RunningTest::Handle(const struct pollfd* polls) {
         waits_ = true;
         break;
       case Channel::Heard::kReport:
-        process_->Kill();
-        limit_ = absl::InfiniteDuration();
+        StopHanging();
         break;
       case Channel::Heard::kNothing:
         break;
@@ -400,8 +399,7 @@ void RunningTest::HandleTimer() {
       slow_ = absl::InfiniteDuration();
       process_->Signal(HangSignal()).IgnoreError();
     } else {
-      process_->Kill();
-      limit_ = absl::InfiniteDuration();
+      StopHanging();
     }
   } else if (passed >= slow_) {
     Note(absl::StrCat(FullName(test_), " still runs after ",
@@ -409,6 +407,18 @@ void RunningTest::HandleTimer() {
                       absl::FormatDuration(timeout_)));
     slow_ = absl::InfiniteDuration();
   }
+}
+
+void RunningTest::StopHanging() {
+  others_ = process_->Inhabitants();
+  if (!channel_->Report().empty()) {
+    others_.erase(
+        std::remove_if(others_.begin(), others_.end(),
+                       [](const Inhabitant& one) { return one.parent == 0; }),
+        others_.end());
+  }
+  process_->Kill();
+  limit_ = absl::InfiniteDuration();
 }
 
 absl::optional<RunningTest::Event> RunningTest::Next() {
@@ -527,7 +537,8 @@ std::string RunningTest::WhatItDid() const {
     absl::StrAppend(&text, "\nThe last result was recorded at ", last_result_,
                     ".");
   }
-  return absl::StrCat(text, FormatReport(channel_->Report()), tail_.Format());
+  return absl::StrCat(text, FormatReport(channel_->Report(), others_),
+                      tail_.Format());
 }
 
 std::string RunningTest::ExplainEnd(const Result& result) const {

@@ -172,6 +172,7 @@ class RunningTest {
   void TakeOutput();
   void TakeOutput(Stream* stream);
   void HandleTimer();
+  void StopHanging();
   void TakeRecords();
   void Take(Record record);
   static size_t SizeOf(const Event& event);
@@ -214,6 +215,8 @@ class RunningTest {
   absl::Duration slow_;       // when to name the test
   absl::Duration limit_;      // when to do something about it
   bool timed_out_ = false;
+  // Then, its processes, but for the one whose threads have told themselves.
+  std::vector<Inhabitant> others_;
 
   absl::optional<Record> end_;  // kSignal, kExit or kDeath
   bool done_ = false;

@@ -70,6 +70,40 @@ TEST(ProcessesTest, ProcessesOutsideCannotBeSignalled) {
       << "the group is the command's own";
 }
 
+TEST(ProcessesTest, InhabitantsAreSeenFromOutside) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
+  const UniqueFd saved(fcntl(0, F_DUPFD_CLOEXEC, 3));
+  dup2(reader.get(), 0);
+  absl::StatusOr<Process> process =
+      Spawn(Options(), {"/bin/sh", "-c", "cat -; exit 5"});
+  dup2(saved.get(), 0);
+  ASSERT_TRUE(process.ok()) << process.status();
+  const std::string pipe = "read of pipe:[";
+  std::vector<Inhabitant> seen;
+  do {
+    seen = process->Inhabitants();
+    ASSERT_FALSE(seen.empty());
+  } while (seen.size() != 2 || seen[0].threads[0].waits_in != "wait4" ||
+           seen[1].threads[0].waits_in.compare(0, pipe.size(), pipe) != 0);
+  EXPECT_EQ(seen[0].parent, 1);
+  EXPECT_EQ(seen[0].command, "/bin/sh -c cat -; exit 5");
+  EXPECT_EQ(seen[1].parent, seen[0].pid);
+  EXPECT_EQ(seen[1].command, "cat -");
+  for (const Inhabitant& one : seen) {
+    ASSERT_EQ(one.threads.size(), 1U);
+    EXPECT_EQ(one.threads[0].tid, one.pid);
+    EXPECT_EQ(one.threads[0].state, 'S');
+    EXPECT_FALSE(one.threads[0].stack.empty());
+  }
+  EXPECT_EQ(seen[1].threads[0].name, "cat");
+  // They go on.
+  writer.Reset();
+  EXPECT_EQ(process->Wait()->exit_code, 5);
+}
+
 TEST(ProcessesTest, InitCannotBeKilledFromInside) {
   const Result result =
       RunIn(Options(), {"/bin/sh", "-c",
