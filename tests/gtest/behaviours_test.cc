@@ -34,16 +34,6 @@ using testing::Not;
 
 using Strings = std::vector<std::string>;
 
-// How often `part` is in `text`.
-int Count(const std::string& text, const std::string& part) {
-  int count = 0;
-  for (size_t at = text.find(part); at != std::string::npos;
-       at = text.find(part, at + part.size())) {
-    ++count;
-  }
-  return count;
-}
-
 Output RunInner(const std::string& way, const Strings& arguments,
                 const Strings& environment = {}) {
   Invocation invocation;
@@ -164,7 +154,8 @@ TEST_P(Behaviours, B03ChildrenNeverReturnFromRunAllTests) {
 
 TEST_P(Behaviours, B04EndWithoutADoneRecordIsAFailure) {
   SKIP_WITH_SANITIZER();
-  const Output output = Run("EndsTest.*-*Hanging:*WaitsForTheEnd:*LeavesAMock");
+  const Output output =
+      Run("EndsTest.*-*Hanging*:*WaitsForTheEnd:*LeavesAMock");
   EXPECT_EQ(output.exit_code(), 1);
   const std::string& text = output.console;
   EXPECT_THAT(text, HasSubstr("ended by SIGSEGV (Segmentation fault) at "
@@ -179,6 +170,21 @@ TEST_P(Behaviours, B04EndWithoutADoneRecordIsAFailure) {
   EXPECT_THAT(text, HasSubstr("[       OK ] EndsTest.AfterAll"));
   EXPECT_THAT(text, Not(HasSubstr("OK ] EndsTest.By")));
   EXPECT_THAT(text, HasSubstr("[  FAILED  ] EndsTest.ByIgnoringChildren"));
+}
+
+// A program that has its children reaped by the kernel learns all the same how
+// they ended.
+TEST_P(Behaviours, B04ProgramMayIgnoreItsChildren) {
+  const Output output =
+      Run("ResultsTest.Passes:ResultsTest.Fails:EndsTest.By*Exit*:EndsTest."
+          "ByKill:EndsTest.AfterAll",
+          {}, {"INNER_IGNORE_CHILDREN=1"});
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_EQ(Count(output.console, "[       OK ]"), 2);
+  EXPECT_THAT(output.console,
+              AllOf(HasSubstr("The test called exit(3) before"),
+                    HasSubstr("ended itself by _exit(0) before"),
+                    HasSubstr("The test's process was ended by SIGKILL")));
 }
 
 TEST_P(Behaviours, B04CrashKeepsWhatCameBeforeIt) {
@@ -243,6 +249,28 @@ TEST_P(Behaviours, B04HangIsStoppedAndEveryThreadShown) {
   EXPECT_EQ(Count(output.console, "on the way"), kIsThreadSanitizer ? 1 : 2);
 }
 
+TEST_P(Behaviours, B04HangShowsItsOtherProcesses) {
+  const Output output =
+      Run("EndsTest.ByHangingProcesses", {}, {"ENCAPSULATE_TIMEOUT=1s"});
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(
+      output.console,
+      AllOf(
+          HasSubstr("EndsTest_ByHangingProcesses_Test::TestBody()"),
+          MatchesRegex("(.|\n)*\n  process [0-9]+ \\(cat\\), child of [0-9]+, "
+                       "waits in read of pipe:\\[[0-9]+\\] "
+                       "\\(descriptor 0\\): cat -\n(.|\n)*"),
+          MatchesRegex("(.|\n)*\n  process [0-9]+ \\(forever\\), child of "
+                       "[0-9]+, waits in (pause|ppoll): [^\n]*\n"
+                       "    @ [^\n]*WaitForever\\(int\\)(.|\n)*"),
+          MatchesRegex("(.|\n)*\n  process [0-9]+ \\(inner_[a-z]+\\), child of "
+                       "[0-9]+, has ended, and its parent hasn't waited for "
+                       "it\n(.|\n)*")));
+  // The test's own process has told where it stands itself.
+  EXPECT_EQ(Count(output.console, "\n  process "), 3);
+  EXPECT_EQ(Count(output.console, "\n  thread "), 1);
+}
+
 TEST_P(Behaviours, B05MocksAreVerifiedInTheChild) { Compare("MocksTest.*"); }
 
 TEST_P(Behaviours, B05LeakedMocksFailTheirTest) {
@@ -304,6 +332,14 @@ TEST_P(Behaviours, B12EveryKindOfResultReachesListeners) {
 
 TEST_P(Behaviours, B13InterceptedFailuresAreNotReported) {
   Compare("ResultsTest.*Intercept*");
+}
+
+// GoogleTest holds its mutex while it hands a result on.
+TEST_P(Behaviours, B14ResultsOfManyThreadsAllArrive) {
+  Compare("ResultsTest.FailsOnManyThreads");
+  const Output output = Run("ResultsTest.FailsOnManyThreads");
+  EXPECT_EQ(Count(output.events, "one of many, in FailsOnManyThreads"), 200)
+      << "as summary and as message";
 }
 
 TEST_P(Behaviours, B15SkipsInEveryPhase) {
@@ -450,7 +486,8 @@ TEST_P(Behaviours, B28ForkedProcessThatReturnsFailsTheTest) {
 }
 
 // 29: whatever ends the program ends the test. Its stdin is theirs too: a pipe
-// that nobody can read any more once all are gone.
+// that nobody can read any more once all are gone. And 3: no test that has
+// ended before took the file along that says that the program didn't end well.
 TEST_P(Behaviours, B29NothingOutlivesTheProgram) {
   for (int signal : {SIGINT, SIGKILL}) {
     const std::string program = ProgramPath(absl::StrCat("inner_", Way()));
@@ -458,6 +495,7 @@ TEST_P(Behaviours, B29NothingOutlivesTheProgram) {
     int out[2];
     ASSERT_EQ(pipe2(in, O_CLOEXEC), 0);
     ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
+    const std::string premature = FreshDirectory() + "/premature";
     const pid_t pid = fork();
     if (pid == 0) {
       dup2(in[0], STDIN_FILENO);
@@ -469,8 +507,11 @@ TEST_P(Behaviours, B29NothingOutlivesTheProgram) {
                                "GTEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX"}) {
         unsetenv(name);
       }
+      setenv("TEST_PREMATURE_EXIT_FILE", premature.c_str(), 1);
       execl(program.c_str(), program.c_str(),
-            "--gtest_filter=EndsTest.WaitsForTheEnd", nullptr);
+            "--gtest_filter=ResultsTest.Passes:EndsTest.ByExitZero:EndsTest."
+            "WaitsForTheEnd",
+            nullptr);
       _exit(127);
     }
     close(in[0]);
@@ -490,6 +531,7 @@ TEST_P(Behaviours, B29NothingOutlivesTheProgram) {
     int status;
     ASSERT_EQ(waitpid(pid, &status, 0), pid);
     EXPECT_TRUE(WIFSIGNALED(status));
+    EXPECT_EQ(access(premature.c_str(), F_OK), 0);
     struct pollfd gone = {in[1], 0, 0};
     EXPECT_EQ(poll(&gone, 1, -1), 1);
     close(in[1]);

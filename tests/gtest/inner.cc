@@ -147,6 +147,7 @@ const bool registered = [] {
   if (getenv("INNER_ATEXIT") != nullptr) {
     atexit([] { Append("INNER_CALLS", "atexit"); });
   }
+  if (getenv("INNER_IGNORE_CHILDREN") != nullptr) signal(SIGCHLD, SIG_IGN);
   if (getenv("INNER_THREADS") != nullptr) {
     std::promise<void> named;
     std::thread([&] {
@@ -204,6 +205,21 @@ TEST_F(ResultsTest, FailsToIntercept) {
 }
 TEST_F(ResultsTest, FailsOnAThread) {
   std::thread([] { ADD_FAILURE() << "on a thread"; }).join();
+}
+
+// The same one each time, since their order is nobody's.
+TEST_F(ResultsTest, FailsOnManyThreads) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([] {
+      for (int j = 0; j < 25; ++j) {
+        const testing::TestInfo* const test =
+            testing::UnitTest::GetInstance()->current_test_info();
+        ADD_FAILURE() << "one of many, in " << test->name();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 class OtherFixture : public Base {};
@@ -501,6 +517,13 @@ TEST_F(MoreTest, F) { GTEST_SKIP(); }
 
 // --- Ends that an ordinary program doesn't survive ---------------------------
 
+// Says so first.
+[[noreturn]] __attribute__((noinline)) void WaitForever(int fd) {
+  prctl(PR_SET_NAME, "forever");
+  if (write(fd, "x", 1) != 1) _exit(1);
+  for (;;) pause();
+}
+
 class EndsTest : public Base {
  protected:
   void SetUp() override { RecordProperty("before", "the end"); }
@@ -543,6 +566,29 @@ TEST_F(EndsTest, ByHanging) {
   }).detach();
   printf("an unfinished line");
   for (;;) pause();
+}
+TEST_F(EndsTest, ByHangingProcesses) {
+  // A command, a process of this program, and one that nobody waits for.
+  int in[2];
+  int ready[2];
+  ASSERT_EQ(pipe2(in, O_CLOEXEC), 0);
+  ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
+  if (fork() == 0) {
+    dup2(in[0], STDIN_FILENO);
+    execl("/bin/cat", "cat", "-", nullptr);
+    _exit(127);
+  }
+  if (fork() == 0) WaitForever(ready[1]);
+  if (fork() == 0) _exit(0);
+  char byte;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  for (;;) pause();
+}
+TEST_F(EndsTest, ByHangingDeafly) {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  WaitForever(STDOUT_FILENO);
 }
 TEST_F(EndsTest, ByOverflowOfTheStack) {
   struct Recursion {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <new>
 #include <string>
@@ -20,6 +21,8 @@ TEST_F(PlainTest, SaysWhereItIs) {
   RecordProperty("encapsulated", IsEncapsulated() ? "yes" : "no");
   RecordProperty("scratch", ScratchDirectory());
   RecordProperty("trees", static_cast<int>(WritableTrees().size()));
+  RecordProperty("network",
+                 std::filesystem::read_symlink("/proc/self/ns/net").string());
 }
 TEST_F(PlainTest, LeavesAFileAndFails) {
   std::ofstream(ScratchDirectory() + "/evidence") << "text";

@@ -1,10 +1,12 @@
 // The attributes of encapsulated_cc_test are the options of its tests.
 #include <fcntl.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "gtest_plugin/encapsulated_environment.h"
 
@@ -22,6 +24,9 @@ TEST(MacroTest, AttributesAreOptions) {
   EXPECT_EQ(options.writable,
             std::vector<std::string>({"/dev/full", "/dev/zero"}));
   EXPECT_EQ(options.alone, std::vector<std::string>({"Macro*", "X.Y"}));
+  EXPECT_THAT(ScratchDirectory(),
+              testing::StartsWith(getenv("TEST_UNDECLARED_OUTPUTS_DIR")))
+      << "where it would be kept";
   EXPECT_GE(open("written", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), 0);
 }
 

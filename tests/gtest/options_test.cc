@@ -28,18 +28,11 @@ using Strings = std::vector<std::string>;
 Output RunOptions(const std::string& filter, const Strings& environment = {},
                   const Strings& arguments = {},
                   const std::string& program = "inner_options") {
-  Invocation invocation;
-  invocation.program = program;
-  invocation.arguments = {"--gtest_filter=" + filter,
-                          "--gtest_output=xml:report.xml"};
-  invocation.arguments.insert(invocation.arguments.end(), arguments.begin(),
-                              arguments.end());
-  invocation.environment = environment;
-  return RunProgram(invocation);
+  return RunTests(program, filter, environment, arguments);
 }
 
 Output RunWithFlags(const std::string& filter, const Strings& flags) {
-  return RunOptions(filter, {}, flags, "inner_every");
+  return RunTests("inner_every", filter, {}, flags);
 }
 
 TEST(OptionsTest, OnlyOurFixtureIsEncapsulatedWithoutTheEnvironment) {
@@ -165,6 +158,25 @@ TEST(OptionsTest, FixturesTimeout) {
   EXPECT_THAT(longer.console, HasSubstr("still ran after 200ms and was"));
 }
 
+TEST(OptionsTest, SlowTestsAreNamed) {
+  const Output output = RunOptions(
+      "ShortTest.*", {"ENCAPSULATE_SLOW=10ms", "ENCAPSULATE_TIMEOUT=2s"});
+  EXPECT_THAT(output.console,
+              HasSubstr("encapsulate: ShortTest.Hangs still runs after 10ms; "
+                        "it is stopped after 2s\n"));
+}
+
+TEST(OptionsTest, NetworkMayBeTheHosts) {
+  const std::string host = absl::StrCat(
+      "name=\"network\" value=\"",
+      std::filesystem::read_symlink("/proc/self/ns/net").string(), "\"");
+  EXPECT_THAT(
+      RunOptions("PlainTest.Says*").xml,
+      AllOf(HasSubstr("name=\"network\" value=\"net:["), Not(HasSubstr(host))));
+  EXPECT_THAT(RunOptions("PlainTest.Says*", {"ENCAPSULATE_NETWORK=host"}).xml,
+              HasSubstr(host));
+}
+
 TEST(OptionsTest, TimeoutFitsIntoBazels) {
   const Output output =
       RunOptions("EndsTest.ByHanging", {"TEST_TIMEOUT=2"}, {}, "inner_every");
@@ -172,6 +184,20 @@ TEST(OptionsTest, TimeoutFitsIntoBazels) {
   EXPECT_THAT(output.console,
               HasSubstr("still ran after 1s and was stopped.\nThat is what was "
                         "left of Bazel's TEST_TIMEOUT, less a tenth"));
+}
+
+// None of its threads takes a signal, so it is looked at from outside.
+TEST(OptionsTest, DeafTestIsStoppedAndShown) {
+  const Output output =
+      RunOptions("EndsTest.ByHangingDeafly", {"ENCAPSULATE_TIMEOUT=1s"}, {},
+                 "inner_every");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(
+      output.console,
+      AllOf(HasSubstr("still ran after 1s and was stopped."),
+            MatchesRegex("(.|\n)*\nStack trace:\n  process [0-9]+ "
+                         "\\(forever\\), waits in (pause|ppoll): [^\n]*\n"
+                         "    @ [^\n]*WaitForever\\(int\\)(.|\n)*")));
 }
 
 TEST(OptionsTest, ScratchOfAFailedTestIsKept) {

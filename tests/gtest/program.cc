@@ -184,6 +184,28 @@ Output RunProgram(const Invocation& invocation) {
   return output;
 }
 
+Output RunTests(const std::string& program, const std::string& filter,
+                const std::vector<std::string>& environment,
+                const std::vector<std::string>& arguments) {
+  Invocation invocation;
+  invocation.program = program;
+  invocation.arguments = {"--gtest_filter=" + filter,
+                          "--gtest_output=xml:report.xml"};
+  invocation.arguments.insert(invocation.arguments.end(), arguments.begin(),
+                              arguments.end());
+  invocation.environment = environment;
+  return RunProgram(invocation);
+}
+
+int Count(const std::string& text, const std::string& part) {
+  int count = 0;
+  for (size_t at = text.find(part); at != std::string::npos;
+       at = text.find(part, at + part.size())) {
+    ++count;
+  }
+  return count;
+}
+
 std::string Mask(const std::string& text) {
   static const auto* const times =
       new std::regex(R"(\([0-9]+ ms)"

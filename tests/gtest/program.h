@@ -44,6 +44,14 @@ std::string ReadFile(const std::string& path);
 // The reports are what the program writes to report.xml and report.json.
 Output RunProgram(const Invocation& invocation);
 
+// Runs the tests of `program` called `filter`, with a report in XML.
+Output RunTests(const std::string& program, const std::string& filter,
+                const std::vector<std::string>& environment = {},
+                const std::vector<std::string>& arguments = {});
+
+// How often `part` is in `text`.
+int Count(const std::string& text, const std::string& part);
+
 // `text` with everything masked that differs from run to run: times, and the
 // file that main() is in.
 std::string Mask(const std::string& text);

@@ -26,23 +26,7 @@ using Strings = std::vector<std::string>;
 
 Output RunInner(const std::string& filter, const Strings& environment = {},
                 const Strings& arguments = {}) {
-  Invocation invocation;
-  invocation.program = "inner_violations";
-  invocation.arguments = {"--gtest_filter=" + filter,
-                          "--gtest_output=xml:report.xml"};
-  invocation.arguments.insert(invocation.arguments.end(), arguments.begin(),
-                              arguments.end());
-  invocation.environment = environment;
-  return RunProgram(invocation);
-}
-
-int Count(const std::string& text, const std::string& part) {
-  int count = 0;
-  for (size_t at = text.find(part); at != std::string::npos;
-       at = text.find(part, at + part.size())) {
-    ++count;
-  }
-  return count;
+  return RunTests("inner_violations", filter, environment, arguments);
 }
 
 // The line of inner_violations.cc that holds `text`.
