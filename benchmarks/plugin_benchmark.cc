@@ -10,6 +10,8 @@
 //   - encapsulated, no witness: the same with violations off.
 //   - encapsulated, in line: the same as the first, with no sandbox made ahead
 //   of need.
+//   - encapsulated, at a terminal: the same as the first, with no pipe for the
+//   tests' output.
 //   - fork and exec: the program once for each test, as gtest-parallel does.
 //   - bubblewrap: the same in a sandbox, where that is installed.
 // The contenders take turns, each with a share of the tests, so that a slow
@@ -65,11 +67,23 @@ std::string ProgramPath(const std::string& name) {
   return absl::StrCat(path.substr(0, path.rfind('/')), "/", name);
 }
 
+// What a program's stdout and stderr are.
+enum class Console { kPipe, kTerminal };
+
+bool OpenConsole(Console console, int (&ends)[2]) {
+  if (console == Console::kPipe) return pipe2(ends, O_CLOEXEC) == 0;
+  ends[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (grantpt(ends[0]) != 0 || unlockpt(ends[0]) != 0) return false;
+  ends[1] = open(ptsname(ends[0]), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  return ends[1] >= 0;
+}
+
 // Runs one of the programs of plugin_benchmark_tests.cc and returns what it
 // prints. `settings` are its environment.
 std::string RunProgram(const std::string& name, Strings settings,
                        const Strings& arguments = {},
-                       const Strings& sandbox = {}) {
+                       const Strings& sandbox = {},
+                       Console console = Console::kPipe) {
   Strings command = sandbox;
   for (const std::string& word :
        {ProgramPath(name), std::string("--gtest_brief=1"),
@@ -85,7 +99,7 @@ std::string RunProgram(const std::string& name, Strings settings,
     return result;
   };
   int out[2];
-  if (pipe2(out, O_CLOEXEC) != 0) abort();
+  if (!OpenConsole(console, out)) abort();
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
@@ -124,11 +138,12 @@ std::string Line(const std::string& output, const std::string& name) {
 absl::Duration TimeOfTests(const std::string& program, int tests,
                            const std::string& megabytes, Strings settings = {},
                            const Strings& arguments = {},
-                           const Strings& sandbox = {}) {
+                           const Strings& sandbox = {},
+                           Console console = Console::kPipe) {
   settings.push_back(absl::StrCat("BENCHMARK_TESTS=", tests));
   settings.push_back(absl::StrCat("BENCHMARK_MEGABYTES=", megabytes));
   const std::string output =
-      RunProgram(program, std::move(settings), arguments, sandbox);
+      RunProgram(program, std::move(settings), arguments, sandbox, console);
   return absl::Nanoseconds(atoll(Line(output, "time ").c_str()));
 }
 
@@ -193,6 +208,11 @@ std::vector<Contender> Contenders() {
        [](int tests, const std::string& megabytes) {
          return TimeOfTests("plugin_tests_encapsulated", tests, megabytes,
                             {"BENCHMARK_IN_LINE=1"});
+       }},
+      {"encapsulated, at a terminal",
+       [](int tests, const std::string& megabytes) {
+         return TimeOfTests("plugin_tests_encapsulated", tests, megabytes, {},
+                            {}, {}, Console::kTerminal);
        }},
       {"fork and exec",
        [](int tests, const std::string& megabytes) {
