@@ -94,6 +94,9 @@ void Channel::EnterParent() {
   child_bell_.Reset();
 }
 
+// The process's end may have been heard of before that of the bell.
+void Channel::Close() { bell_.Reset(); }
+
 void Channel::Disown() {
   // The memory isn't in this process.
   shared_ = nullptr;
@@ -215,6 +218,7 @@ std::unique_ptr<Channel> ChannelPool::Take() {
 }
 
 void ChannelPool::Give(std::unique_ptr<Channel> channel) {
+  channel->Close();
   channels_.push_back(std::move(channel));
 }
 

@@ -68,6 +68,8 @@ class Channel {
   // this and EnterParent() or EnterChild(). No other process gets the channel.
   absl::Status Open();
   void EnterParent();
+  // The test is over: no process that is forked from now on gets the bell.
+  void Close();
 
   // --- Child ----------------------------------------------------------------
 

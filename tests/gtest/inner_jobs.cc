@@ -129,6 +129,7 @@ TEST_F(DescriptorsTest, Second) {
   Record();
   Make("second");
 }
+TEST_F(DescriptorsTest, Last) { Record(); }
 
 constexpr size_t kBlock = 1 << 20;
 TEST(OutputTest, Waits) { AwaitFile("half"); }

@@ -144,8 +144,10 @@ TEST(JobsTest, OutputBeyondWhatIsHeldWaitsForItsTurn) {
 
 TEST(JobsTest, NoTestGetsAnothersDescriptors) {
   const Ran serial = RunJobs("DescriptorsTest.*", {"--encapsulate_jobs=1"});
-  const Ran parallel =
-      RunJobs("DescriptorsTest.*", {"--encapsulate_jobs=2"}, {"INNER_WAITS=1"});
+  const Ran parallel = RunJobs(
+      "DescriptorsTest.*",
+      {"--encapsulate_jobs=2", "--encapsulate_alone=DescriptorsTest.Last"},
+      {"INNER_WAITS=1"});
   EXPECT_THAT(serial.output.xml, HasSubstr("name=\"open\" value=\"0 1 2 "));
   EXPECT_EQ(Mask(serial.output.xml), Mask(parallel.output.xml));
 }

@@ -40,9 +40,7 @@ std::string PlaceOf(const std::string& text) {
   return absl::StrCat(file, ":", found - lines.begin() + 1);
 }
 
-// Mask(), the directories that each run has of its own, and the numbers of
-// sockets: the lowest that is free depends on what the program had open when it
-// forked.
+// Mask(), and the directories that each run has of its own.
 std::string MaskPlaces(const std::string& text) {
   const std::string start = "/inner.";
   constexpr size_t kUnique = 6;
@@ -50,12 +48,6 @@ std::string MaskPlaces(const std::string& text) {
   for (size_t at = masked.find(start); at != std::string::npos;
        at = masked.find(start, at + start.size())) {
     masked.erase(at + start.size(), kUnique);
-  }
-  const std::string call = "connect(";
-  for (size_t at = masked.find(call); at != std::string::npos;
-       at = masked.find(call, at + call.size())) {
-    const size_t number = at + call.size();
-    masked.erase(number, masked.find(',', number) - number);
   }
   return masked;
 }
