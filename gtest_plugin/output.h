@@ -4,8 +4,6 @@
 
 #include <string>
 
-#include "absl/strings/string_view.h"
-
 namespace encapsulate {
 
 // Writes out what stdio and iostreams still hold.
@@ -13,10 +11,6 @@ void FlushOutput();
 
 // Prints "encapsulate: LINE" on stderr, after all output so far.
 void Say(const std::string& line);
-
-// Writes to a descriptor, whether it blocks or not. Errors are ignored, like
-// those of stdio.
-void WriteAll(int fd, absl::string_view bytes);
 
 }  // namespace encapsulate
 

@@ -27,6 +27,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "encapsulate/environment.h"
+#include "encapsulate/write_all.h"
 #include "gtest_plugin/cores.h"
 #include "gtest_plugin/gtest_internals.h"
 #include "gtest_plugin/output.h"

@@ -18,6 +18,7 @@
 #include "encapsulate/sandbox.h"
 #include "encapsulate/unique_fd.h"
 #include "encapsulate/violations.h"
+#include "encapsulate/write_all.h"
 #include "tool/bazel.h"
 #include "tool/command_line.h"
 #include "tool/exit_codes.h"

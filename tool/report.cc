@@ -1,9 +1,7 @@
 #include "tool/report.h"
 
-#include <poll.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -15,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "encapsulate/error.h"
+#include "encapsulate/write_all.h"
 #include "tool/exit_codes.h"
 #include "tool/json.h"
 
@@ -137,21 +136,6 @@ int ExitCodeOf(const absl::Status& failure) {
       break;
   }
   return kExitFailed;
-}
-
-bool WriteAll(int fd, absl::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(fd, text.data(), text.size());
-    if (written >= 0) {
-      text.remove_prefix(static_cast<size_t>(written));
-    } else if (errno == EAGAIN) {
-      struct pollfd event = {fd, POLLOUT, 0};
-      poll(&event, 1, -1);
-    } else if (errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
 }
 
 void Say(absl::string_view message) { WriteLine("encapsulate:", message); }

@@ -19,11 +19,6 @@ namespace encapsulate::tool {
 int ExitCodeOf(const Result& result, Violations mode = Violations::kOff);
 int ExitCodeOf(const absl::Status& failure);
 
-// Whether all of `text` was written; errno says why not. Waits where a
-// descriptor doesn't block and its reader is slow: what another program made of
-// a pipe or a terminal holds for all that share it.
-bool WriteAll(int fd, absl::string_view text);
-
 // One line on standard error: "encapsulate: message".
 void Say(absl::string_view message);
 // The same, in red if a person watches.
