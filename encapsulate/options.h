@@ -69,7 +69,8 @@ struct Tmpfs {
 };
 
 // Limits bind the command and all that it starts. Absent is unlimited, and a
-// limit of zero is an error. None is on by default but core_size.
+// limit of zero is an error. So large a number that the kernel can't count to
+// it is no limit. None is on by default but core_size.
 struct Limits {
   // Wall time of the command. Then every process gets SIGTERM, and what is
   // left after `grace` is killed.

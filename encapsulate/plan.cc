@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -40,6 +41,9 @@ namespace encapsulate {
 namespace {
 
 constexpr uint32_t kMqueueMagic = 0x19800202;  // the kernel's ipc/mqueue.c
+
+// Beyond it the kernel's sums overflow, and a limit turns into another one.
+constexpr uint64_t kMostBytes = INT64_MAX;
 
 absl::Status Invalid(absl::string_view message) {
   return MakeFailure(FailureKind::kInvalidOptions, message);
@@ -477,7 +481,8 @@ class Planner {
       status.Update(AddGiven(PlaceKind::kWritable, path, 0));
     }
     for (const Tmpfs& tmpfs : options_.tmpfs) {
-      status.Update(AddGiven(PlaceKind::kTmpfs, tmpfs.path, tmpfs.size));
+      status.Update(AddGiven(PlaceKind::kTmpfs, tmpfs.path,
+                             std::min(tmpfs.size, kMostBytes)));
     }
     for (const std::string& path : options_.overlay) {
       status.Update(AddGiven(PlaceKind::kOverlay, path, 0));
@@ -651,7 +656,8 @@ class Planner {
     if (limits.grace < absl::ZeroDuration()) {
       return Invalid("cannot give a negative grace time");
     }
-    // Added to a clock, so that there has to be room.
+    // Added to a clock, or counted in nanoseconds by the kernel, so that there
+    // has to be room.
     constexpr absl::Duration kLongest = absl::Hours(24 * 365 * 100);
     if (limits.timeout != absl::InfiniteDuration()) {
       plan_.timeout_nanoseconds =
@@ -669,8 +675,8 @@ class Planner {
       if (*limits.cpu_time <= absl::ZeroDuration()) {
         return too_small("CPU time");
       }
-      const uint64_t seconds = static_cast<uint64_t>(
-          absl::ToInt64Seconds(absl::Ceil(*limits.cpu_time, absl::Seconds(1))));
+      const uint64_t seconds = static_cast<uint64_t>(absl::ToInt64Seconds(
+          absl::Ceil(std::min(*limits.cpu_time, kLongest), absl::Seconds(1))));
       plan_.limits.push_back({RLIMIT_CPU, seconds, seconds + 1});
     }
     struct Simple {
@@ -684,7 +690,8 @@ class Planner {
              {RLIMIT_NOFILE, limits.open_files, "open files"}}) {
       if (!simple.value.has_value()) continue;
       if (*simple.value == 0) return too_small(simple.what);
-      plan_.limits.push_back({simple.resource, *simple.value, *simple.value});
+      const uint64_t most = std::min(*simple.value, kMostBytes);
+      plan_.limits.push_back({simple.resource, most, most});
     }
     if (limits.memory.has_value() && *limits.memory == 0) {
       return too_small("memory");

@@ -364,8 +364,10 @@ class Launcher {
   static absl::Status PlanCgroup(const Limits& limits, State* state) {
     Limits by_cgroup;
     by_cgroup.memory = limits.memory;
-    // RLIMIT_NPROC does where there is no cgroup, but not for root.
-    if (limits.processes.has_value()) {
+    // RLIMIT_NPROC does where there is no cgroup, but not for root. The kernel
+    // never has more, and refuses to be told of more (PID_MAX_LIMIT).
+    constexpr uint64_t kMost = 1 << 22;
+    if (limits.processes.value_or(kMost) < kMost) {
       if (Cgroup::WhyNotProcesses().empty() || getuid() == 0) {
         by_cgroup.processes = limits.processes;
       } else {

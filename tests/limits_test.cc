@@ -87,6 +87,29 @@ TEST(LimitsTest, AddressSpaceRunsOut) {
       << refused.output;
 }
 
+// The kernel's sums overflow: 34732913247785872 s are a millisecond for it, and
+// 2^63 bytes of a file none.
+TEST(LimitsTest, HugeLimitsAreNoLimits) {
+  const Scratch scratch;
+  Options options = Writable({scratch.path()});
+  options.limits.cpu_time = absl::Seconds(34732913247785872);
+  options.limits.address_space = UINT64_MAX;
+  options.limits.file_size = uint64_t{1} << 63;
+  options.limits.open_files = UINT64_MAX;
+  options.limits.core_size = UINT64_MAX;
+  for (uint64_t processes : {uint64_t{4194304}, UINT64_MAX}) {
+    options.limits.processes = processes;
+    const Ran ran = Shell(
+        options, absl::StrCat("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); "
+                              "done; echo x > ",
+                              scratch / "file", "; /bin/echo started"));
+    ASSERT_TRUE(ran.status.ok()) << processes << ": " << ran.status;
+    EXPECT_EQ(ran.output, "started\n") << processes;
+    EXPECT_TRUE(ran.result.ok()) << processes;
+    EXPECT_EQ(ReadAll(scratch / "file"), "x\n");
+  }
+}
+
 class CgroupLimitTest : public ::testing::Test {
  protected:
   void TearDown() override { EXPECT_EQ(CountCgroups(getpid()), 0); }

@@ -216,6 +216,9 @@ TEST(TmpfsTest, IsEmptyWritableAndLimited) {
             "");
   EXPECT_EQ(ReadAll(scratch / "file"), "host's");
   EXPECT_EQ(ReadAll(scratch / "new"), "<none>");
+  // Rounded up to whole pages it would be 0, which is no limit.
+  options.tmpfs = {{scratch.path(), UINT64_MAX}};
+  EXPECT_NE(ShellInside(options, "stat -f -c %b " + scratch.path()), "0");
 }
 
 TEST(HiddenTest, DirectoriesAndFilesLookEmpty) {
