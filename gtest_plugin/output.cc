@@ -1,10 +1,15 @@
 #include "gtest_plugin/output.h"
 
+#include <unistd.h>
+
+#include <cstddef>
 #include <cstdio>
 #include <iostream>
 #include <string>
 
-#include "absl/strings/str_format.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "encapsulate/write_all.h"
 
 namespace encapsulate {
 
@@ -15,10 +20,21 @@ void FlushOutput() {
   fflush(nullptr);
 }
 
+void SaveOutput() {
+#ifdef __GLIBC__
+  const char* const begin = stdout->_IO_write_base;
+  const char* const end = stdout->_IO_write_ptr;
+  if (begin == nullptr || end <= begin) return;
+  const absl::string_view text(begin, static_cast<size_t>(end - begin));
+  if (WriteAll(STDOUT_FILENO, text)) {
+    stdout->_IO_write_ptr = stdout->_IO_write_base;
+  }
+#endif
+}
+
 void Say(const std::string& line) {
   FlushOutput();
-  absl::FPrintF(stderr, "encapsulate: %s\n", line);
-  fflush(stderr);
+  WriteAll(STDERR_FILENO, absl::StrCat("encapsulate: ", line, "\n"));
 }
 
 }  // namespace encapsulate

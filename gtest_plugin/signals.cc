@@ -22,6 +22,7 @@
 #include "absl/debugging/stacktrace.h"
 #include "absl/debugging/symbolize.h"
 #include "gtest_plugin/gtest_internals.h"
+#include "gtest_plugin/output.h"
 #include "gtest_plugin/sanitizers.h"
 
 namespace encapsulate {
@@ -174,18 +175,6 @@ void WriteStack(void* context) {
     }
   }
   if (frames.depth == kMaxFrames) Write("    ...\n");
-}
-
-// What stdio still holds of a line that the test was printing.
-void SaveOutput() {
-#ifdef __GLIBC__
-  const char* const begin = stdout->_IO_write_base;
-  const char* const end = stdout->_IO_write_ptr;
-  if (begin == nullptr || end <= begin) return;
-  if (write(STDOUT_FILENO, begin, static_cast<size_t>(end - begin)) > 0) {
-    stdout->_IO_write_ptr = stdout->_IO_write_base;
-  }
-#endif
 }
 
 // Ends the process if what follows waits for a lock that this thread holds.

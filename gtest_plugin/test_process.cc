@@ -135,6 +135,7 @@ void TestProcess::AppendProperties() {
 
 void TestProcess::AppendDeath() {
   if (IsStray()) return;
+  SaveOutput();
   AppendProperties();
   channel_->Append(RecordKind::kDeath, {});
 }

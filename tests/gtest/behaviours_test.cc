@@ -204,6 +204,11 @@ TEST_P(Behaviours, B04CrashKeepsWhatCameBeforeIt) {
   EXPECT_THAT(output.xml, HasSubstr("name=\"before\" value=\"the end\""));
 }
 
+TEST_P(Behaviours, B04CrashKeepsAllThatWasPrintedBeforeIt) {
+  const Output output = Run("EndsTest.ByAbortWithMuchUnwritten");
+  EXPECT_EQ(Count(output.console, "\n" + std::string(90, '0')), 3000);
+}
+
 TEST_P(Behaviours, B04StackGoesThroughTheCLibrary) {
   const Output output = Run("EndsTest.ByAbort");
   EXPECT_THAT(output.console, HasSubstr("EndsTest_ByAbort_Test::TestBody()"));

@@ -535,6 +535,14 @@ TEST_F(EndsTest, BySegmentationFault) {
   *reinterpret_cast<volatile int*>(8) = 1;
 }
 TEST_F(EndsTest, ByAbort) { abort(); }
+TEST_F(EndsTest, ByAbortWithMuchUnwritten) {
+  // More than a pipe takes at once.
+  static char buffer[400000];
+  setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+  fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) | O_NONBLOCK);
+  for (int i = 0; i < 3000; ++i) printf("%099d\n", i);
+  abort();
+}
 TEST_F(EndsTest, ByKill) { raise(SIGKILL); }
 TEST_F(EndsTest, ByExitZero) {
   printf("before exit");

@@ -23,6 +23,7 @@ TEST(SanitizedTest, PassesBefore) {}
 TEST(SanitizedTest, ReadsBeyondTheEnd) {
   volatile int* const numbers = new int[4]();
   volatile int index = 4;
+  printf("printed before it, ");
   printf("%d\n", numbers[index]);
   delete[] numbers;
 }

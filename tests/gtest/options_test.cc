@@ -1,14 +1,20 @@
 // Options, flags and hosts, seen from outside.
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "encapsulate/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/gtest/program.h"
@@ -72,6 +78,37 @@ TEST(OptionsTest, MistakenSettingsAreErrors) {
   EXPECT_THAT(output.console,
               HasSubstr("encapsulate: cannot set 'ENCAPSULATE_NETWORK': 'some' "
                         "is not one of loopback, none, host\n"));
+}
+
+// A program that shares standard error has made it one that doesn't wait.
+TEST(OptionsTest, MessagesWaitForSlowReaders) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
+  ASSERT_EQ(fcntl(writer.get(), F_SETFL, O_NONBLOCK), 0);
+  size_t filled = 0;
+  while (write(writer.get(), "x", 1) == 1) ++filled;
+  const std::string path = ProgramPath("inner_every");
+  const pid_t pid = fork();
+  if (pid == 0) {
+    dup2(writer.get(), STDERR_FILENO);
+    execl(path.c_str(), path.c_str(), "--encapsulate_mode=maybe", nullptr);
+    _exit(127);
+  }
+  writer.Reset();
+  const std::string stat = absl::StrCat("/proc/", pid, "/stat");
+  const auto has_ended_or_waits = [&] {
+    const std::string text = ReadFile(stat);
+    return absl::StrContains(text, ") Z ") || absl::StrContains(text, ") S ");
+  };
+  while (!has_ended_or_waits()) sched_yield();
+  std::string text;
+  for (char byte; read(reader.get(), &byte, 1) == 1;) text += byte;
+  int status = -1;
+  EXPECT_EQ(waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, W_EXITCODE(2, 0));
+  EXPECT_THAT(text.substr(filled), HasSubstr("cannot set '--encapsulate_mode"));
 }
 
 TEST(OptionsTest, FlagsNeedNoMainOfOurs) {

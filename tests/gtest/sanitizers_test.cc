@@ -42,6 +42,8 @@ TEST(SanitizersTest, AddressSanitizersReportFailsItsTest) {
   ExpectOnlyFails(output, "ReadsBeyondTheEnd");
   EXPECT_THAT(output.console,
               AllOf(HasSubstr("AddressSanitizer: heap-buffer-overflow"),
+                    HasSubstr("\nprinted before it, "),
+                    HasSubstr("\nThe end of its output:\n"),
                     HasSubstr("A sanitizer ended the test's process before the "
                               "test was done.")));
 }
