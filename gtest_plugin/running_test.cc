@@ -576,7 +576,12 @@ std::string RunningTest::ExplainEnd(const Result& result) const {
 
 void RunningTest::Judge(const absl::StatusOr<Result>& result) {
   if (!result.ok()) {
-    Fail(std::string(result.status().message()));
+    Fail(
+        FailureKindOf(result.status()) == FailureKind::kLost
+            ? absl::StrCat("The test was lost with its sandbox, whose init was "
+                           "killed from outside.",
+                           WhatItDid())
+            : std::string(result.status().message()));
     JudgeViolations(process_->Recorded());
     return;
   }

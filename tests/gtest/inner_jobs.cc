@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
+#include <iostream>
 #include <string>
 #include <thread>
 
@@ -149,6 +150,20 @@ TEST(ProgressTest, Second) {
   AwaitFile("go");
 }
 TEST(ProgressTest, Third) { AwaitFile("go"); }
+
+// For what ends the sandbox of one of the first two from outside, and then lets
+// the other one go on.
+TEST(LostTest, First) {
+  std::cout << "first at work" << std::endl;
+  Make("first");
+  AwaitFile("go");
+}
+TEST(LostTest, Second) {
+  std::cout << "second at work" << std::endl;
+  Make("second");
+  AwaitFile("go");
+}
+TEST(LostTest, Third) {}
 
 // For what ends the whole program from outside.
 TEST(EndlessTest, First) {

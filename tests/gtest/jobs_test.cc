@@ -5,14 +5,18 @@
 #include <signal.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <fstream>
 #include <regex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -36,15 +40,16 @@ using testing::Not;
 using Strings = std::vector<std::string>;
 
 struct Ran {
-  std::string directory = FreshDirectory();
+  std::string directory;
   Output output;
 
   std::string Log() const { return ReadFile(directory + "/log"); }
 };
 
 Ran RunJobs(const std::string& filter, const Strings& arguments = {},
-            const Strings& environment = {}) {
-  Ran run;
+            const Strings& environment = {},
+            const std::string& directory = FreshDirectory()) {
+  Ran run = {directory, {}};
   Invocation invocation;
   invocation.program = "inner_jobs";
   invocation.directory = run.directory;
@@ -188,6 +193,105 @@ TEST(JobsTest, NothingOutlivesTheProgram) {
     EXPECT_EQ(poll(&gone, 1, -1), 1);
     close(ends[1]);
     close(events);
+  }
+}
+
+// The words of a line of /proc/PID/status; none if the process is gone.
+Strings StatusOf(const std::string& pid, const std::string& name) {
+  const std::string status = ReadFile(absl::StrCat("/proc/", pid, "/status"));
+  for (absl::string_view line : absl::StrSplit(status, '\n')) {
+    if (absl::ConsumePrefix(&line, name + ":")) {
+      return absl::StrSplit(line, absl::ByAnyChar("\t "), absl::SkipEmpty());
+    }
+  }
+  return {};
+}
+
+Strings ChildrenOf(const std::string& pid) {
+  return absl::StrSplit(
+      ReadFile(absl::StrCat("/proc/", pid, "/task/", pid, "/children")), ' ',
+      absl::SkipEmpty());
+}
+
+// The inits of sandboxes that are children of the process `parent`.
+Strings InitsOf(const std::string& parent) {
+  const size_t level = StatusOf(parent, "NSpid").size();
+  Strings inits;
+  for (const std::string& child : ChildrenOf(parent)) {
+    const Strings numbers = StatusOf(child, "NSpid");
+    if (numbers.size() == level + 1 && numbers.back() == "1") {
+      inits.push_back(child);
+    }
+  }
+  return inits;
+}
+
+void KillAndAwaitTheEnd(const std::string& pid) {
+  int number = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(pid, &number));
+  struct pollfd ends = {static_cast<int>(syscall(SYS_pidfd_open, number, 0)),
+                        POLLIN, 0};
+  ASSERT_GE(ends.fd, 0);
+  EXPECT_EQ(kill(number, SIGKILL), 0);
+  EXPECT_EQ(poll(&ends, 1, -1), 1);
+  close(ends.fd);
+}
+
+// The first test's sandbox is made in line, by the program itself, and the
+// second one's ahead, by the helper.
+enum class Made { kInLine, kAhead };
+
+void EndSandboxes(const std::string& directory, Made made) {
+  const int events = inotify_init1(IN_CLOEXEC);
+  ASSERT_GE(inotify_add_watch(events, directory.c_str(), IN_CREATE), 0);
+  char buffer[4096];
+  for (const char* file : {"/first", "/second"}) {
+    while (access((directory + file).c_str(), F_OK) != 0) {
+      ASSERT_GT(read(events, buffer, sizeof(buffer)), 0);
+    }
+  }
+  close(events);
+  const Strings programs = ChildrenOf(absl::StrCat(getpid()));
+  ASSERT_EQ(programs.size(), 1U);
+  Strings inits = InitsOf(programs[0]);
+  EXPECT_EQ(inits.size(), 1U);
+  if (made == Made::kAhead) {
+    inits.clear();
+    for (const std::string& guardian : ChildrenOf(programs[0])) {
+      for (const std::string& helper : ChildrenOf(guardian)) {
+        const Strings those = InitsOf(helper);
+        inits.insert(inits.end(), those.begin(), those.end());
+      }
+    }
+    EXPECT_GE(inits.size(), 1U);
+  }
+  for (const std::string& init : inits) KillAndAwaitTheEnd(init);
+  std::ofstream(directory + "/go") << "";
+}
+
+TEST(JobsTest, ALostSandboxFailsItsTestAndNoOther) {
+  for (Made made : {Made::kInLine, Made::kAhead}) {
+    // Whoever loses its parent becomes a child of this process.
+    ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    const std::string directory = FreshDirectory();
+    std::thread killer([&] { EndSandboxes(directory, made); });
+    const Ran run =
+        RunJobs("LostTest.*", {"--encapsulate_jobs=2"}, {}, directory);
+    killer.join();
+    const std::string& text = run.output.console;
+    EXPECT_EQ(run.output.exit_code(), 1);
+    const bool is_first = made == Made::kInLine;
+    const std::string lost = is_first ? "LostTest.First" : "LostTest.Second";
+    const std::string other = is_first ? "LostTest.Second" : "LostTest.First";
+    EXPECT_THAT(text, AllOf(HasSubstr(absl::StrCat("FAILED  ] ", lost, " (")),
+                            HasSubstr(absl::StrCat("OK ] ", other, " (")),
+                            HasSubstr("OK ] LostTest.Third (")));
+    EXPECT_THAT(text,
+                HasSubstr(absl::StrCat(
+                    "The test was lost with its sandbox, whose init was killed "
+                    "from outside.\nThe end of its output:\n    ",
+                    is_first ? "first" : "second", " at work\n")));
+    EXPECT_EQ(waitpid(-1, nullptr, 0), -1) << "a process is left";
   }
 }
 
