@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 
 #include "encapsulate/filter.h"
 #include "encapsulate/setup.h"
@@ -44,6 +45,13 @@ void LimitCore(Setup& setup) {
   setup.Check(setrlimit(RLIMIT_CORE, &limit), Step::kSetLimit, RLIMIT_CORE);
 }
 
+int SetCapabilities(uint32_t effective, uint32_t permitted) {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct wanted[2] = {};
+  wanted[0] = {effective, permitted, 0};
+  return static_cast<int>(syscall(SYS_capset, &header, wanted));
+}
+
 // The bounding set: what an execve(2) can give at most.
 void DropBounds(const Setup& setup) {
   for (unsigned long capability = 0; capability < 64; ++capability) {
@@ -55,7 +63,7 @@ void DropBounds(const Setup& setup) {
 
 // For good: no capability now, none from a set-uid program or from being uid 0
 // (capabilities(7)).
-void DropCapabilities(Setup& setup, bool executes) {
+void DropCapabilities(Setup& setup, bool executes, uint32_t kept) {
   constexpr Step kStep = Step::kDropCapabilities;
   setup.Check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), kStep);
   if (executes) DropBounds(setup);
@@ -64,18 +72,17 @@ void DropCapabilities(Setup& setup, bool executes) {
       SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
       SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
   setup.Check(prctl(PR_SET_SECUREBITS, kSecureBits, 0, 0, 0), kStep);
-  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct none[2] = {};
-  setup.Check(static_cast<int>(syscall(SYS_capset, &header, none)), kStep);
+  setup.Check(SetCapabilities(/*effective=*/0, kept), kStep);
   setup.Check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), kStep);
   setup.Done(kStep);
 }
 
-void Verify(Setup& setup, bool executes) {
+void Verify(Setup& setup, bool executes, uint32_t kept) {
   constexpr Step kStep = Step::kVerifyPrivileges;
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct held[2] = {};
   setup.Check(static_cast<int>(syscall(SYS_capget, &header, held)), kStep);
+  held[0].permitted &= ~kept;
   for (const __user_cap_data_struct& half : held) {
     if ((half.effective | half.permitted | half.inheritable) != 0) {
       setup.Fail(kStep, -1, EPERM, "a capability is left");
@@ -101,12 +108,14 @@ long SetFilter(const FilterProgram& filter, unsigned flags) {
 
 }  // namespace
 
-void DropPrivileges(Setup& setup, bool executes) {
+void DropPrivileges(Setup& setup, bool executes, uint32_t kept) {
   LimitCore(setup);
   LeaveKeyring(setup);
-  DropCapabilities(setup, executes);
-  Verify(setup, executes);
+  DropCapabilities(setup, executes, kept);
+  Verify(setup, executes, kept);
 }
+
+void UseCapabilities(uint32_t kept) { SetCapabilities(kept, kept); }
 
 void FilterCalls(Setup& setup) {
   setup.Check(static_cast<int>(SetFilter(*setup.plan().filter, 0)),

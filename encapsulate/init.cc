@@ -2,6 +2,7 @@
 // signals on, keeps the time, and ends with the command or with the caller.
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -28,6 +30,9 @@ namespace {
 
 constexpr int kMaxReportedLeftovers = 64;
 constexpr int64_t kNanosecondsPerSecond = 1000000000;
+
+// To look through what overlays caught, whatever its owners and modes.
+constexpr uint32_t kReadAll = 1U << CAP_DAC_READ_SEARCH;
 
 int64_t Now() {
   struct timespec now;
@@ -59,7 +64,8 @@ class Init {
     MakeView();
     SetUpNetwork(setup_);
     EnterDirectory();
-    DropPrivileges(setup_, /*executes=*/!plan_.command.empty());
+    DropPrivileges(setup_, /*executes=*/!plan_.command.empty(),
+                   plan_.list_overlay_changes ? kReadAll : 0);
     Start();
     Watch();
     Finish();
@@ -588,8 +594,9 @@ class Init {
     SendMessage(control_, message);
   }
 
-  // What the overlays' upper directories hold.
+  // What the overlays' upper directories hold. Nobody else is left in here.
   void ReportChanges() {
+    UseCapabilities(kReadAll);
     for (size_t i = 0; i < plan_.places.size(); ++i) {
       if (plan_.places[i].kind != PlaceKind::kOverlay) continue;
       char name[32];
@@ -643,7 +650,7 @@ class Init {
     if (fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return;
     Kind kind = Kind::kWritten;
     if (S_ISDIR(info.st_mode)) {
-      const int upper = OpenUpper(directory, name);
+      const int upper = OpenDirectory(directory, name);
       if (upper < 0) return;
       struct stat before;
       int below = -1;
@@ -671,15 +678,6 @@ class Init {
   static int OpenDirectory(int directory, const char* name) {
     return openat(directory, name,
                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  }
-
-  // The command may have made it unreadable, and nobody uses it any more.
-  static int OpenUpper(int directory, const char* name) {
-    const int upper = OpenDirectory(directory, name);
-    if (upper >= 0 || errno != EACCES) return upper;
-    return fchmodat(directory, name, 0700, 0) == 0
-               ? OpenDirectory(directory, name)
-               : -1;
   }
 
   // Whether overlayfs has marked it as the successor of one that was deleted.

@@ -66,8 +66,12 @@ void SetUpNetwork(Setup& setup);
 // confine.cc: leaves the session keyring, drops every capability for good, and
 // reads the result back. The bounding set, at two microseconds for each of some
 // forty capabilities, keeps its own only if this process never `executes`
-// anything.
-void DropPrivileges(Setup& setup, bool executes);
+// anything. Of the first 32 capabilities those in `kept` stay permitted,
+// neither effective nor inheritable: no program that is executed has them.
+void DropPrivileges(Setup& setup, bool executes, uint32_t kept = 0);
+
+// Makes capabilities effective that DropPrivileges() has kept.
+void UseCapabilities(uint32_t kept);
 
 // Filters system calls.
 void FilterCalls(Setup& setup);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -151,6 +152,34 @@ TEST(OverlayTest, ItsOwnDirectoryIsListedForItsMode) {
   EXPECT_EQ(
       Changes(Shell(Overlay(tree), absl::StrCat("chmod 700 ", tree)), tree),
       "changed ");
+}
+
+// Root without capabilities may write there, and read nothing.
+TEST(OverlayTest, ChangesAreListedWhereTheCommandCannotRead) {
+  ONLY_FOR_ROOT();
+  constexpr uid_t kOther = 1;
+  const Scratch scratch;
+  const std::string tree = scratch.Directory("tree");
+  for (const char* name : {"theirs", "theirs/way", "theirs/untouched"}) {
+    const std::string path = scratch.Directory(absl::StrCat("tree/", name));
+    ASSERT_EQ(chown(path.c_str(), kOther, kOther), 0);
+    ASSERT_EQ(chmod(path.c_str(), 0733), 0);
+  }
+  scratch.File("tree/theirs/file", "old");
+  const auto script = [&](const char* first) {
+    return absl::StrCat("cd ", tree, "; ", first,
+                        "rm theirs/file; echo > theirs/new; mkdir theirs/dir; "
+                        "chmod 0 theirs/dir; echo > theirs/way/new");
+  };
+  const std::string changes =
+      "deleted /theirs/file, made /theirs/dir, written /theirs/new, "
+      "written /theirs/way/new";
+  const Result result = Shell(Overlay(tree), script("! ls theirs; "));
+  EXPECT_EQ(Changes(result, tree), changes);
+  const Result entered =
+      RunEntered(Overlay(tree), [&] { return system(script("").c_str()); });
+  EXPECT_TRUE(entered.ok());
+  EXPECT_EQ(Changes(entered, tree), changes);
 }
 
 TEST(OverlayTest, NamesMayHoldAnything) {

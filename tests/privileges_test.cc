@@ -46,6 +46,12 @@ TEST(PrivilegesTest, NoCapabilityIsLeft) {
       "CapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2";
   EXPECT_EQ(Inside(As(Identity::kCaller), {"caps"}), none);
   EXPECT_EQ(Inside(As(Identity::kRoot), {"caps"}), none);
+  // Init keeps something for it.
+  const Scratch scratch;
+  Options overlay;
+  overlay.overlay = {scratch.path()};
+  overlay.list_overlay_changes = true;
+  EXPECT_EQ(Inside(overlay, {"caps"}), none);
   if (IsHostRoot()) {
     EXPECT_NE(Outside({"caps"}), none);
     EXPECT_EQ(Outside({"setuid", "1"}), "ok");
