@@ -35,14 +35,9 @@ void LeaveKeyring(Setup& setup) {
 }
 
 void LimitCore(Setup& setup) {
-  struct rlimit limit = {};
-  setup.Check(getrlimit(RLIMIT_CORE, &limit), Step::kSetLimit, RLIMIT_CORE);
-  // The caller's own hard limit binds anyway, and can't be raised.
-  if (limit.rlim_max > setup.plan().core_limit) {
-    limit.rlim_max = setup.plan().core_limit;
-  }
-  limit.rlim_cur = limit.rlim_max;
-  setup.Check(setrlimit(RLIMIT_CORE, &limit), Step::kSetLimit, RLIMIT_CORE);
+  const uint64_t most = setup.plan().core_limit;
+  setup.Check(SetLimit({RLIMIT_CORE, most, most}), Step::kSetLimit,
+              RLIMIT_CORE);
 }
 
 int SetCapabilities(uint32_t effective, uint32_t permitted) {
@@ -107,6 +102,16 @@ long SetFilter(const FilterProgram& filter, unsigned flags) {
 }
 
 }  // namespace
+
+int SetLimit(const ResourceLimit& limit) {
+  const auto resource = static_cast<__rlimit_resource_t>(limit.resource);
+  struct rlimit now = {};
+  if (getrlimit(resource, &now) != 0) return -1;
+  struct rlimit wanted = {limit.soft, limit.hard};
+  if (wanted.rlim_max > now.rlim_max) wanted.rlim_max = now.rlim_max;
+  if (wanted.rlim_cur > wanted.rlim_max) wanted.rlim_cur = wanted.rlim_max;
+  return setrlimit(resource, &wanted);
+}
 
 void DropPrivileges(Setup& setup, bool executes, uint32_t kept) {
   LimitCore(setup);

@@ -276,7 +276,9 @@ class Init {
       CommandFails(Step::kTakeTerminal, -1, "");
     }
     for (const ResourceLimit& limit : plan_.limits) {
-      ApplyLimit(limit);
+      if (SetLimit(limit) != 0) {
+        CommandFails(Step::kSetLimit, limit.resource, "");
+      }
     }
     umask(plan_.umask.value_or(umask_));
     // What init needs is close-on-exec; what the command is to get is not.
@@ -287,19 +289,6 @@ class Init {
     }
     const char* path = ExecuteFirst();
     CommandFails(Step::kExecute, -1, path);
-  }
-
-  void ApplyLimit(const ResourceLimit& limit) {
-    const auto resource = static_cast<__rlimit_resource_t>(limit.resource);
-    // The caller's own hard limit binds anyway, and can't be raised.
-    struct rlimit now = {};
-    getrlimit(resource, &now);
-    struct rlimit wanted = {limit.soft, limit.hard};
-    if (wanted.rlim_max > now.rlim_max) wanted.rlim_max = now.rlim_max;
-    if (wanted.rlim_cur > wanted.rlim_max) wanted.rlim_cur = wanted.rlim_max;
-    if (setrlimit(resource, &wanted) != 0) {
-      CommandFails(Step::kSetLimit, limit.resource, "");
-    }
   }
 
   // Handlers of the caller's must not run in here, so they go before the mask

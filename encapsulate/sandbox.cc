@@ -523,10 +523,7 @@ class Launcher {
                   input.fd);
     }
     for (const ResourceLimit& limit : plan.limits) {
-      const auto resource = static_cast<__rlimit_resource_t>(limit.resource);
-      const struct rlimit wanted = {limit.soft, limit.hard};
-      setup.Check(setrlimit(resource, &wanted), Step::kSetLimit,
-                  limit.resource);
+      setup.Check(SetLimit(limit), Step::kSetLimit, limit.resource);
     }
     if (plan.umask.has_value()) umask(*plan.umask);
     // At once: each putenv(3) would copy them all, in fresh memory.

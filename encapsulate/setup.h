@@ -70,6 +70,10 @@ void SetUpNetwork(Setup& setup);
 // neither effective nor inheritable: no program that is executed has them.
 void DropPrivileges(Setup& setup, bool executes, uint32_t kept = 0);
 
+// Sets a limit of this process, or fails with errno. The caller's own hard
+// limit binds anyway, and can't be raised: what is beyond it is taken for it.
+int SetLimit(const ResourceLimit& limit);
+
 // Makes capabilities effective that DropPrivileges() has kept.
 void UseCapabilities(uint32_t kept);
 

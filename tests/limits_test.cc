@@ -107,6 +107,14 @@ TEST(LimitsTest, HugeLimitsAreNoLimits) {
     EXPECT_EQ(ran.output, "started\n") << processes;
     EXPECT_TRUE(ran.result.ok()) << processes;
     EXPECT_EQ(ReadAll(scratch / "file"), "x\n");
+    EXPECT_TRUE(RunEntered(options,
+                           [&] {
+                             WriteAll(scratch / "file", "entered");
+                             return 0;
+                           })
+                    .ok())
+        << processes;
+    EXPECT_EQ(ReadAll(scratch / "file"), "entered");
   }
 }
 
