@@ -237,11 +237,15 @@ void DoAsTracer(const Function& what) {
 
 }  // namespace
 
-std::vector<Inhabitant> ListInhabitants(pid_t init, pid_t relay) {
-  // Of the numbers of a process, one for each namespace that it is in.
-  const size_t level = Field(ReadStatus(init), "NSpid:").size();
+std::vector<Inhabitant> ListInhabitants(const InitProcess& init, pid_t relay) {
+  // Of the numbers of a process, one for each namespace that it is in. What
+  // /proc has of init itself may be hidden (proc(5), "hidepid").
+  const size_t level =
+      Field(ReadAll(absl::StrCat("/proc/self/fdinfo/", init.pidfd.get())),
+            "NSpid:")
+          .size();
   std::vector<Inhabitant> found;
-  if (level == 0) return found;
+  if (level < 2) return found;  // it is gone
   const auto number_inside = [&](const std::string& status) {
     const std::vector<std::string> numbers = Field(status, "NSpid:");
     pid_t number = 0;
@@ -251,10 +255,10 @@ std::vector<Inhabitant> ListInhabitants(pid_t init, pid_t relay) {
     return number;
   };
 
-  std::map<pid_t, pid_t> inside = {{init, 1}};  // by the numbers outside
+  std::map<pid_t, pid_t> inside = {{init.pid, 1}};  // by the numbers outside
   std::vector<pid_t> parents;
   std::vector<std::vector<ThreadView>> threads;
-  for (pid_t pid : Descendants({init, relay})) {
+  for (pid_t pid : Descendants({init.pid, relay})) {
     const std::string status = ReadStatus(pid);
     Inhabitant one;
     one.pid = number_inside(status);

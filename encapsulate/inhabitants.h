@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "encapsulate/launch.h"
 #include "encapsulate/sandbox.h"
 
 namespace encapsulate {
@@ -13,7 +14,7 @@ namespace encapsulate {
 // The processes that descend from `init`, or from `relay` if that isn't -1, in
 // the PID namespace of `init` and those below it. Threads that can be stopped
 // are, for a moment, by ptrace(2).
-std::vector<Inhabitant> ListInhabitants(pid_t init, pid_t relay);
+std::vector<Inhabitant> ListInhabitants(const InitProcess& init, pid_t relay);
 
 }  // namespace encapsulate
 

@@ -563,7 +563,7 @@ Process::~Process() = default;
 void Process::Disown() { State::Disown(std::move(state_)); }
 
 std::vector<Inhabitant> Process::Inhabitants() const {
-  return ListInhabitants(state_->init.pid, state_->relay.pid());
+  return ListInhabitants(state_->init, state_->relay.pid());
 }
 
 pid_t Process::init_pid() const { return state_->init.pid; }

@@ -133,7 +133,9 @@ class Process {
   // Every process inside but init, for a report about a sandbox that doesn't
   // come to its end. Each thread is stopped for a moment (ptrace(2)), which may
   // interrupt what it waits in, sends the caller SIGCHLD, and takes up to a
-  // second where a thread doesn't stop. Empty if init is gone.
+  // second where a thread doesn't stop. Empty if init is gone. Where /proc
+  // hides processes (hidepid), one that lets nobody look at it may be missing,
+  // and what is below it.
   std::vector<Inhabitant> Inhabitants() const;
 
   // The pid of the sandbox's init, as the caller sees it.

@@ -70,7 +70,8 @@ TEST(ProcessesTest, ProcessesOutsideCannotBeSignalled) {
       << "the group is the command's own";
 }
 
-TEST(ProcessesTest, InhabitantsAreSeenFromOutside) {
+// What is known of a shell and its child, a program that reads.
+void ExpectInhabitantsToBeSeen() {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   const UniqueFd reader(ends[0]);
@@ -102,6 +103,20 @@ TEST(ProcessesTest, InhabitantsAreSeenFromOutside) {
   // They go on.
   writer.Reset();
   EXPECT_EQ(process->Wait()->exit_code, 5);
+}
+
+TEST(ProcessesTest, InhabitantsAreSeenFromOutside) {
+  ExpectInhabitantsToBeSeen();
+}
+
+// Of init, whom an ordinary user may not trace, such a /proc shows nothing.
+TEST(ProcessesTest, InhabitantsAreSeenWhereProcHidesProcesses) {
+  for (const char* options : {"hidepid=1", "hidepid=2"}) {
+    OnHostWithProc(options, [&] {
+      SCOPED_TRACE(options);
+      ExpectInhabitantsToBeSeen();
+    });
+  }
 }
 
 TEST(ProcessesTest, InitCannotBeKilledFromInside) {

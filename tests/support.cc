@@ -281,6 +281,22 @@ void OnHostWith(const std::function<void()>& build,
   });
 }
 
+void OnHostWithProc(const std::string& options,
+                    const std::function<void()>& body) {
+  InFork([&] {
+    EnterPrivateMounts();
+    if (::testing::Test::HasFatalFailure()) return;
+    ASSERT_EQ(unshare(CLONE_NEWPID), 0) << strerror(errno);
+    // It puts children only into the new namespace.
+    InFork([&] {
+      Mount("proc", "/proc", 0, options);
+      if (::testing::Test::HasFatalFailure()) return;
+      if (geteuid() != 0) DropCapabilities();
+      body();
+    });
+  });
+}
+
 void Mount(const char* type, const std::string& target, unsigned long flags,
            const std::string& data) {
   ASSERT_EQ(mount("test", target.c_str(), type, flags, data.c_str()), 0)

@@ -103,6 +103,11 @@ void InFork(const std::function<void()>& body);
 void OnHostWith(const std::function<void()>& build,
                 const std::function<void()>& body);
 
+// The same in a PID namespace of its own, with a /proc that is mounted with
+// `options`.
+void OnHostWithProc(const std::string& options,
+                    const std::function<void()>& body);
+
 // Mounts, or fails the test.
 void Mount(const char* type, const std::string& target, unsigned long flags = 0,
            const std::string& data = "");
