@@ -112,7 +112,8 @@ ABSL_FLAG(std::string, report, "",
           "Write violations to FILE, one JSON object a line.");
 ABSL_FLAG(bool, learn, false,
           "Run the command, without the argument that names trees, and print "
-          "the fewest flags with which no violation would have been reported.");
+          "the fewest flags with which no violation would have been reported, "
+          "behind those of --writable and --allow that were given.");
 
 // --- Reports ----------------------------------------------------------------
 

@@ -17,6 +17,7 @@
 #include "encapsulate/host_check.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/unique_fd.h"
+#include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
 #include "encapsulate/write_all.h"
 #include "tool/bazel.h"
@@ -72,6 +73,19 @@ void DieOfInterrupt() {
   raise(SIGINT);
 }
 
+// Of the kinds that --learn prints, as they were given: whoever learns again
+// needs them, too.
+std::vector<std::string> KnownFlags() {
+  std::vector<std::string> flags;
+  for (const std::string& tree : absl::GetFlag(FLAGS_writable).values) {
+    flags.push_back(absl::StrCat("--writable=", ShellWord(tree)));
+  }
+  for (const std::string& attempt : absl::GetFlag(FLAGS_allow).values) {
+    flags.push_back(absl::StrCat("--allow=", ShellWord(attempt)));
+  }
+  return flags;
+}
+
 // `failed` is whether the command did, or nobody knows.
 void ReportViolations(const Options& options, int report, bool failed,
                       Result* result) {
@@ -84,7 +98,9 @@ void ReportViolations(const Options& options, int report, bool failed,
       (SayViolations(*result, options) || absl::GetFlag(FLAGS_verbose))) {
     SayIgnored(*result);
   }
-  if (absl::GetFlag(FLAGS_learn)) SayLearned(*result, failed);
+  if (absl::GetFlag(FLAGS_learn)) {
+    SayLearned(*result, failed, KnownFlags());
+  }
   IgnoreBrokenPipes();
   if (report >= 0 && !WriteAll(report, ViolationLines(*result))) {
     Complain(absl::StrCat("cannot write the report ",

@@ -308,8 +308,11 @@ std::vector<std::string> LearnedFlags(
   return flags;
 }
 
-void SayLearned(const Result& result, bool failed) {
-  const std::vector<std::string> flags = LearnedFlags(result.violations);
+void SayLearned(const Result& result, bool failed,
+                const std::vector<std::string>& known) {
+  const std::vector<std::string> learned = LearnedFlags(result.violations);
+  std::vector<std::string> flags = known;
+  flags.insert(flags.end(), learned.begin(), learned.end());
   Say(flags.empty() ? "learned: no flag is needed"
                     : absl::StrCat("learned: ", absl::StrJoin(flags, " ")));
   if (result.violations_beyond > 0) {
@@ -321,7 +324,7 @@ void SayLearned(const Result& result, bool failed) {
                      result.violations_unseen,
                      " calls could not be looked at"));
   }
-  if (failed && !flags.empty()) {
+  if (failed && !learned.empty()) {
     Say("learned: that may not be all, since the command failed; hint: learn "
         "again with these flags in front of it");
   }

@@ -30,9 +30,11 @@ std::string ViolationLines(const Result& result);
 // if the caller may write to them; all else is let fail.
 std::vector<std::string> LearnedFlags(const std::vector<Violation>& violations);
 
-// One line on standard error, and one for each reason why that isn't all: what
-// a command that failed would have done next is unknown.
-void SayLearned(const Result& result, bool failed);
+// One line on standard error, of the flags `known` before and those learned,
+// and one for each reason why that isn't all: what a command that failed would
+// have done next is unknown.
+void SayLearned(const Result& result, bool failed,
+                const std::vector<std::string>& known);
 
 }  // namespace encapsulate::tool
 
