@@ -462,6 +462,52 @@ TEST(ClosedOutputTest, BreaksNothing) {
   EXPECT_EQ(finished.exit_code, 3);
 }
 
+// A pipe that nobody reads, as head(1) leaves one behind.
+TEST(ClosedOutputTest, ReadersOfErrorsMayBeGone) {
+  const std::string directory = ScratchPath() + "/unread";
+  std::filesystem::create_directory(directory);
+  const auto run = [](const std::vector<std::string>& arguments) {
+    return RunTool(arguments, [] {
+      int ends[2];
+      MustWork(pipe(ends), "pipe");
+      MustWork(dup2(ends[1], STDERR_FILENO), "dup2");
+      close(ends[0]);
+      close(ends[1]);
+    });
+  };
+  const std::string overlay = "--overlay=" + directory;
+  const struct {
+    std::vector<std::string> arguments;
+    int exit_code;
+  } cases[] = {
+      {{"--no-such-flag"}, 125},
+      {{"", "no-such-command"}, 127},
+      {{"--verbose", "", "/bin/sh", "-c", "exit 3"}, 3},
+      {{"", "/bin/sh", "-c", "sleep 1000 & exit 3"}, 3},
+      {{"--file-size=1", "", "/bin/sh", "-c", "exec echo xx > /dev/shm/x"},
+       153},
+      {{overlay, "--overlay-changes", "", "/bin/sh", "-c",
+        "echo > " + directory + "/new; exit 3"},
+       3},
+      {{"--violations=enforce", "", "/bin/sh", "-c",
+        "mkdir /etc/x 2>/dev/null; exit 0"},
+       122},
+      {{"--learn", "/bin/sh", "-c", "mkdir /etc/x 2>/dev/null; exit 0"}, 0},
+  };
+  for (const auto& c : cases) {
+    std::vector<std::string> arguments = {"--status-fd=1"};
+    arguments.insert(arguments.end(), c.arguments.begin(), c.arguments.end());
+    const Finished finished = run(arguments);
+    EXPECT_EQ(finished.exit_code, c.exit_code) << c.arguments[0];
+    EXPECT_THAT(finished.output,
+                HasSubstr(absl::StrCat("\"status\":", c.exit_code)))
+        << c.arguments[0];
+  }
+  // What the command itself gets is what it would get without a sandbox.
+  EXPECT_EQ(run({"", "/bin/sh", "-c", "/bin/echo >&2; exit $?"}).exit_code,
+            141);
+}
+
 // --- The static program
 // ---------------------------------------------------------
 

@@ -32,14 +32,15 @@
 namespace encapsulate::tool {
 namespace {
 
-// Writing fails instead. The command has ended, so nobody inherits this.
+// Whoever reads what is said may be gone, and the exit code counts all the
+// same. The command would inherit this, so only once it has started or never
+// will.
 void IgnoreBrokenPipes() { std::signal(SIGPIPE, SIG_IGN); }
 
 void WriteStatus(const std::string& json) {
   if (!HasStatusDescriptor()) return;
   const int fd = absl::GetFlag(FLAGS_status_fd).number;
   const std::string line = absl::StrCat(json, "\n");
-  IgnoreBrokenPipes();
   if (!WriteAll(fd, line)) {
     Complain(absl::StrCat("cannot write the status to descriptor ", fd, ": ",
                           Reason(errno)));
@@ -47,6 +48,7 @@ void WriteStatus(const std::string& json) {
 }
 
 int Fail(const absl::Status& failure) {
+  IgnoreBrokenPipes();
   Complain(std::string(failure.message()));
   WriteStatus(ToJson(failure));
   return ExitCodeOf(failure);
@@ -101,7 +103,6 @@ void ReportViolations(const Options& options, int report, bool failed,
   if (absl::GetFlag(FLAGS_learn)) {
     SayLearned(*result, failed, KnownFlags());
   }
-  IgnoreBrokenPipes();
   if (report >= 0 && !WriteAll(report, ViolationLines(*result))) {
     Complain(absl::StrCat("cannot write the report ",
                           Quote(absl::GetFlag(FLAGS_report)), ": ",
@@ -127,6 +128,7 @@ int RunCommand(const CommandLine& line) {
   }
   absl::StatusOr<Process> process = Spawn(*options, line.command);
   if (!process.ok()) return Fail(process.status());
+  IgnoreBrokenPipes();
   const bool verbose = absl::GetFlag(FLAGS_verbose);
   if (verbose) SaySteps(process->steps());
   absl::StatusOr<Result> result = process->Wait();
