@@ -1,10 +1,15 @@
 // Limits: each ends what goes beyond it, is named in the result, and leaves
 // alone what keeps to it.
+#include <grp.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -206,6 +211,75 @@ TEST_F(CgroupLimitTest, TwoLimitsAndTwoSandboxesAtOnceAreKeptApart) {
   second->Kill();
   EXPECT_EQ(first->Wait()->signal, SIGKILL);
   EXPECT_EQ(second->Wait()->signal, SIGKILL);
+}
+
+// Runs `body` as an ordinary user.
+void InForkAs(uid_t user, const std::vector<std::string>& cgroups,
+              const std::function<void()>& body) {
+  InFork([&] {
+    for (const std::string& cgroup : cgroups) {
+      WriteAll(absl::StrCat(cgroup, "/cgroup.procs"), absl::StrCat(getpid()));
+    }
+    ASSERT_EQ(chdir("/"), 0);
+    ASSERT_EQ(setgroups(0, nullptr), 0);
+    ASSERT_EQ(setresgid(user, user, user), 0);
+    ASSERT_EQ(setresuid(user, user, user), 0);
+    body();
+    EXPECT_EQ(CountCgroups(getpid()), 0);
+  });
+}
+
+// As root may set it up for a user, on a host that has version 1 of cgroups.
+TEST_F(CgroupLimitTest, HierarchiesThatWereHandedOverWillDo) {
+  ONLY_FOR_ROOT();
+  InFork([] {
+    constexpr uid_t kUser = 64322;
+    constexpr uid_t kOther = 64323;
+    ASSERT_EQ(unshare(CLONE_NEWNS), 0);
+    ASSERT_EQ(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    Mount("tmpfs", "/mnt");
+    std::vector<std::string> cgroups;
+    for (const char* controller : {"memory", "pids"}) {
+      const std::string point = absl::StrCat("/mnt/", controller);
+      ASSERT_EQ(mkdir(point.c_str(), 0755), 0);
+      REQUIRE_HOST(mount("cgroup", point.c_str(), "cgroup", 0, controller) == 0,
+                   "no cgroups of version 1 here");
+      cgroups.push_back(absl::StrCat(point, "/encapsulate-test-", getpid()));
+    }
+    for (const std::string& cgroup : cgroups) {
+      ASSERT_EQ(mkdir(cgroup.c_str(), 0755), 0);
+      for (const char* file : {"", "/cgroup.procs"}) {
+        ASSERT_EQ(chown(absl::StrCat(cgroup, file).c_str(), kUser, kUser), 0);
+      }
+    }
+    const std::string fork_thrice = "for i in 1 2 3; do sleep 1000 & done";
+    const std::string fill =
+        "head -c 128M /dev/zero > /dev/shm/file && echo filled";
+    Options roomy;
+    roomy.limits.processes = 30;
+    roomy.limits.memory = 256 * kMegabyte;
+    InForkAs(kUser, cgroups, [&] {
+      EXPECT_EQ(Shell(roomy, fork_thrice).result.leftover_count, 3);
+      EXPECT_EQ(Shell(roomy, fill).output, "filled\n");
+      Options tight = roomy;
+      tight.limits.processes = 2;
+      // RLIMIT_NPROC, which would do for this limit, doesn't tell.
+      EXPECT_TRUE(WasHit(Shell(tight, fork_thrice), LimitHit::kProcesses));
+      tight = roomy;
+      tight.limits.memory = 32 * kMegabyte;
+      EXPECT_TRUE(WasHit(Shell(tight, fill), LimitHit::kMemory));
+    });
+    InForkAs(kOther, cgroups, [&] {
+      const Ran refused = Shell(roomy, fill);
+      EXPECT_TRUE(IsRefused(refused.status, "memory"));
+      EXPECT_TRUE(absl::StrContains(std::string(refused.status.message()),
+                                    "its cgroups belong to someone else"))
+          << refused.status;
+    });
+    for (const std::string& cgroup : cgroups) {
+      EXPECT_EQ(rmdir(cgroup.c_str()), 0) << cgroup;
+    }
+  });
 }
 
 }  // namespace
