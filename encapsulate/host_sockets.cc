@@ -6,18 +6,21 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/error.h"
+#include "absl/strings/strip.h"
+#include "encapsulate/launch.h"
 #include "encapsulate/paths.h"
 #include "encapsulate/syscalls.h"
 #include "encapsulate/unique_fd.h"
@@ -54,29 +57,37 @@ class Finder {
   explicit Finder(const std::vector<std::string>& excluded)
       : excluded_(excluded) {}
 
+  // A name may hold line feeds, and then its line has others after it.
   void AddListed() {
-    std::ifstream list("/proc/net/unix");
-    std::string line;
-    std::getline(list, line);  // the headings
-    while (std::getline(list, line)) {
-      // Seven columns of fixed meaning, then the path.
-      const size_t slash = line.find(" /");
-      if (slash != std::string::npos) Add(line.substr(slash + 1));
+    const std::string list = ReadList();
+    std::string whole;
+    for (absl::string_view line : absl::StrSplit(list, '\n')) {
+      if (IsFirstLine(line)) {
+        AddLine(whole);
+        whole.clear();
+      } else {
+        whole.push_back('\n');
+      }
+      absl::StrAppend(&whole, line);
     }
+    AddLine(absl::StripSuffix(whole, "\n"));
   }
 
   void Walk(const std::string& tree) {
     const absl::StatusOr<std::string> real = RealPath(tree);
     if (!real.ok() || IsExcluded(*real)) return;
     UniqueFd directory(open(real->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory.valid()) WalkDirectory(directory, *real, kMostLevels);
+    if (directory.valid()) {
+      WalkDirectory(directory, *real, kMostLevels);
+    } else {
+      NoteError();
+    }
   }
 
   absl::StatusOr<std::vector<std::string>> Take() {
     if (error_ != 0) {
-      return MakeFailure(
-          FailureKind::kHostRefused,
-          absl::StrCat("cannot look for the host's sockets: ", Reason(error_)));
+      errno = error_;
+      return HostError("look for the host's sockets");
     }
     std::sort(found_.begin(), found_.end());
     found_.erase(std::unique(found_.begin(), found_.end()), found_.end());
@@ -84,6 +95,43 @@ class Finder {
   }
 
  private:
+  // What is in a directory that the caller may not list, the kernel's list has.
+  void NoteError() {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) error_ = errno;
+  }
+
+  std::string ReadList() {
+    std::string list;
+    const UniqueFd file(open("/proc/net/unix", O_RDONLY | O_CLOEXEC));
+    if (!file.valid()) NoteError();
+    ssize_t size;
+    while (file.valid() &&
+           (size = read(file.get(), buffer_, sizeof(buffer_))) != 0) {
+      if (size < 0) {
+        error_ = errno;
+        break;
+      }
+      list.append(buffer_, static_cast<size_t>(size));
+    }
+    return list;
+  }
+
+  // "0000000000000000: 00000002 ...", in hexadecimal.
+  static bool IsFirstLine(absl::string_view line) {
+    const size_t colon = line.find(": ");
+    return colon != absl::string_view::npos && colon >= 8 &&
+           std::all_of(line.begin(), line.begin() + colon,
+                       [](unsigned char c) { return absl::ascii_isxdigit(c); });
+  }
+
+  // Seven columns of fixed meaning, then the path.
+  void AddLine(absl::string_view line) {
+    const size_t slash = line.find(" /");
+    if (slash != absl::string_view::npos) {
+      Add(std::string(line.substr(slash + 1)));
+    }
+  }
+
   bool IsExcluded(absl::string_view path) const {
     return std::any_of(
         excluded_.begin(), excluded_.end(),
@@ -142,8 +190,8 @@ class Finder {
       const UniqueFd opened = OpenBelow(directory.get(), name.c_str());
       if (opened.valid()) {
         WalkDirectory(opened, child, levels - 1);
-      } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
-        error_ = errno;
+      } else {
+        NoteError();
       }
     }
   }

@@ -599,6 +599,59 @@ TEST_P(ViewTest, SocketsWithOddNamesAreMasked) {
   });
 }
 
+// Found in the kernel's list alone, which is one of lines.
+TEST_P(ViewTest, SocketsWithLineBreaksAreMaskedEverywhere) {
+  const std::string tree = scratch_.Directory("host");
+  const std::string path = scratch_ / "host/line\nbreak\n\n/end";
+  const std::string after = scratch_ / "host/after";
+  OnKernelWith(
+      [&] {
+        // Nobody can list what is in it.
+        scratch_.Directory("host/line\nbreak\n\n");
+        ASSERT_EQ(chmod(tree.c_str(), 0311), 0);
+      },
+      [&] {
+        const UnixServer server(path);
+        const UnixServer another(after);
+        for (const std::string& socket : {path, after}) {
+          EXPECT_EQ(Inside(Options(), {"connect-unix", socket}), "EACCES");
+          EXPECT_EQ(Outside({"connect-unix", socket}), "ok");
+        }
+      });
+}
+
+// A walk needs one for each level of directories.
+TEST_P(ViewTest, NothingIsMissedForWantOfDescriptors) {
+  const std::string fifo =
+      scratch_.Directory("d/d/d/d/d/d/d/d/d/d/d/d/d/d") + "/fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0666), 0);
+  OnKernel([&] {
+    InFork([&] {
+      struct rlimit limit;
+      ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+      int refused = 0;
+      int ran = 0;
+      for (limit.rlim_cur = 3; ran < 3; ++limit.rlim_cur) {
+        ASSERT_LT(limit.rlim_cur, 200U);
+        ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        const absl::StatusOr<Result> result = encapsulate::Run(
+            Options(), {"/bin/sh", "-c",
+                        absl::StrCat("ulimit -n 200; test $(", ProbePath(),
+                                     " fifo-write ", fifo, ") = EACCES")});
+        if (result.ok()) {
+          EXPECT_EQ(result->exit_code, 0) << limit.rlim_cur;
+          ++ran;
+          continue;
+        }
+        const std::string message(result.status().message());
+        EXPECT_TRUE(absl::StrContains(message, "(EMFILE)")) << message;
+        ++refused;
+      }
+      EXPECT_GT(refused, 0);
+    });
+  });
+}
+
 // No namespace mends it, SECURITY.md says so.
 TEST_P(ViewTest, LocksOnReadOnlyFilesReachTheHost) {
   const std::string file = scratch_.File("file", "");
