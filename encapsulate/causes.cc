@@ -86,6 +86,19 @@ std::string CoversOf(const std::string& tree) {
 
 }  // namespace
 
+Cause WhyUsedUp(int error) {
+  switch (error) {
+    case EAGAIN:
+      return {"the limit on processes is reached", "raise ulimit -u"};
+    case EMFILE:
+      return {"", "raise ulimit -n"};
+    case ENFILE:
+      return {"", "as root, raise sysctl fs.file-max"};
+    default:
+      return {"", ""};
+  }
+}
+
 Cause WhyNoNamespaces(int error) {
   if (error == EPERM || error == EACCES) {
     if (InChroot()) {
@@ -119,10 +132,7 @@ Cause WhyNoNamespaces(int error) {
   if (error == EINVAL || error == ENOSYS) {
     return {"this kernel was built without them", "use Linux 5.10 or newer"};
   }
-  if (error == EAGAIN) {
-    return {"the limit on processes is reached", "raise ulimit -u"};
-  }
-  return {"", ""};
+  return WhyUsedUp(error);
 }
 
 Cause WhyNotPrivileged(int error) {
@@ -150,7 +160,7 @@ Cause WhyForbidden(int error) {
             "use Linux 5.10 or newer, for Docker with --security-opt "
             "seccomp=unconfined"};
   }
-  return {"", ""};
+  return WhyUsedUp(error);
 }
 
 bool CgroupNamespacesAreOff() {

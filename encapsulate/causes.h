@@ -14,6 +14,9 @@ struct Cause {
   std::string hint;  // one action
 };
 
+// Whether something is used up, processes or descriptors.
+Cause WhyUsedUp(int error);
+
 // Why clone(2) or unshare(2) refuses namespaces with `error`.
 Cause WhyNoNamespaces(int error);
 

@@ -40,7 +40,8 @@ class Explainer {
   absl::Status Status() const {
     if (failure_.step == Step::kExecute) return CommandStatus();
     if (failure_.step == Step::kEnterDirectory) return DirectoryStatus();
-    const Cause cause = Why();
+    Cause cause = WhyUsedUp(failure_.error);
+    if (cause.hint.empty()) cause = Why();
     return MakeFailure(
         FailureKind::kHostRefused,
         Sentence(absl::StrCat("cannot ", What()),

@@ -237,9 +237,11 @@ const Case kCases[] = {
      "(ELOOP)"},
     // --- Resources
     {"NoDescriptorsForPlanning", [] { LimitTo(RLIMIT_NOFILE, 3); },
-     "cannot watch signals: too many open files (EMFILE)"},
+     "cannot watch signals: too many open files (EMFILE); hint: raise "
+     "ulimit -n"},
     {"FewDescriptors", [] { LimitTo(RLIMIT_NOFILE, 5); },
-     "cannot make a socket pair: too many open files (EMFILE)"},
+     "cannot make a socket pair: too many open files (EMFILE); hint: raise "
+     "ulimit -n"},
     // It holds the message, which goes to a file here.
     {"NoFiles",
      [] { LimitTo(RLIMIT_FSIZE, 170); },
@@ -247,9 +249,14 @@ const Case kCases[] = {
      "room for /etc/hosts: file too large (EFBIG); hint: raise ulimit -f",
      {"--hostname=" + std::string(64, 'x'), "", "/bin/true"}},
     {"NoSocketPair", [] { FailCall(SYS_socketpair, EMFILE); },
-     "cannot make a socket pair: too many open files (EMFILE)"},
+     "cannot make a socket pair: too many open files (EMFILE); hint: raise "
+     "ulimit -n"},
     {"NoSignalDescriptor", [] { FailCall(SYS_signalfd4, ENFILE); },
-     "cannot watch signals: too many open files in system (ENFILE)"},
+     "cannot watch signals: too many open files in system (ENFILE); hint: "
+     "as root, raise sysctl fs.file-max"},
+    {"NoProcessForTheCommand", [] { FailCall(SYS_clone, EAGAIN, CLONE_VFORK); },
+     "cannot fork: the limit on processes is reached: resource temporarily "
+     "unavailable (EAGAIN); hint: raise ulimit -u"},
     {"SeccompForbidden", [] { FailCall(SYS_seccomp, EPERM); },
      "cannot filter system calls: something on this host forbids it, "
      "probably a container's seccomp profile: operation not permitted "
@@ -310,7 +317,9 @@ TEST(DescriptorsTest, RunningOutIsSaidWhereverItHappens) {
     if (most > 3) {
       EXPECT_EQ(finished.exit_code, 125) << most;
     }
-    EXPECT_THAT(finished.errors, HasSubstr(most > 3 ? "(EMFILE)" : "cannot"))
+    EXPECT_THAT(
+        finished.errors,
+        HasSubstr(most > 3 ? "(EMFILE); hint: raise ulimit -n\n" : "cannot"))
         << most;
   }
   EXPECT_GT(failures, 2);
