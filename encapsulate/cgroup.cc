@@ -75,6 +75,8 @@ absl::optional<std::string> OwnPath(absl::string_view controller) {
   return absl::nullopt;
 }
 
+bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
 // Where the hierarchy's directory `path` can be seen, with the mount point.
 struct Seen {
   std::string mount_point;
@@ -97,7 +99,9 @@ absl::optional<Seen> FindDirectory(const std::string& path, bool v2,
         absl::string_view(mount.root) == "/" ? "" : mount.root;
     std::string below = path.substr(root.size());
     if (below == "/") below.clear();
-    return Seen{mount.point, absl::StrCat(mount.point, below)};
+    Seen seen{mount.point, absl::StrCat(mount.point, below)};
+    // Something else may be mounted over it.
+    if (Exists(absl::StrCat(seen.directory, "/cgroup.procs"))) return seen;
   }
   return absl::nullopt;
 }
@@ -182,8 +186,6 @@ uint64_t RandomNumber() {
   }
   return number;
 }
-
-bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 }  // namespace
 

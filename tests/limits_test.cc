@@ -238,6 +238,8 @@ TEST_F(CgroupLimitTest, HierarchiesThatWereHandedOverWillDo) {
     ASSERT_EQ(unshare(CLONE_NEWNS), 0);
     ASSERT_EQ(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
     Mount("tmpfs", "/mnt");
+    // Where the mount table has them first they can't be seen.
+    Mount("tmpfs", "/sys/fs/cgroup");
     std::vector<std::string> cgroups;
     for (const char* controller : {"memory", "pids"}) {
       const std::string point = absl::StrCat("/mnt/", controller);
