@@ -12,7 +12,9 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -515,6 +517,22 @@ TEST(ClosedOutputTest, ReadersOfErrorsMayBeGone) {
   // What the command itself gets is what it would get without a sandbox.
   EXPECT_EQ(run({"", "/bin/sh", "-c", "/bin/echo >&2; exit $?"}).exit_code,
             141);
+}
+
+// It would get the first free number, and be taken for what the caller passes.
+TEST(ClosedOutputTest, TheReportTakesNoPlaceOfTheCommands) {
+  const std::string report = ScratchPath() + "/report";
+  for (int closed : {0, 1, 2}) {
+    const Finished finished = RunTool(
+        {"--violations=report", "--report=" + report, "", "/bin/sh", "-c",
+         absl::StrCat("mkdir /etc/x 2>/dev/null; echo written >&", closed)},
+        [&] { close(closed); });
+    EXPECT_NE(finished.exit_code, 0) << closed;
+    std::ifstream file(report);
+    const std::string content(std::istreambuf_iterator<char>(file), {});
+    EXPECT_THAT(content, Not(HasSubstr("written"))) << closed;
+    EXPECT_THAT(content, HasSubstr("\"target\":\"/etc/x\"")) << closed;
+  }
 }
 
 // --- The static program

@@ -117,8 +117,12 @@ int RunCommand(const CommandLine& line) {
   UniqueFd report;
   const std::string report_path = absl::GetFlag(FLAGS_report);
   if (!report_path.empty()) {
-    report = UniqueFd(open(report_path.c_str(),
-                           O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    const UniqueFd opened(open(report_path.c_str(),
+                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    // Not in place of one of the first three that is closed: those are kept.
+    if (opened.valid()) {
+      report = UniqueFd(fcntl(opened.get(), F_DUPFD_CLOEXEC, 3));
+    }
     if (!report.valid()) {
       return Fail(
           MakeFailure(FailureKind::kInvalidOptions,
