@@ -466,11 +466,19 @@ TEST(FullDiskTest, IsTheCommandsOwnAffairInAFreshTree) {
   EXPECT_THAT(finished.errors, HasSubstr("No space left on device"));
 }
 
+// What the tool says must not go to a descriptor of its own that took the
+// number of standard error.
 TEST(ClosedOutputTest, BreaksNothing) {
-  const Finished finished = RunTool({"", "/bin/sh", "-c", "exit 3"}, [] {
-    for (int fd : {0, 1, 2}) close(fd);
-  });
-  EXPECT_EQ(finished.exit_code, 3);
+  for (const std::vector<int>& closed :
+       std::vector<std::vector<int>>{{2}, {1, 2}, {0, 2}, {0, 1, 2}}) {
+    for (const char* flag : {"--tmp=false", "--verbose"}) {
+      const Finished finished =
+          RunTool({flag, "", "/bin/sh", "-c", "/bin/sleep 1000 & exit 3"}, [&] {
+            for (int fd : closed) close(fd);
+          });
+      EXPECT_EQ(finished.exit_code, 3) << flag << closed.size();
+    }
+  }
 }
 
 // A pipe that nobody reads, as head(1) leaves one behind.

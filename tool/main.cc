@@ -152,6 +152,7 @@ int RunCommand(const CommandLine& line) {
 }
 
 int Main(const std::vector<std::string>& arguments) {
+  HasStandardError();
   const absl::Status entered = EnterCallersDirectory();
   if (!entered.ok()) return Fail(entered);
   const absl::StatusOr<CommandLine> line = ParseCommandLine(arguments);

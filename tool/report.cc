@@ -1,5 +1,6 @@
 #include "tool/report.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -31,6 +32,7 @@ bool UseColour() {
 // In one write, so that lines of several processes don't mix.
 void WriteLine(absl::string_view prefix, absl::string_view message) {
   // If it can't be written, there is nobody to tell.
+  if (!HasStandardError()) return;
   WriteAll(STDERR_FILENO, absl::StrCat(prefix, " ", message, "\n"));
 }
 
@@ -104,6 +106,11 @@ const char* SupportName(HostSupport support) {
 }
 
 }  // namespace
+
+bool HasStandardError() {
+  static const bool has = fcntl(STDERR_FILENO, F_GETFD) >= 0;
+  return has;
+}
 
 int ExitCodeOf(const Result& result, Violations mode) {
   const bool violated = !result.violations.empty() ||

@@ -19,6 +19,10 @@ namespace encapsulate::tool {
 int ExitCodeOf(const Result& result, Violations mode = Violations::kOff);
 int ExitCodeOf(const absl::Status& failure);
 
+// Whether the tool was started with one. Must be called before anything is
+// opened, which may take its number.
+bool HasStandardError();
+
 // One line on standard error: "encapsulate: message".
 void Say(absl::string_view message);
 // The same, in red if a person watches.
