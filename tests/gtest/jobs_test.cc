@@ -266,7 +266,6 @@ void EndSandboxes(const std::string& directory, Made made) {
     EXPECT_GE(inits.size(), 1U);
   }
   for (const std::string& init : inits) KillAndAwaitTheEnd(init);
-  std::ofstream(directory + "/go") << "";
 }
 
 TEST(JobsTest, ALostSandboxFailsItsTestAndNoOther) {
@@ -274,9 +273,16 @@ TEST(JobsTest, ALostSandboxFailsItsTestAndNoOther) {
     // Whoever loses its parent becomes a child of this process.
     ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     const std::string directory = FreshDirectory();
-    std::thread killer([&] { EndSandboxes(directory, made); });
+    std::thread killer([&] {
+      EndSandboxes(directory, made);
+      std::ofstream(directory + "/go") << "";
+    });
     const Ran run =
         RunJobs("LostTest.*", {"--encapsulate_jobs=2"}, {}, directory);
+    // Of a program that never got there.
+    for (const char* file : {"/first", "/second"}) {
+      std::ofstream(directory + file) << "";
+    }
     killer.join();
     const std::string& text = run.output.console;
     EXPECT_EQ(run.output.exit_code(), 1);
