@@ -461,10 +461,13 @@ class Planner {
     if (localhost_4 && localhost_6 && (own || name.empty()) && !foreign) {
       return;
     }
-    AddOwn(PlaceKind::kGenerated, *path,
-           absl::StrCat("127.0.0.1\tlocalhost ", name,
-                        "\n::1\tlocalhost ip6-localhost ip6-loopback ", name,
-                        "\n", kept));
+    // The first name of a line is the canonical one (`hostname -f`).
+    std::string lines =
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+    if (!name.empty()) {
+      absl::StrAppend(&lines, "127.0.0.1\t", name, "\n::1\t", name, "\n");
+    }
+    AddOwn(PlaceKind::kGenerated, *path, absl::StrCat(lines, kept));
   }
 
   // The host's name servers can't be reached; ours says so at once.

@@ -77,6 +77,8 @@ TEST(NetworkTest, LoopbackIsUpAndNamesResolve) {
   named.hostname = "a-name-of-its-own";
   EXPECT_EQ(Inside(named, {"hostname"}), "a-name-of-its-own");
   EXPECT_EQ(Inside(named, {"resolve"}), "loopback");
+  EXPECT_EQ(ShellInside(named, "hostname -f"), "a-name-of-its-own")
+      << "not one that localhost has, too";
   EXPECT_EQ(Inside(Options(), {"hostname"}), Outside({"hostname"}));
   EXPECT_EQ(Inside(Options(), {"resolve", "no-such-host.invalid"}), "unknown");
 }
