@@ -586,6 +586,11 @@ class Init {
   // What the overlays' upper directories hold. Nobody else is left in here.
   void ReportChanges() {
     UseCapabilities(kReadAll);
+    // Two for each level of directories.
+    struct rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
     for (size_t i = 0; i < plan_.places.size(); ++i) {
       if (plan_.places[i].kind != PlaceKind::kOverlay) continue;
       char name[32];
@@ -604,64 +609,87 @@ class Init {
           now.st_mode != before.st_mode) {
         SendChange(OverlayChange::Kind::kChangedDirectory, length);
       }
-      ReportDirectory(upper, plan_.places[i].lower, length);
+      ReportDirectory({upper, plan_.places[i].lower, length, 0});
     }
   }
 
-  // Reports what is in `directory`, whose path is the first `length` bytes of
-  // change_.text. `lower` is the one below it, or -1. Closes both.
-  void ReportDirectory(int directory, int lower, size_t length) {
+  // A directory of an upper layer that is being looked through.
+  struct Level {
+    int directory;
+    int lower;      // the one below it, or -1
+    size_t length;  // of its path, which change_.text begins with
+    off_t next;     // where to go on
+  };
+
+  // Reports what is in a directory, and closes it. How deep that goes is the
+  // command's choice, so the stack is not for it.
+  void ReportDirectory(const Level& top) {
     alignas(dirent64) char buffer[2048];
-    ssize_t size;
-    while ((size = syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) >
-           0) {
-      for (ssize_t offset = 0; offset < size;) {
+    levels_[0] = top;
+    for (size_t depth = 1; depth > 0;) {
+      Level& level = levels_[depth - 1];
+      lseek(level.directory, level.next, SEEK_SET);
+      const ssize_t size =
+          syscall(SYS_getdents64, level.directory, buffer, sizeof(buffer));
+      if (size <= 0) {
+        close(level.directory);
+        if (level.lower >= 0) close(level.lower);
+        --depth;
+        continue;
+      }
+      bool is_deeper = false;
+      for (ssize_t offset = 0; offset < size && !is_deeper;) {
         const auto* entry = reinterpret_cast<dirent64*>(buffer + offset);
         offset += entry->d_reclen;
+        level.next = entry->d_off;
         if (strcmp(entry->d_name, ".") == 0 ||
             strcmp(entry->d_name, "..") == 0) {
           continue;
         }
         const size_t name = strlen(entry->d_name);
-        if (length + 1 + name > kMaxMessageText) continue;
-        change_.text[length] = '/';
-        memcpy(change_.text + length + 1, entry->d_name, name);
-        ReportEntry(directory, lower, entry->d_name, length + 1 + name);
+        const size_t length = level.length + 1 + name;
+        if (length > kMaxMessageText) continue;
+        change_.text[level.length] = '/';
+        memcpy(change_.text + level.length + 1, entry->d_name, name);
+        is_deeper = ReportEntry(level, entry->d_name, length, &levels_[depth]);
       }
+      if (is_deeper) ++depth;
     }
-    close(directory);
-    if (lower >= 0) close(lower);
   }
 
-  void ReportEntry(int directory, int lower, const char* name, size_t length) {
+  // Returns whether it is a directory, which is to be looked through then.
+  bool ReportEntry(const Level& level, const char* name, size_t length,
+                   Level* deeper) {
     using Kind = OverlayChange::Kind;
     struct stat info;
-    if (fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return;
-    Kind kind = Kind::kWritten;
-    if (S_ISDIR(info.st_mode)) {
-      const int upper = OpenDirectory(directory, name);
-      if (upper < 0) return;
-      struct stat before;
-      int below = -1;
-      // A directory that only leads to something changed isn't a change.
-      if (lower < 0 ||
-          fstatat(lower, name, &before, AT_SYMLINK_NOFOLLOW) != 0 ||
-          !S_ISDIR(before.st_mode) || IsOpaque(upper)) {
-        SendChange(Kind::kMadeDirectory, length);
-      } else {
-        below =
-            openat(lower, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (info.st_mode != before.st_mode || info.st_uid != before.st_uid ||
-            info.st_gid != before.st_gid || !SameAttributes(upper, below)) {
-          SendChange(Kind::kChangedDirectory, length);
-        }
-      }
-      ReportDirectory(upper, below, length);
-      return;
+    if (fstatat(level.directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      return false;
     }
-    // A character device 0:0 stands for a deleted name.
-    if (S_ISCHR(info.st_mode) && info.st_rdev == 0) kind = Kind::kDeleted;
-    SendChange(kind, length);
+    if (!S_ISDIR(info.st_mode)) {
+      // A character device 0:0 stands for a deleted name.
+      const bool deleted = S_ISCHR(info.st_mode) && info.st_rdev == 0;
+      SendChange(deleted ? Kind::kDeleted : Kind::kWritten, length);
+      return false;
+    }
+    const int upper = OpenDirectory(level.directory, name);
+    if (upper < 0) return false;
+    struct stat before;
+    int below = -1;
+    // A directory that only leads to something changed isn't a change.
+    if (level.lower < 0 ||
+        fstatat(level.lower, name, &before, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISDIR(before.st_mode) || IsOpaque(upper)) {
+      SendChange(Kind::kMadeDirectory, length);
+    } else {
+      below = openat(level.lower, name,
+                     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+      if (info.st_mode != before.st_mode || info.st_uid != before.st_uid ||
+          info.st_gid != before.st_gid || !SameAttributes(upper, below)) {
+        SendChange(Kind::kChangedDirectory, length);
+      }
+    }
+    *deeper = {upper, below, length, 0};
+    return true;
   }
 
   static int OpenDirectory(int directory, const char* name) {
@@ -749,6 +777,8 @@ class Init {
   bool ended_ = false;
   int wait_status_ = 0;
   Message change_ = {};
+  // Each has at least two bytes more of a path than the one before.
+  static inline Level levels_[kMaxMessageText / 2 + 1] = {};
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Overlays, fresh trees and hidden trees, and one inside another.
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -180,6 +181,26 @@ TEST(OverlayTest, ChangesAreListedWhereTheCommandCannotRead) {
       RunEntered(Overlay(tree), [&] { return system(script("").c_str()); });
   EXPECT_TRUE(entered.ok());
   EXPECT_EQ(Changes(entered, tree), changes);
+}
+
+TEST(OverlayTest, DirectoriesMayBeDeep) {
+  const Scratch scratch;
+  const std::string tree = scratch.Directory("tree");
+  InFork([&] {
+    struct rlimit limit;
+    ASSERT_EQ(getrlimit(RLIMIT_STACK, &limit), 0);
+    limit.rlim_cur = 256 << 10;
+    ASSERT_EQ(setrlimit(RLIMIT_STACK, &limit), 0);
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 100;
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    const Result result =
+        Shell(Overlay(tree), absl::StrCat("cd ", tree,
+                                          "; deep=$(printf d/%.0s $(seq 500)); "
+                                          "mkdir -p a $deep z $deep/x; "
+                                          "echo > ${deep}file; echo > end"));
+    EXPECT_EQ(result.overlay_changes.size(), 505U);
+  });
 }
 
 TEST(OverlayTest, NamesMayHoldAnything) {
