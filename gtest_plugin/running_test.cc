@@ -392,6 +392,12 @@ void RunningTest::Push(Event event) {
 
 void RunningTest::HandleTimer() {
   const absl::Duration passed = Passed();
+  if (slow_ < limit_ && passed >= slow_) {
+    Note(absl::StrCat(FullName(test_), " still runs after ",
+                      absl::FormatDuration(slow_), "; it is stopped after ",
+                      absl::FormatDuration(timeout_)));
+    slow_ = absl::InfiniteDuration();
+  }
   if (passed >= limit_) {
     if (!timed_out_) {
       timed_out_ = true;
@@ -401,11 +407,6 @@ void RunningTest::HandleTimer() {
     } else {
       StopHanging();
     }
-  } else if (passed >= slow_) {
-    Note(absl::StrCat(FullName(test_), " still runs after ",
-                      absl::FormatDuration(slow_), "; it is stopped after ",
-                      absl::FormatDuration(timeout_)));
-    slow_ = absl::InfiniteDuration();
   }
 }
 

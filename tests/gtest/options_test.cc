@@ -201,6 +201,12 @@ TEST(OptionsTest, SlowTestsAreNamed) {
   EXPECT_THAT(output.console,
               HasSubstr("encapsulate: ShortTest.Hangs still runs after 10ms; "
                         "it is stopped after 2s\n"));
+  // Also where the program gets no processor until it is too late.
+  const Output late = RunOptions("ShortTest.*", {"ENCAPSULATE_SLOW=199999us",
+                                                 "ENCAPSULATE_TIMEOUT=200ms"});
+  EXPECT_THAT(late.console,
+              HasSubstr("encapsulate: ShortTest.Hangs still runs after "
+                        "199.999ms; it is stopped after 200ms\n"));
 }
 
 TEST(OptionsTest, NetworkMayBeTheHosts) {
