@@ -29,6 +29,20 @@ int64_t ReadNumber(const char* path) {
   return file ? number : -1;
 }
 
+// Whether `id` is in the map of this process's user namespace; if there is none
+// to read, it is (user_namespaces(7), EPERM).
+bool IsMapped(const char* map, int64_t id) {
+  std::ifstream file(map);
+  if (!file) return true;
+  int64_t inside = 0;
+  int64_t outside = 0;
+  int64_t count = 0;
+  while (file >> inside >> outside >> count) {
+    if (id >= inside && id - inside < count) return true;
+  }
+  return false;
+}
+
 // Whether two links of /proc lead to the same thing; if in doubt, they do.
 bool AreSame(const char* one, const char* other) {
   struct stat first;
@@ -105,6 +119,11 @@ Cause WhyNoNamespaces(int error) {
       return {"this is a chroot, in which the kernel gives none",
               "use pivot_root, a container or a mount namespace in place of "
               "chroot"};
+    }
+    if (!IsMapped("/proc/self/uid_map", geteuid()) ||
+        !IsMapped("/proc/self/gid_map", getegid())) {
+      return {"this user, or its group, has no id in its own user namespace",
+              "map it there, for unshare(1) with --map-current-user"};
     }
     if (ReadNumber("/proc/sys/kernel/unprivileged_userns_clone") == 0) {
       return {"this host has turned them off",

@@ -116,6 +116,12 @@ const Case kCases[] = {
      "probably a container's seccomp profile: operation not permitted "
      "(EPERM); hint: let the container use user namespaces, for "
      "Docker with --security-opt seccomp=unconfined"},
+    {"UserWithoutAnId",
+     [] { MustWork(unshare(CLONE_NEWUSER), "unshare"); },
+     "cannot make namespaces: this user, or its group, has no id in its own "
+     "user namespace: operation not permitted (EPERM); hint: map it there, for "
+     "unshare(1) with --map-current-user",
+     {"", "/bin/true"}},
     {"NamespacesTurnedOffByDebiansSwitch",
      [] {
        BecomeHostWith("unprivileged_userns_clone", "0");
