@@ -24,7 +24,9 @@ enum class Outcome {
   kTimedOut,  // Limits::timeout passed; exit_code or signal say how it ended
 };
 
-// A limit that ended the command or was run into while it ran.
+// A limit that ended the command or was run into while it ran. kCpuTime and
+// kFileSize are known by the signal that ended the command itself (SIGXCPU and
+// SIGXFSZ), kMemory and kProcesses by a cgroup: RLIMIT_NPROC doesn't tell.
 enum class LimitHit { kCpuTime, kFileSize, kMemory, kProcesses };
 
 // A process that was still there when the command had ended, and was killed.
