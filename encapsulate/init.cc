@@ -393,6 +393,7 @@ class Init {
     struct signalfd_siginfo ignored;
     while (read(signals_, &ignored, sizeof(ignored)) > 0) {
     }
+    NoteCpuTime();
     for (;;) {
       siginfo_t info = {};
       if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG) != 0 ||
@@ -408,6 +409,33 @@ class Init {
       wait_status_ =
           info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
     }
+  }
+
+  // SIGKILL may come from elsewhere. What the command itself used can be read
+  // until it is reaped.
+  void NoteCpuTime() {
+    for (const ResourceLimit& limit : plan_.limits) {
+      if (limit.resource != RLIMIT_CPU || plan_.command.empty()) continue;
+      siginfo_t info = {};
+      if (waitid(P_PID, static_cast<id_t>(command_), &info,
+                 WEXITED | WNOHANG | WNOWAIT) != 0 ||
+          info.si_pid == 0) {
+        return;
+      }
+      used_cpu_time_ = CpuTime(command_) >= limit.soft;
+    }
+  }
+
+  // In seconds, rounded down; 0 if it isn't known.
+  static uint64_t CpuTime(int pid) {
+    const int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0) return 0;
+    char stat[512];
+    const size_t size = ReadProcFile(proc, pid, "stat", stat, sizeof(stat));
+    close(proc);
+    if (size == 0) return 0;
+    const uint64_t ticks = StatField(stat, 14) + StatField(stat, 15);
+    return ticks / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
   }
 
   void Tell(MessageKind kind, int number) {
@@ -484,7 +512,8 @@ class Init {
     message.kind = MessageKind::kEnded;
     message.number = wait_status_;
     message.count = static_cast<uint32_t>(leftovers);
-    message.flags = timed_out_ ? kEndedTimedOut : 0;
+    message.flags = (timed_out_ ? kEndedTimedOut : 0) |
+                    (used_cpu_time_ ? kEndedUsedCpuTime : 0);
     message.wall_nanoseconds = wall;
     getrusage(RUSAGE_CHILDREN, &message.usage);
     if (SendMessage(control_, message) && plan_.command.empty()) AwaitLeave();
@@ -547,22 +576,25 @@ class Init {
     return length;
   }
 
+  // A number of proc_pid_stat(5), counted from 1 as there; 0 if there is none.
+  static uint64_t StatField(const char* stat, int number) {
+    // "pid (name) state ...", and the name may hold anything.
+    const char* field = strrchr(stat, ')');
+    for (int i = 2; i < number && field != nullptr; ++i) {
+      field = strchr(field + 1, ' ');
+    }
+    return field != nullptr ? strtoul(field, nullptr, 10) : 0;
+  }
+
   // Neither a zombie nor on its way there by itself (proc_pid_stat(5)).
   static bool IsAlive(int proc, int pid) {
     constexpr unsigned long kExiting = 0x4;  // PF_EXITING (sched.h)
     char stat[512];
     if (ReadProcFile(proc, pid, "stat", stat, sizeof(stat)) == 0) return false;
-    // "pid (name) state ...", and the name may hold anything.
-    const char* field = strrchr(stat, ')');
-    if (field == nullptr || field[1] != ' ') return false;
-    const char state = field[2];
-    // Counted from the name's end.
-    constexpr int kFlagsField = 7;
-    for (int i = 0; i < kFlagsField && field != nullptr; ++i) {
-      field = strchr(field + 1, ' ');
-    }
-    const unsigned long flags =
-        field != nullptr ? strtoul(field, nullptr, 10) : kExiting;
+    const char* name_end = strrchr(stat, ')');
+    if (name_end == nullptr || name_end[1] != ' ') return false;
+    const char state = name_end[2];
+    const uint64_t flags = StatField(stat, 9);
     return state != 'Z' && state != 'X' && (flags & kExiting) == 0;
   }
 
@@ -774,6 +806,7 @@ class Init {
   int64_t started_ = 0;
   int64_t deadline_ = 0;
   bool timed_out_ = false;
+  bool used_cpu_time_ = false;
   bool ended_ = false;
   int wait_status_ = 0;
   Message change_ = {};

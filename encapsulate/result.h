@@ -25,8 +25,9 @@ enum class Outcome {
 };
 
 // A limit that ended the command or was run into while it ran. kCpuTime and
-// kFileSize are known by the signal that ended the command itself (SIGXCPU and
-// SIGXFSZ), kMemory and kProcesses by a cgroup: RLIMIT_NPROC doesn't tell.
+// kFileSize are those that ended the command itself, by SIGXCPU and SIGXFSZ, or
+// by the SIGKILL that follows SIGXCPU (which isn't told of a child of Enter()).
+// kMemory and kProcesses are known by a cgroup: RLIMIT_NPROC doesn't tell.
 enum class LimitHit { kCpuTime, kFileSize, kMemory, kProcesses };
 
 // A process that was still there when the command had ended, and was killed.

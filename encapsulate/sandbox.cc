@@ -626,20 +626,24 @@ void Process::Kill() {
 
 namespace {
 
-void SetEnd(int wait_status, bool timed_out, Result* result) {
+void SetEnd(int wait_status, uint32_t flags, Result* result) {
   if (WIFSIGNALED(wait_status)) {
     result->outcome = Outcome::kSignaled;
     result->signal = WTERMSIG(wait_status);
-    if (result->signal == SIGXCPU) {
-      result->limits_hit.push_back(LimitHit::kCpuTime);
-    } else if (result->signal == SIGXFSZ) {
-      result->limits_hit.push_back(LimitHit::kFileSize);
-    }
   } else {
     result->outcome = Outcome::kExited;
     result->exit_code = WEXITSTATUS(wait_status);
   }
-  if (timed_out) result->outcome = Outcome::kTimedOut;
+  if ((flags & kEndedTimedOut) != 0) result->outcome = Outcome::kTimedOut;
+  // What ignores the first signal gets the other.
+  const bool outlived =
+      result->signal == SIGKILL && (flags & kEndedUsedCpuTime) != 0;
+  if (result->signal == SIGXCPU || outlived) {
+    result->limits_hit.push_back(LimitHit::kCpuTime);
+  }
+  if (result->signal == SIGXFSZ) {
+    result->limits_hit.push_back(LimitHit::kFileSize);
+  }
 }
 
 void AddLeftover(const Message& message, Result* result) {
@@ -701,7 +705,7 @@ bool Process::Listen() {
       return true;
     case MessageKind::kEnded:
       state_->known = true;
-      SetEnd(message.number, (message.flags & kEndedTimedOut) != 0, result);
+      SetEnd(message.number, message.flags, result);
       result->usage = message.usage;
       result->leftover_count = static_cast<int>(message.count);
       result->wall_time = absl::Nanoseconds(message.wall_nanoseconds);
@@ -771,7 +775,7 @@ absl::StatusOr<Result> Process::Wait() {
   const bool memory_ran_out =
       absl::c_linear_search(result.limits_hit, LimitHit::kMemory);
   if (!known && (state_->killed || memory_ran_out)) {
-    SetEnd(SIGKILL, /*timed_out=*/false, &result);
+    SetEnd(SIGKILL, /*flags=*/0, &result);
     known = true;
   }
   if (state_->foreground != nullptr) {

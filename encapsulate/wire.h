@@ -83,6 +83,7 @@ struct StepRecord {
 
 inline constexpr size_t kMaxMessageText = 8192;
 inline constexpr uint32_t kEndedTimedOut = 1;
+inline constexpr uint32_t kEndedUsedCpuTime = 2;
 
 struct Message {
   MessageKind kind;

@@ -46,6 +46,17 @@ TEST(LimitsTest, CpuTimeEndsABusyCommand) {
   EXPECT_EQ(Shell(options, "ulimit -t").output, "1\n") << "rounded up";
 }
 
+TEST(LimitsTest, CpuTimeIsToldOfACommandThatIgnoresIt) {
+  Options options;
+  options.limits.cpu_time = absl::Seconds(1);
+  const Ran stubborn = Shell(options, "trap '' XCPU; while :; do :; done");
+  EXPECT_EQ(stubborn.result.signal, SIGKILL);
+  EXPECT_TRUE(WasHit(stubborn, LimitHit::kCpuTime));
+  const Ran killed = Shell(options, "kill -9 $$");
+  EXPECT_EQ(killed.result.signal, SIGKILL);
+  EXPECT_TRUE(killed.result.limits_hit.empty());
+}
+
 TEST(LimitsTest, FilesGrowUpToTheirLimit) {
   const Scratch scratch;
   Options options = Writable({scratch.path()});
