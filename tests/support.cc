@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,7 +28,9 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/types/optional.h"
 #include "encapsulate/sandbox.h"
@@ -349,6 +352,19 @@ int CountMounts() {
   int count = 0;
   for (std::string line; std::getline(table, line);) ++count;
   return count;
+}
+
+bool LinuxIsAtLeast(int major, int minor) {
+  struct utsname system = {};
+  uname(&system);
+  const std::vector<std::string> numbers =
+      absl::StrSplit(system.release, absl::ByAnyChar(".-"));
+  int own_major = 0;
+  int own_minor = 0;
+  EXPECT_TRUE(numbers.size() >= 2 && absl::SimpleAtoi(numbers[0], &own_major) &&
+              absl::SimpleAtoi(numbers[1], &own_minor))
+      << system.release;
+  return std::make_pair(own_major, own_minor) >= std::make_pair(major, minor);
 }
 
 int CountChildren() {

@@ -120,6 +120,13 @@ void RefuseSystemCalls(const std::vector<int>& numbers, int error);
 // As on a kernel without them: ENOSYS.
 void ForgetSystemCalls(const std::vector<int>& numbers);
 
+// Whether the kernel is Linux MAJOR.MINOR or newer.
+bool LinuxIsAtLeast(int major, int minor);
+// What newer kernels than the oldest that will do have brought: overlays in
+// user namespaces, stacks of violations.
+inline bool HasOverlays() { return LinuxIsAtLeast(5, 11); }
+inline bool HasStacks() { return LinuxIsAtLeast(5, 19); }
+
 // Of this process: open descriptors; lines of mountinfo; children that are
 // alive or zombies.
 int CountDescriptors();

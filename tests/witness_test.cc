@@ -369,11 +369,12 @@ TEST(WitnessTest, ExecutedProgramsAreNamed) {
     EXPECT_EQ(violation.pid, 2);
     EXPECT_EQ(violation.tid, 2);
     EXPECT_FALSE(violation.program.empty());
-    EXPECT_GE(violation.stack.size(), 3U);
+    EXPECT_EQ(violation.stack.size() >= 3U, HasStacks());
   }
 }
 
 TEST(WitnessTest, StacksHaveFunctionsAndLines) {
+  if (!HasStacks()) GTEST_SKIP() << "this kernel has none";
   REQUIRE_HOST(CanCompile(), "no g++ here");
   const Scratch scratch;
   const std::string source =
@@ -421,6 +422,7 @@ __attribute__((noinline)) void RaiseIt() {
 }
 
 TEST(WitnessTest, StacksGoThroughSignalHandlers) {
+  if (!HasStacks()) GTEST_SKIP() << "this kernel has none";
   Result result = RunEntered(Watching(), [] {
     static char stack[65536];
     const stack_t other = {stack, 0, sizeof(stack)};
