@@ -173,6 +173,14 @@ void MountOverlay(int report) {
                     "lowerdir=lower,upperdir=upper,workdir=work,userxattr"));
 }
 
+// What an overlay does with a directory of the tree it has to mark, by an
+// attribute of its own copy.
+void DeleteInOverlay(int report) {
+  MountOverlay(report);
+  Try(report, mkdir("lower/directory", 0755));
+  Try(report, rmdir("merged/directory"));
+}
+
 // Makes a call fail in a way that a kernel without it would not.
 HostFeature CheckCall(absl::string_view name, HostSupport otherwise,
                       long result, absl::string_view reason,
@@ -307,6 +315,17 @@ std::vector<HostFeature> CheckHost() {
                     "in user namespaces",
                     "use Linux 5.11 or newer, or --tmpfs"};
               }));
+    if (features.back().support == HostSupport::kOk) {
+      features.push_back(
+          Judge("directories in overlays", HostSupport::kUnavailable,
+                TryInChild(kMounts, DeleteInOverlay), [](int) {
+                  return Cause{
+                      "in --overlay, directories can't be deleted or moved, "
+                      "nor made where something was deleted: this kernel's "
+                      "tmpfs has no attributes to mark them with",
+                      "use Linux 6.6 or newer, or a copy of the tree"};
+                }));
+    }
   }
   for (HostFeature& feature : CheckCalls()) {
     features.push_back(std::move(feature));

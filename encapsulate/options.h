@@ -106,7 +106,9 @@ struct Options {
   // or lie in another fresh or hidden directory.
   std::vector<Tmpfs> tmpfs;
   // Trees in which writing succeeds and is thrown away (overlayfs, Linux 5.11
-  // for ordinary users). Trees with other mounts in them are refused.
+  // for ordinary users). Before Linux 6.6, directories of the tree can't be
+  // deleted or moved, nor made where something was deleted (EIO). Trees with
+  // other mounts in them are refused.
   std::vector<std::string> overlay;
   // Directories that look empty and files that look empty.
   std::vector<std::string> hidden;

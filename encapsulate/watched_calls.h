@@ -33,7 +33,7 @@ enum class When : uint8_t {
   kAlways,
   // The open(2) flags ask for more than reading.
   kWriting,
-  // The pointer isn't null.
+  // The argument isn't 0: a pointer is given, something is turned on.
   kGiven,
   // One of the namespaces of clone(2) and unshare(2).
   kNamespaces,

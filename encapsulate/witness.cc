@@ -114,9 +114,10 @@ int IndexOf(const Call& call, char operand) {
 }
 
 // Where the sandbox shows an empty file, the host has a socket or a FIFO.
-bool IsMaskedFifo(const PathTarget& target) {
+bool IsMasked(const PathTarget& target, mode_t type) {
   struct stat info;
-  return lstat(target.path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+  return lstat(target.path.c_str(), &info) == 0 &&
+         (info.st_mode & S_IFMT) == type;
 }
 
 }  // namespace
@@ -327,8 +328,9 @@ Witness::Verdict Witness::JudgeFile(const ThreadView& thread, const Call& call,
     case Place::kNowhere:
       return {};
     case Place::kWritable:
-      // A file that stays in one place can't be moved to another.
-      if (letter == 'e') *predicted = EXDEV;
+      // Neither can a file be moved from a place that is read-only to this one,
+      // nor the other way round.
+      if (letter == 'e' || letter == 't') *predicted = EXDEV;
       return {};
     case Place::kUnknown:
       return Suspect(Rule::kWrite, target.path, 0);
@@ -368,8 +370,9 @@ Witness::Verdict Witness::JudgeOpen(uint64_t flags, const PathTarget& target) {
       return Refuse(Rule::kFifo, target.path, EACCES);
     case S_IFREG:
       if (!read_only) return {};
-      return Suspect(IsMaskedFifo(target) ? Rule::kFifo : Rule::kWrite,
-                     target.path, EROFS);
+      return IsMasked(target, S_IFIFO)
+                 ? Suspect(Rule::kFifo, target.path, EACCES)
+                 : Suspect(Rule::kWrite, target.path, EROFS);
     default:
       return {};
   }
@@ -411,7 +414,8 @@ Witness::Verdict Witness::JudgeSocketPath(const ThreadView& thread, bool binds,
       // It was made, or found its way here, after the others were masked.
       return Refuse(Rule::kHostSocket, target.path, ECONNREFUSED);
     case S_IFREG:
-      return Suspect(Rule::kHostSocket, target.path, ECONNREFUSED);
+      return Suspect(Rule::kHostSocket, target.path,
+                     IsMasked(target, S_IFSOCK) ? EACCES : ECONNREFUSED);
     default:
       return {};
   }

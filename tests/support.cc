@@ -41,6 +41,8 @@ namespace {
 
 constexpr int kSkipped = 77;
 
+constexpr unsigned kWaitKillable = 1U << 5;  // ..._FLAG_WAIT_KILLABLE_RECV
+
 std::string Environment(const char* name) {
   const char* value = getenv(name);
   return value == nullptr ? "" : value;
@@ -313,6 +315,17 @@ void BindMount(const std::string& source, const std::string& target) {
       << source << " at " << target << ": " << strerror(errno);
 }
 
+namespace {
+
+void Filter(std::vector<sock_filter>* program) {
+  const sock_fprog filter = {static_cast<unsigned short>(program->size()),
+                             program->data()};
+  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter), 0);
+}
+
+}  // namespace
+
 void RefuseSystemCalls(const std::vector<int>& numbers, int error) {
   std::vector<sock_filter> program = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
@@ -323,10 +336,7 @@ void RefuseSystemCalls(const std::vector<int>& numbers, int error) {
         BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)));
   }
   program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-  const sock_fprog filter = {static_cast<unsigned short>(program.size()),
-                             program.data()};
-  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-  ASSERT_EQ(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter), 0);
+  Filter(&program);
 }
 
 void ForgetSystemCalls(const std::vector<int>& numbers) {
@@ -354,17 +364,44 @@ int CountMounts() {
   return count;
 }
 
-bool LinuxIsAtLeast(int major, int minor) {
+namespace {
+
+bool LinuxIsAtLeast(int wanted_major, int wanted_minor) {
   struct utsname system = {};
   uname(&system);
   const std::vector<std::string> numbers =
       absl::StrSplit(system.release, absl::ByAnyChar(".-"));
-  int own_major = 0;
-  int own_minor = 0;
-  EXPECT_TRUE(numbers.size() >= 2 && absl::SimpleAtoi(numbers[0], &own_major) &&
-              absl::SimpleAtoi(numbers[1], &own_minor))
+  int major = 0;
+  int minor = 0;
+  EXPECT_TRUE(numbers.size() >= 2 && absl::SimpleAtoi(numbers[0], &major) &&
+              absl::SimpleAtoi(numbers[1], &minor))
       << system.release;
-  return std::make_pair(own_major, own_minor) >= std::make_pair(major, minor);
+  return std::make_pair(major, minor) >=
+         std::make_pair(wanted_major, wanted_minor);
+}
+
+}  // namespace
+
+bool HasOverlays() { return LinuxIsAtLeast(5, 11); }
+
+bool OverlaysLoseDirectories() { return LinuxIsAtLeast(6, 6); }
+
+bool HasStacks() {
+  // Without a program EFAULT is the best that can come of it.
+  syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+          SECCOMP_FILTER_FLAG_NEW_LISTENER | kWaitKillable, nullptr);
+  return errno == EFAULT;
+}
+
+void ForgetStacks() {
+  std::vector<sock_filter> program = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[1])),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, kWaitKillable, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  Filter(&program);
 }
 
 int CountChildren() {

@@ -120,12 +120,16 @@ void RefuseSystemCalls(const std::vector<int>& numbers, int error);
 // As on a kernel without them: ENOSYS.
 void ForgetSystemCalls(const std::vector<int>& numbers);
 
-// Whether the kernel is Linux MAJOR.MINOR or newer.
-bool LinuxIsAtLeast(int major, int minor);
-// What newer kernels than the oldest that will do have brought: overlays in
-// user namespaces, stacks of violations.
-inline bool HasOverlays() { return LinuxIsAtLeast(5, 11); }
-inline bool HasStacks() { return LinuxIsAtLeast(5, 19); }
+// Whether users may have overlays (Linux 5.11).
+bool HasOverlays();
+// Whether directories can be deleted in them (Linux 6.6).
+bool OverlaysLoseDirectories();
+
+// Whether violations have stacks, and the errno that the call got (Linux 5.19).
+bool HasStacks();
+
+// As on a kernel where they don't.
+void ForgetStacks();
 
 // Of this process: open descriptors; lines of mountinfo; children that are
 // alive or zombies.

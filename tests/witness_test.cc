@@ -498,7 +498,7 @@ TEST(WitnessTest, WhatFailsForOtherReasonsIsSilent) {
   }
 }
 
-TEST(WitnessTest, SocketsAndFifosOfTheHostAreRefused) {
+void ReachForSocketsAndFifos() {
   const Scratch scratch;
   const std::string inside = scratch.Directory("inside");
   const UnixServer masked(scratch / "masked");
@@ -550,6 +550,14 @@ TEST(WitnessTest, SocketsAndFifosOfTheHostAreRefused) {
       absl::StrCat("fifo ", late_fifo, " EACCES"),
   };
   EXPECT_EQ(got, wanted);
+}
+
+TEST(WitnessTest, SocketsAndFifosOfTheHostAreRefused) {
+  ReachForSocketsAndFifos();
+  InFork([] {
+    ForgetStacks();
+    ReachForSocketsAndFifos();
+  });
 }
 
 TEST(WitnessTest, ExceptionsAreCounted) {
