@@ -1,36 +1,30 @@
 #include "gtest_plugin/channel.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-
 namespace encapsulate {
 namespace {
-
-struct Header {
-  RecordKind kind;
-  uint32_t size;  // of the whole record
-  int64_t numbers[3];
-  int64_t text_sizes[2];  // -1: no text
-};
-
-constexpr size_t kAlignment = alignof(Header);
 
 // Low numbers are the test's, which would get other ones in this process than
 // in an ordinary run.
 constexpr int kLowestDescriptor = 700;
+
+// Of the memory, which stays a channel's from one test to the next.
+constexpr size_t kKeptSize = size_t{1} << 20;
 
 constexpr char kRingByte = '!';
 constexpr char kReportByte = 'r';
@@ -43,12 +37,14 @@ UniqueFd MoveUp(UniqueFd fd) {
 }  // namespace
 
 struct Channel::Shared {
+  // Numbers: what a stray write leaves there is a value of their type too.
   std::atomic<uint64_t> committed;
-  std::atomic<bool> writing;
-  std::atomic<bool> overflowed;
+  std::atomic<uint32_t> writing;
+  std::atomic<uint32_t> overflowed;
   std::atomic<uint32_t> report_size;
+  std::atomic<uint32_t> answer;  // an Answer
   char report[kReportSize];
-  alignas(kAlignment) char records[kRecordsSize];
+  alignas(kRecordAlignment) char records[kRecordsSize];
 };
 
 Channel::~Channel() {
@@ -64,23 +60,26 @@ absl::Status Channel::Open() {
       return absl::ErrnoToStatus(errno, "cannot map memory for results");
     }
     shared_ = static_cast<Shared*>(memory);
-  } else if (shared_->committed > (size_t{1} << 20)) {
-    // Gives the pages back; they read as zeros again.
-    madvise(shared_, sizeof(Shared), MADV_REMOVE);
+  } else {
+    // Gives back the pages but for the first ones, whatever the last test says
+    // of how many it has used.
+    madvise(reinterpret_cast<char*>(shared_) + kKeptSize,
+            sizeof(Shared) - kKeptSize, MADV_REMOVE);
   }
   madvise(shared_, sizeof(Shared), MADV_DOFORK);
   shared_->committed = 0;
-  shared_->writing = false;
-  shared_->overflowed = false;
+  shared_->writing = 0;
+  shared_->overflowed = 0;
   shared_->report_size = 0;
-  seen_ = 0;
+  shared_->answer = 0;
+  reader_ = RecordReader(shared_->records, kRecordsSize);
 
-  int sockets[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
-    return absl::ErrnoToStatus(errno, "cannot make a socket pair");
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot make a pipe");
   }
-  bell_ = UniqueFd(sockets[0]);
-  child_bell_ = MoveUp(UniqueFd(sockets[1]));
+  bell_ = UniqueFd(ends[0]);
+  child_bell_ = MoveUp(UniqueFd(ends[1]));
   struct stat info = {};
   fstat(child_bell_.get(), &info);
   bell_device_ = info.st_dev;
@@ -107,9 +106,9 @@ void Channel::Append(RecordKind kind, const int64_t (&numbers)[3],
                      const char* text, const char* other_text) {
   // Results come one at a time, under GoogleTest's mutex; only the process's
   // death can come in between, and may be lost then.
-  if (shared_->writing.exchange(true)) return;
-  Header header = {};
-  header.kind = kind;
+  if (shared_->writing.exchange(1) != 0) return;
+  RecordHeader header = {};
+  header.kind = static_cast<uint32_t>(kind);
   memcpy(header.numbers, numbers, sizeof(numbers));
   const char* const texts[] = {text, other_text};
   size_t size = sizeof(header);
@@ -119,10 +118,10 @@ void Channel::Append(RecordKind kind, const int64_t (&numbers)[3],
     if (texts[i] != nullptr) size += static_cast<size_t>(header.text_sizes[i]);
   }
   const size_t start = shared_->committed;
-  size = (size + kAlignment - 1) / kAlignment * kAlignment;
-  if (size > kRecordsSize - start) {
-    shared_->overflowed = true;
-    shared_->writing = false;
+  size = (size + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+  if (start > kRecordsSize || size > kRecordsSize - start) {
+    shared_->overflowed = 1;
+    shared_->writing = 0;
     return;
   }
   header.size = static_cast<uint32_t>(size);
@@ -136,7 +135,7 @@ void Channel::Append(RecordKind kind, const int64_t (&numbers)[3],
     to += length;
   }
   shared_->committed = start + size;
-  shared_->writing = false;
+  shared_->writing = 0;
 }
 
 // A test that closes every descriptor may have got this number again.
@@ -148,14 +147,16 @@ bool Channel::HasBell() const {
 
 Answer Channel::Ring() {
   if (!HasBell()) return Answer::kNobody;
-  char byte = kRingByte;
-  while (send(child_bell_.get(), &byte, 1, MSG_NOSIGNAL) < 0) {
+  shared_->answer = 0;
+  // A bell that is full rings too.
+  while (write(child_bell_.get(), &kRingByte, 1) < 0 && errno != EAGAIN) {
     if (errno != EINTR) return Answer::kNobody;
   }
+  // If the program ends, so does this process.
   for (;;) {
-    const ssize_t size = recv(child_bell_.get(), &byte, 1, 0);
-    if (size == 1) return static_cast<Answer>(byte);
-    if (size == 0 || errno != EINTR) return Answer::kNobody;
+    const uint32_t answer = shared_->answer;
+    if (answer != 0) return static_cast<Answer>(answer);
+    syscall(SYS_futex, &shared_->answer, FUTEX_WAIT, 0, nullptr, nullptr, 0);
   }
 }
 
@@ -168,39 +169,29 @@ void Channel::AddToReport(const char* text, size_t size) {
 
 void Channel::Announce() {
   if (!HasBell()) return;
-  static_cast<void>(
-      send(child_bell_.get(), &kReportByte, 1, MSG_NOSIGNAL | MSG_DONTWAIT));
+  static_cast<void>(write(child_bell_.get(), &kReportByte, 1) == 1);
 }
 
 Channel::Heard Channel::Hear() {
-  char byte;
-  const ssize_t size = recv(bell_.get(), &byte, 1, MSG_DONTWAIT);
-  if (size == 1) return byte == kReportByte ? Heard::kReport : Heard::kRing;
+  Heard heard;
+  char bytes[4096];
+  const ssize_t size = read(bell_.get(), bytes, sizeof(bytes));
   if (size == 0) bell_.Reset();
-  return Heard::kNothing;
+  for (ssize_t i = 0; i < size; ++i) {
+    heard.ring |= bytes[i] == kRingByte;
+    heard.report |= bytes[i] == kReportByte;
+  }
+  return heard;
 }
 
 void Channel::Reply(Answer answer) {
-  const char byte = static_cast<char>(answer);
-  static_cast<void>(send(bell_.get(), &byte, 1, MSG_NOSIGNAL));
+  shared_->answer = static_cast<uint32_t>(answer);
+  syscall(SYS_futex, &shared_->answer, FUTEX_WAKE, INT_MAX, nullptr, nullptr,
+          0);
 }
 
 absl::optional<Record> Channel::Next() {
-  const size_t end = shared_->committed;
-  if (seen_ >= end) return absl::nullopt;
-  Header header;
-  memcpy(&header, shared_->records + seen_, sizeof(header));
-  Record record;
-  record.kind = header.kind;
-  memcpy(record.numbers, header.numbers, sizeof(record.numbers));
-  const char* from = shared_->records + seen_ + sizeof(header);
-  for (int i = 0; i < 2; ++i) {
-    if (header.text_sizes[i] < 0) continue;
-    record.texts[i].assign(from, static_cast<size_t>(header.text_sizes[i]));
-    from += header.text_sizes[i];
-  }
-  seen_ += header.size;
-  return record;
+  return reader_.Next(shared_->committed);
 }
 
 std::string Channel::Report() const {
@@ -208,7 +199,7 @@ std::string Channel::Report() const {
   return std::string(shared_->report, std::min(size, kReportSize));
 }
 
-bool Channel::overflowed() const { return shared_->overflowed; }
+bool Channel::overflowed() const { return shared_->overflowed != 0; }
 
 std::unique_ptr<Channel> ChannelPool::Take() {
   if (channels_.empty()) return std::make_unique<Channel>();

@@ -1,10 +1,15 @@
 // How the process of a test tells its parent what happens.
 //
 // Records go into a log in shared memory, which survives whatever the test
-// does to its descriptors, and a crash keeps what came before it. A socket is
+// does to its descriptors, and a crash keeps what came before it. A pipe is
 // only the bell: the child rings after a record and waits until the parent has
 // dealt with it, so that what both print comes in order. The end of a test is
 // a record of its own, never the end of a stream.
+//
+// Nothing that the child does makes the parent wait: it reads the bell without
+// waiting and answers by a word in the shared memory (futex(2)), and what is in
+// that memory is bounded and checked (records.h). A pipe carries no
+// descriptors, so none gets out of the sandbox.
 #ifndef GTEST_PLUGIN_CHANNEL_H_
 #define GTEST_PLUGIN_CHANNEL_H_
 
@@ -20,29 +25,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "encapsulate/unique_fd.h"
+#include "gtest_plugin/records.h"
 
 namespace encapsulate {
-
-enum class RecordKind : uint32_t {
-  kResult,    // numbers: type, line; texts: file, message
-  kProperty,  // texts: key, value
-  kDone,      // numbers: elapsed time in us
-  kSignal,    // a signal that ends the process; numbers: signal, code, address
-  kExit,      // exit() was called; numbers: status
-  kStray,     // a process that the test had forked came back; numbers: pid
-  kDeath,     // a sanitizer ends the process
-  // ExpectBlocked begins; numbers: its own, rule, line; texts: target, file
-  kBeginExpected,
-  kEndExpected,  // and ends; numbers: its own
-};
-
-// clang-tidy 14 trips over the arrays' hidden loop variable.
-// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming)
-struct Record {
-  RecordKind kind = RecordKind::kDone;
-  int64_t numbers[3] = {};
-  std::string texts[2];  // empty if there is none
-};
 
 // What the parent says when it has dealt with a record.
 enum class Answer : char {
@@ -50,7 +35,7 @@ enum class Answer : char {
   kThrow = 't',    // a listener threw testing::AssertionException
   kBlocked = 'b',  // what was expected has been attempted, and blocked
   kNothing = 'n',  // it hasn't
-  kNobody = '\0',  // the bell is gone
+  kNobody = '\0',  // none yet, or the bell is gone
 };
 
 class Channel {
@@ -99,13 +84,18 @@ class Channel {
   // The parent's end of the bell: readable when the child rang. -1 once the
   // child's end is gone.
   int bell() const { return bell_.get(); }
-  enum class Heard { kNothing, kRing, kReport };
+  struct Heard {
+    bool ring = false;
+    bool report = false;
+  };
   // Takes in what made the bell readable.
   Heard Hear();
   void Reply(Answer answer);
 
   // The next record that the parent hasn't seen.
   absl::optional<Record> Next();
+  // Why there are no more records to be had; "" if there may be.
+  const std::string& damage() const { return reader_.damage(); }
   std::string Report() const;
   bool overflowed() const;
 
@@ -115,7 +105,7 @@ class Channel {
   bool HasBell() const;
 
   Shared* shared_ = nullptr;
-  size_t seen_ = 0;
+  RecordReader reader_;
   UniqueFd bell_;
   UniqueFd child_bell_;
   dev_t bell_device_ = 0;

@@ -50,6 +50,10 @@ constexpr size_t kMostShown = 20;
 // For the report of a test that hangs.
 constexpr absl::Duration kReportPatience = absl::Seconds(10);
 constexpr size_t kStepsShown = 4;
+// Of a test's ExpectBlocked that haven't ended: each attempt is compared with
+// all of them.
+constexpr size_t kMostExpectedBytes = size_t{64} << 10;
+constexpr size_t kMostStrays = 64;
 
 std::string SignalText(int signal) {
   const char* const meaning = strsignal(signal);
@@ -291,7 +295,8 @@ void RunningTest::Note(std::string line) { Push(Notice{std::move(line)}); }
 RunningTest::PollSet RunningTest::Polls() const {
   // The bell, the process, the streams. poll(2) leaves out what is negative.
   const std::array<int, 4> process = process_->event_descriptors();
-  PollSet polls = {{{channel_->bell(), POLLIN, 0},
+  // While the test waits for an answer, it has no reason to ring.
+  PollSet polls = {{{waits_ ? -1 : channel_->bell(), POLLIN, 0},
                     {process[0], POLLIN, 0},
                     {process[1], POLLIN, 0},
                     {process[2], POLLIN, 0},
@@ -315,29 +320,27 @@ absl::Duration RunningTest::UntilTimer() const {
 }
 
 void RunningTest::Handle(const struct pollfd* polls) {
-  if (polls[0].revents != 0) {
-    switch (channel_->Hear()) {
-      case Channel::Heard::kRing:
-        TakeOutput();
-        TakeRecords();
-        waits_ = true;
-        break;
-      case Channel::Heard::kReport:
-        StopHanging();
-        break;
-      case Channel::Heard::kNothing:
-        break;
-    }
-  } else {
-    if (polls[5].revents != 0 || polls[6].revents != 0) TakeOutput();
-    const bool process_has = polls[1].revents != 0 || polls[2].revents != 0 ||
-                             polls[3].revents != 0 || polls[4].revents != 0;
-    if (process_has && !process_->Handle()) {
-      End();
-      return;
-    }
+  // A bell that rings without end mustn't hide the rest.
+  if (polls[0].revents != 0) HandleBell();
+  if (polls[5].revents != 0 || polls[6].revents != 0) TakeOutput();
+  const bool process_has = polls[1].revents != 0 || polls[2].revents != 0 ||
+                           polls[3].revents != 0 || polls[4].revents != 0;
+  if (process_has && !process_->Handle()) {
+    End();
+    return;
   }
   if (!paused()) HandleTimer();
+}
+
+void RunningTest::HandleBell() {
+  const Channel::Heard heard = channel_->Hear();
+  if (heard.ring) {
+    TakeOutput();
+    TakeRecords();
+    waits_ = true;
+  }
+  // One that nobody has asked for means nothing.
+  if (heard.report && timed_out_) StopHanging();
 }
 
 void RunningTest::Pause() {
@@ -411,6 +414,7 @@ void RunningTest::HandleTimer() {
 }
 
 void RunningTest::StopHanging() {
+  if (std::exchange(stopped_, true)) return;
   others_ = process_->Inhabitants();
   if (!channel_->Report().empty()) {
     others_.erase(
@@ -437,9 +441,12 @@ void RunningTest::GoOn(Answer answer) {
 }
 
 void RunningTest::TakeRecords() {
-  while (absl::optional<Record> record = channel_->Next()) {
+  while (damage_.empty()) {
+    absl::optional<Record> record = channel_->Next();
+    if (!record.has_value()) break;
     Take(*std::move(record));
   }
+  if (damage_.empty()) damage_ = channel_->damage();
 }
 
 void RunningTest::Take(Record record) {
@@ -463,6 +470,7 @@ void RunningTest::Take(Record record) {
       done_ = true;
       elapsed_ = std::max(absl::Microseconds(record.numbers[0]) - paused_,
                           absl::ZeroDuration());
+      elapsed_ = std::min(elapsed_, Passed());
       break;
     case RecordKind::kSignal:
     case RecordKind::kExit:
@@ -470,18 +478,26 @@ void RunningTest::Take(Record record) {
       if (!end_.has_value()) end_ = std::move(record);
       break;
     case RecordKind::kStray:
-      strays_.push_back(std::move(record));
+      if (strays_.size() < kMostStrays) strays_.push_back(std::move(record));
       break;
     case RecordKind::kBeginExpected: {
+      const size_t size = sizeof(Expected) + record.texts[0].size();
+      if (expected_.count(record.numbers[0]) != 0 ||
+          size > kMostExpectedBytes - expected_bytes_) {
+        damage_ = "there are more ExpectBlocked than can be looked at";
+        break;
+      }
+      expected_bytes_ += size;
       const auto rule = static_cast<Rule>(record.numbers[1]);
       expected_[record.numbers[0]] = {
           process_->BeginExpected(rule, record.texts[0]), record.texts[1],
-          static_cast<int>(record.numbers[2])};
+          static_cast<int>(record.numbers[2]), size};
       break;
     }
     case RecordKind::kEndExpected: {
       const auto ended = expected_.find(record.numbers[0]);
       if (ended == expected_.end()) break;
+      expected_bytes_ -= ended->second.size;
       answer_ = process_->EndExpected(ended->second.number).empty()
                     ? Answer::kNothing
                     : Answer::kBlocked;
@@ -575,6 +591,14 @@ std::string RunningTest::ExplainEnd(const Result& result) const {
   return text;
 }
 
+std::string RunningTest::ExplainDamage() const {
+  return absl::StrCat(
+      "The results of the test are damaged: ", damage_,
+      ", which the plugin didn't write.\nWhat comes behind it is lost; hint: "
+      "something in the test's process writes to memory that isn't its own, "
+      "which AddressSanitizer (-fsanitize=address) may find");
+}
+
 void RunningTest::Judge(const absl::StatusOr<Result>& result) {
   if (!result.ok()) {
     Fail(
@@ -591,7 +615,10 @@ void RunningTest::Judge(const absl::StatusOr<Result>& result) {
                       absl::FormatDuration(timeout_), " and was stopped.",
                       timeout_hint_, WhatItDid()));
   } else if (!done_) {
-    Fail(absl::StrCat(ExplainEnd(*result), WhatItDid()));
+    // With damaged results nobody knows whether it was done.
+    if (damage_.empty() || !result->ok()) {
+      Fail(absl::StrCat(ExplainEnd(*result), WhatItDid()));
+    }
   } else if (result->signal != 0) {
     Fail(absl::StrCat("The test was done, but then its process was ended by ",
                       SignalText(result->signal), ".", tail_.Format()));
@@ -600,6 +627,9 @@ void RunningTest::Judge(const absl::StatusOr<Result>& result) {
         absl::StrCat("The test was done, but then its process ended with the "
                      "exit code ",
                      result->exit_code, ".", tail_.Format()));
+  }
+  if (!damage_.empty()) {
+    Fail(absl::StrCat(ExplainDamage(), failed_fatally_ ? "" : WhatItDid()));
   }
   for (const Record& stray : strays_) {
     Fail(absl::StrCat("Process ", stray.numbers[0],

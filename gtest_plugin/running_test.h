@@ -156,6 +156,7 @@ class RunningTest {
     int number;  // the process's
     std::string file;
     int line;
+    size_t size;  // in expected_bytes_
   };
 
   struct Stream {
@@ -169,6 +170,7 @@ class RunningTest {
   absl::Duration Timeout();
   void NoteSteps();
   absl::Status OpenStreams(Where where);
+  void HandleBell();
   void TakeOutput();
   void TakeOutput(Stream* stream);
   void HandleTimer();
@@ -180,6 +182,7 @@ class RunningTest {
   void End();
   void Judge(const absl::StatusOr<Result>& result);
   std::string ExplainEnd(const Result& result) const;
+  std::string ExplainDamage() const;
   std::string WhatItDid() const;
   void JudgeLeftovers(const Result& result);
   void JudgeViolations(const Result& result);
@@ -215,6 +218,7 @@ class RunningTest {
   absl::Duration slow_;       // when to name the test
   absl::Duration limit_;      // when to do something about it
   bool timed_out_ = false;
+  bool stopped_ = false;
   // Then, its processes, but for the one whose threads have told themselves.
   std::vector<Inhabitant> others_;
 
@@ -223,7 +227,9 @@ class RunningTest {
   absl::Duration elapsed_;
   std::vector<Record> strays_;
   std::map<int64_t, Expected> expected_;  // by their own numbers
-  std::string last_result_;               // "file:line" of the last one
+  size_t expected_bytes_ = 0;
+  std::string damage_;       // of its records; "" if there is none
+  std::string last_result_;  // "file:line" of the last one
   OutputTail tail_;
   bool failed_ = false;
   bool failed_fatally_ = false;
