@@ -24,33 +24,33 @@
 
 #include "absl/debugging/symbolize.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "encapsulate/sandbox.h"
+#include "encapsulate/symbolizer_output.h"
 #include "encapsulate/unique_fd.h"
 #include "encapsulate/violations.h"
 
 namespace encapsulate {
 namespace {
 
-// Of one address: the function and those that it is inlined into.
-struct Place {
-  std::string function;
-  std::string file;
-  int line = 0;
-};
-using Places = std::vector<Place>;
+using Places = std::vector<SymbolizedPlace>;
 using Offsets = std::set<uint64_t>;
 using Known = std::map<std::pair<std::string, uint64_t>, Places>;
 
 constexpr size_t kMaxOffsetsOfOneRun = 1000;
 constexpr absl::Duration kPatience = absl::Minutes(1);
+// Of one run: kilobytes for each address. Whatever is longer is no answer.
+constexpr size_t kMaxOutput = 8 << 20;
+// The debug information of the largest programs takes a few gigabytes; forged,
+// any number.
+constexpr uint64_t kMaxMemory = uint64_t{8} << 30;
+// That all stacks together get: one answer may be for many frames.
+constexpr size_t kMaxTextOfAll = 64 << 20;
 
 std::string ReadLink(const char* path) {
   char target[4096];
@@ -70,9 +70,10 @@ uint64_t OwnBias() {
   return bias;
 }
 
-// What `command` writes, run in a sandbox of its own; absent if it took too
-// long.
-absl::optional<std::string> Output(const std::vector<std::string>& command,
+// What `command` writes about `object`, run in a sandbox of its own; absent if
+// it took too long.
+absl::optional<std::string> Output(const std::string& object,
+                                   const std::vector<std::string>& command,
                                    absl::Duration timeout) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return "";
@@ -82,8 +83,16 @@ absl::optional<std::string> Output(const std::vector<std::string>& command,
   options.keep_descriptors = {writer.get()};
   options.limits.timeout = timeout;
   options.limits.grace = absl::Milliseconds(100);
+  options.limits.address_space = kMaxMemory;
+  // The path was chosen inside. Here it may name a FIFO, or lie below a mount
+  // that doesn't answer: nothing but the sandbox touches it.
   std::vector<std::string> shell = {
-      "/bin/sh", "-c", "exec \"$@\" >\"$0\" 2>/dev/null </dev/null",
+      "/bin/sh",
+      "-c",
+      "test -f \"$1\" || exit; output=$2; shift 2\n"
+      "exec \"$@\" >\"$output\" 2>/dev/null </dev/null",
+      "sh",
+      object,
       absl::StrCat("/proc/self/fd/", writer.get())};
   shell.insert(shell.end(), command.begin(), command.end());
   absl::StatusOr<Process> process = Spawn(options, shell);
@@ -95,6 +104,10 @@ absl::optional<std::string> Output(const std::vector<std::string>& command,
     const ssize_t size = read(reader.get(), buffer, sizeof(buffer));
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) break;
+    if (output.size() + static_cast<size_t>(size) > kMaxOutput) {
+      process->Kill();
+      return "";
+    }
     output.append(buffer, static_cast<size_t>(size));
   }
   const absl::StatusOr<Result> result = process->Wait();
@@ -102,45 +115,6 @@ absl::optional<std::string> Output(const std::vector<std::string>& command,
     return absl::nullopt;
   }
   return result.ok() && result->ok() ? output : "";
-}
-
-// The output of `addr2line -a -f -i`: a line with the address, then for each
-// function a line with its name and one with file:line.
-void Parse(const std::string& object, const std::string& output, Known* known) {
-  Places* places = nullptr;
-  std::string function;
-  bool is_function = true;
-  for (absl::string_view line : absl::StrSplit(output, '\n')) {
-    uint64_t offset = 0;
-    if (line.substr(0, 2) == "0x" && absl::SimpleHexAtoi(line, &offset)) {
-      places = &(*known)[{object, offset}];
-      is_function = true;
-    } else if (places == nullptr || line.empty()) {
-      continue;
-    } else if (is_function) {
-      function = line == "??" ? "" : std::string(line);
-      is_function = false;
-    } else {
-      is_function = true;
-      Place place;
-      place.function = function;
-      // "file:12 (discriminator 3)"
-      line = line.substr(0, line.find(" (discriminator"));
-      const size_t colon = line.rfind(':');
-      if (colon != absl::string_view::npos && line.substr(0, 2) != "??" &&
-          absl::SimpleAtoi(line.substr(colon + 1), &place.line) &&
-          place.line > 0) {
-        line = line.substr(0, colon);
-        // Bazel's compilers take the place of a project for this.
-        absl::ConsumePrefix(&line, "/proc/self/cwd/");
-        absl::ConsumePrefix(&line, "./");
-        place.file = std::string(line);
-      }
-      if (!place.function.empty() || !place.file.empty()) {
-        places->push_back(std::move(place));
-      }
-    }
-  }
 }
 
 // The first of the programs that is in PATH, or nothing.
@@ -172,7 +146,9 @@ const std::vector<std::string>& Symbolizer() {
 // False if it took too long.
 bool AskSymbolizer(const std::string& object, const Offsets& offsets,
                    absl::Time deadline, Known* known) {
-  if (Symbolizer().empty() || access(object.c_str(), R_OK) != 0) {
+  // Others are of the kernel: [vdso], //anon, /memfd:name.
+  if (Symbolizer().empty() || object[0] != '/' ||
+      absl::StartsWith(object, "//") || absl::StartsWith(object, "/memfd:")) {
     return true;
   }
   for (auto offset = offsets.begin(); offset != offsets.end();) {
@@ -184,9 +160,11 @@ bool AskSymbolizer(const std::string& object, const Offsets& offsets,
     }
     const absl::Duration left = deadline - absl::Now();
     if (left <= absl::ZeroDuration()) return false;
-    const absl::optional<std::string> output = Output(command, left);
+    const absl::optional<std::string> output = Output(object, command, left);
     if (!output.has_value()) return false;
-    Parse(object, *output, known);
+    for (auto& places : ParseSymbolizerOutput(*output, offsets)) {
+      (*known)[{object, places.first}] = std::move(places.second);
+    }
   }
   return true;
 }
@@ -233,17 +211,19 @@ void SymbolizeWithin(absl::Duration patience,
     if (object.first == own) AskAbseil(object.first, object.second, known);
     for (uint64_t offset : object.second) (*known)[{object.first, offset}];
   }
+  size_t text = 0;
   for (Violation& violation : *violations) {
     std::vector<Frame> stack;
     for (Frame& frame : violation.stack) {
       const auto found = known->find({frame.object, frame.offset});
       if (!frame.function.empty() || found == known->end() ||
-          found->second.empty()) {
+          found->second.empty() || text > kMaxTextOfAll) {
         stack.push_back(std::move(frame));
         continue;
       }
-      for (const Place& place : found->second) {
+      for (const SymbolizedPlace& place : found->second) {
         stack.push_back(frame);
+        text += frame.object.size() + place.function.size() + place.file.size();
         stack.back().function = place.function;
         stack.back().file = place.file;
         stack.back().line = place.line;

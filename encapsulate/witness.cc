@@ -41,6 +41,7 @@ using Place = PathTarget::Place;
 constexpr size_t kRoomToGrow = 256;
 // An unbroken stream of calls must not keep the caller from other work.
 constexpr int kCallsInARow = 64;
+constexpr absl::Duration kTimeInARow = absl::Milliseconds(50);
 // Of sockets and processes that are gone, most likely.
 constexpr size_t kMostAskers = 1000;
 
@@ -135,7 +136,8 @@ Witness::Witness(UniqueFd listener, WitnessSetup setup)
 }
 
 bool Witness::Handle() {
-  for (int i = 0; i < kCallsInARow; ++i) {
+  const absl::Time end = absl::Now() + kTimeInARow;
+  for (int i = 0; i < kCallsInARow && (i == 0 || absl::Now() < end); ++i) {
     struct pollfd event = {listener_.get(), POLLIN, 0};
     if (poll(&event, 1, 0) <= 0) return true;
     if ((event.revents & POLLIN) == 0) return false;

@@ -101,6 +101,79 @@ TEST(SymbolizeTest, ASymbolizerThatHangsIsGivenUp) {
   });
 }
 
+TEST(SymbolizeTest, ASymbolizerThatWritesWithoutEndIsGivenUp) {
+  const Scratch scratch;
+  const std::string one = scratch.File("one", "");
+  const std::string two = scratch.File("two", "");
+  InFork([&] {
+    WithSymbolizer(scratch,
+                   "#!/bin/sh\n"
+                   "while :; do echo \"0x1\nendless\nfile.c:1\"; done\n");
+    std::vector<Violation> violations = {CalledFrom(one, {1})};
+    Symbolize(&violations);
+    EXPECT_EQ(Functions(violations), "? ");
+    EXPECT_EQ(CountChildren(), 0);
+    // That was the object's fault, most likely.
+    WithSymbolizer(scratch, kCounts);
+    std::vector<Violation> others = {CalledFrom(two, {1})};
+    Symbolize(&others);
+    EXPECT_EQ(Functions(others), "asked_for_1 ");
+  });
+}
+
+TEST(SymbolizeTest, LongNamesAreCutAndManyAreDropped) {
+  const Scratch scratch;
+  const std::string one = scratch.File("one", "");
+  InFork([&] {
+    WithSymbolizer(scratch,
+                   "#!/bin/sh\n"
+                   "name=0123456789abcdef\n"
+                   "for i in 1 2 3 4 5 6 7 8 9 10; do name=$name$name; done\n"
+                   "echo 0x1\n"
+                   "for i in 1 2 3 4 5 6 7 8 9 10; do\n"
+                   "  for j in 1 2 3 4 5 6 7 8 9 10; do\n"
+                   "    echo \"$name\n$name:1\"\n"
+                   "  done\n"
+                   "done\n");
+    std::vector<Violation> violations = {CalledFrom(one, {1})};
+    Symbolize(&violations);
+    ASSERT_EQ(violations[0].stack.size(), 64U);
+    EXPECT_EQ(violations[0].stack[63].function.size(), 4096U);
+    EXPECT_EQ(violations[0].stack[63].file.size(), 4096U);
+  });
+}
+
+TEST(SymbolizeTest, OnlyFilesAreSymbolized) {
+  const Scratch scratch;
+  InFork([&] {
+    WithSymbolizer(scratch, kCounts);
+    std::vector<Violation> violations = {
+        CalledFrom(scratch.path(), {1}), CalledFrom("/dev/null", {1}),
+        CalledFrom(scratch / "missing", {1}), CalledFrom("[vdso]", {1}),
+        CalledFrom(scratch.File("file", ""), {1})};
+    Symbolize(&violations);
+    EXPECT_EQ(Functions(violations), "? ? ? ? asked_for_1 ");
+  });
+}
+
+TEST(SymbolizeTest, AFifoIsNotWaitedFor) {
+  const Scratch scratch;
+  const std::string fifo = scratch / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0644), 0);
+  InFork([&] {
+    WithSymbolizer(scratch,
+                   "#!/bin/sh\n"
+                   "while [ \"$1\" != -e ]; do shift; done\n"
+                   "/bin/cat \"$2\"\n"
+                   "echo \"0x1\nread_it\nfile.c:1\"\n");
+    std::vector<Violation> violations = {
+        CalledFrom(fifo, {1}), CalledFrom(scratch.File("file", ""), {1})};
+    Symbolize(&violations);
+    // In the symbolizer's own sandbox a FIFO is an empty file.
+    EXPECT_EQ(Functions(violations), "read_it read_it ");
+  });
+}
+
 TEST(SymbolizeTest, WithoutASymbolizerThereAreOffsets) {
   const Scratch scratch;
   const std::string one = scratch.File("one", "");
