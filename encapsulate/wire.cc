@@ -2,8 +2,10 @@
 
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "encapsulate/filter.h"
@@ -63,8 +65,19 @@ ssize_t ReceivePacket(int socket, void* data, size_t size, int* fds,
   for (size_t i = 0; i < count; ++i) fds[i] = -1;
   const cmsghdr* rights =
       received >= 0 && count > 0 ? CMSG_FIRSTHDR(&header) : nullptr;
-  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
-    memcpy(fds, CMSG_DATA(rights), rights->cmsg_len - CMSG_LEN(0));
+  if (rights != nullptr && rights->cmsg_level == SOL_SOCKET &&
+      rights->cmsg_type == SCM_RIGHTS) {
+    // Control data is aligned, so that one more may come than was wanted.
+    const size_t came = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < came; ++i) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(rights) + i * sizeof(fd), sizeof(fd));
+      if (i < count) {
+        fds[i] = fd;
+      } else {
+        close(fd);
+      }
+    }
   }
   return received;
 }
@@ -108,14 +121,17 @@ bool SendListener(int socket, int listener, bool killable) {
 bool ReceiveMessage(int socket, Message* message, int* fd) {
   const ssize_t size = ReceivePacket(socket, message, sizeof(*message), fd,
                                      fd != nullptr ? 1 : 0);
-  if (size == 0) errno = 0;
-  if (size <= 0) return false;
-  if (static_cast<size_t>(size) < offsetof(Message, text) ||
-      static_cast<size_t>(size) != SizeOf(*message)) {
-    errno = EPROTO;
-    return false;
+  if (size >= static_cast<ssize_t>(offsetof(Message, text)) &&
+      message->text_size <= kMaxMessageText &&
+      static_cast<size_t>(size) == SizeOf(*message)) {
+    return true;
   }
-  return true;
+  if (fd != nullptr && *fd >= 0) {
+    close(*fd);
+    *fd = -1;
+  }
+  if (size >= 0) errno = size == 0 ? 0 : EPROTO;
+  return false;
 }
 
 }  // namespace encapsulate
