@@ -61,6 +61,15 @@ class Reader {
     const absl::string_view bytes = Cut(sizeof(value));
     if (ok_) memcpy(&value, bytes.data(), sizeof(value));
   }
+  // Other bytes than 0 and 1 are no bool, and must not get into one.
+  void operator()(bool& value) {
+    uint8_t byte = 0;
+    (*this)(byte);
+    ok_ = ok_ && byte <= 1;
+    value = byte == 1;
+  }
+  void operator()(PlaceKind& value) { TakeEnum(PlaceKind::kGenerated, value); }
+  void operator()(Network& value) { TakeEnum(Network::kHost, value); }
   void operator()(std::string& text) {
     size_t size = 0;
     (*this)(size);
@@ -80,6 +89,15 @@ class Reader {
   bool AtEnd() const { return ok_ && rest_.empty(); }
 
  private:
+  template <typename T>
+  void TakeEnum(T last, T& value) {
+    std::underlying_type_t<T> number = 0;
+    (*this)(number);
+    const auto wide = static_cast<int64_t>(number);
+    ok_ = ok_ && wide >= 0 && wide <= static_cast<int64_t>(last);
+    value = ok_ ? static_cast<T>(number) : T();
+  }
+
   absl::string_view Cut(size_t size) {
     ok_ = ok_ && size <= rest_.size();
     if (!ok_) return "";
