@@ -25,6 +25,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
+#include "encapsulate/interfaces.h"
 #include "encapsulate/result.h"
 
 namespace encapsulate {
@@ -279,6 +280,7 @@ SocketAddress ParseAddress(const void* bytes, size_t size) {
       address.text = absl::StrCat(text, ":", address.port);
       const uint32_t host = ntohl(in.sin_addr.s_addr);
       address.local = host == INADDR_ANY || (host >> 24) == 127;
+      address.group = IN_MULTICAST(host) || host == INADDR_BROADCAST;
       break;
     }
     case AF_INET6: {
@@ -293,6 +295,8 @@ SocketAddress ParseAddress(const void* bytes, size_t size) {
                       (IN6_IS_ADDR_V4MAPPED(&in.sin6_addr) &&
                        (host[12] == 127 ||
                         (host[12] | host[13] | host[14] | host[15]) == 0));
+      address.group = IN6_IS_ADDR_MULTICAST(&in.sin6_addr) &&
+                      in.sin6_scope_id <= kLoopbackIndex;
       break;
     }
     case AF_UNIX: {

@@ -36,6 +36,8 @@ struct SocketAddress {
   int port = 0;
   // Loopback, or "any", by which one's own addresses are meant.
   bool local = false;
+  // Multicast or broadcast, of no interface or of loopback.
+  bool group = false;
 };
 
 SocketAddress ParseAddress(const void* bytes, size_t size);

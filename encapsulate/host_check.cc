@@ -3,12 +3,9 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/seccomp.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -30,6 +27,7 @@
 #include "encapsulate/causes.h"
 #include "encapsulate/cgroup.h"
 #include "encapsulate/error.h"
+#include "encapsulate/interfaces.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/syscalls.h"
 #include "encapsulate/unique_fd.h"
@@ -154,13 +152,9 @@ void MountSys(int report) {
                     MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, nullptr));
 }
 
-void BringLoopbackUp(int report) {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  Try(report, fd);
-  struct ifreq request = {};
-  strncpy(request.ifr_name, "lo", sizeof(request.ifr_name) - 1);
-  request.ifr_flags = IFF_UP;
-  Try(report, ioctl(fd, SIOCSIFFLAGS, &request));
+void MakeLoopback(int report) {
+  errno = SetUpInterfaces(/*loopback=*/true).error;
+  Try(report, errno == 0 ? 0 : -1);
 }
 
 void MountOverlay(int report) {
@@ -297,10 +291,9 @@ std::vector<HostFeature> CheckHost() {
                 TryInChild(kMounts | CLONE_NEWNET, MountSys),
                 [](int error) { return WhyNotRevealed("/sys", error); }));
     }
-    features.push_back(
-        Judge("own network", HostSupport::kRefused,
-              TryInChild(CLONE_NEWUSER | CLONE_NEWNET, BringLoopbackUp),
-              WhyForbidden));
+    features.push_back(Judge(
+        "own network", HostSupport::kRefused,
+        TryInChild(CLONE_NEWUSER | CLONE_NEWNET, MakeLoopback), WhyForbidden));
     const int cgroup = CgroupNamespacesAreOff() ? 0 : CLONE_NEWCGROUP;
     features.push_back(
         Judge("other namespaces", HostSupport::kRefused,

@@ -395,6 +395,8 @@ Witness::Verdict Witness::JudgeAddresses(const ThreadView& thread,
       case AF_INET:
       case AF_INET6:
         if (setup_.network == Network::kHost) break;
+        // All interfaces are loopback, whoever hears it is inside.
+        if (setup_.network == Network::kLoopback && address.group) break;
         // A resolver asks for the way; nothing is sent.
         if (connects && address.port == 0) break;
         return Suspect(Rule::kNetwork, address.text,

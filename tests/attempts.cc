@@ -540,12 +540,6 @@ const std::vector<Attempt>& Attempts() {
          "network sendto(3, ..., 1, 0, {AF_INET6, \"[2001:db8::1]:9\"}, 28) -> "
          "[2001:db8::1]:9: ENETUNREACH",
          [](const Aim& aim) { SendTo(Ipv6(aim.ipv6, 9)); }},
-        {"sendto many",
-         "network sendto(3, ..., 1, 0, {AF_INET, \"224.0.0.251:5353\"}, 16) -> "
-         "224.0.0.251:5353: ENETUNREACH",
-         [](const Aim& aim) {
-           SendTo(Ipv4(aim.outside ? "224.0.0.251" : "127.0.0.1", 5353));
-         }},
         {"sendmsg",
          "network sendmsg(3, {AF_INET, \"192.0.2.1:9\"}, 0) -> 192.0.2.1:9: "
          "ENETUNREACH",
