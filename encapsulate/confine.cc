@@ -57,15 +57,17 @@ void DropBounds(const Setup& setup) {
 }
 
 // For good: no capability now, none from a set-uid program or from being uid 0
-// (capabilities(7)).
+// (capabilities(7)). PR_SET_KEEPCAPS, which ping(8) and others call, needn't be
+// refused: it only turns off what a change of uids does to capabilities, as
+// SECBIT_NO_SETUID_FIXUP does already, and execve(2) takes it back.
 void DropCapabilities(Setup& setup, bool executes, uint32_t kept) {
   constexpr Step kStep = Step::kDropCapabilities;
   setup.Check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), kStep);
   if (executes) DropBounds(setup);
   constexpr unsigned long kSecureBits =
       SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-      SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
-      SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+      SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+      SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
   setup.Check(prctl(PR_SET_SECUREBITS, kSecureBits, 0, 0, 0), kStep);
   setup.Check(SetCapabilities(/*effective=*/0, kept), kStep);
   setup.Check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), kStep);

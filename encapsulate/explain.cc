@@ -165,6 +165,8 @@ class Explainer {
             Quote(plan_.make_directories[static_cast<size_t>(failure_.index)]));
       case Step::kMaskSocket:
         return absl::StrCat("mask ", Quote(failure_.text));
+      case Step::kNetworkSettings:
+        return absl::StrCat("write ", Quote(failure_.text));
       case Step::kForbidCgroups:
         return "turn off cgroup namespaces inside";
       case Step::kProtectProc:
@@ -255,6 +257,7 @@ class Explainer {
         return {"it stayed writable", ""};
       case Step::kVerifyNetwork:
         return {"it is not as it should be", ""};
+      case Step::kNetworkSettings:
       case Step::kLoopback:
       case Step::kResolver:
       case Step::kHostname:
@@ -361,6 +364,8 @@ absl::string_view StepName(Step step) {
       return "make directories";
     case Step::kMaskSocket:
       return "mask sockets";
+    case Step::kNetworkSettings:
+      return "change network settings";
     case Step::kForbidCgroups:
       return "forbid cgroups";
     case Step::kProtectProc:

@@ -162,6 +162,7 @@ class ViewBuilder {
     MakeDirectories();
     SealPlaces();
     MaskSockets();
+    ChangeNetworkSettings(setup_);
     if (plan_.forbid_cgroups) ForbidCgroupNamespaces();
     if (plan_.protect_proc) ProtectProc();
     return stage_;

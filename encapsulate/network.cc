@@ -1,8 +1,10 @@
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "encapsulate/interfaces.h"
@@ -13,8 +15,17 @@
 namespace encapsulate {
 namespace {
 
-// Port 53 takes a capability, so it is done here, and the caller, who answers,
-// gets the socket.
+// A setting of the network namespace of whoever opens the file.
+void WriteSetting(Setup& setup, const char* path, const char* text) {
+  const int file = open(path, O_WRONLY | O_CLOEXEC);
+  const auto size = static_cast<ssize_t>(strlen(text));
+  if (file < 0 || write(file, text, static_cast<size_t>(size)) != size) {
+    setup.Fail(Step::kNetworkSettings, -1, errno, path);
+  }
+  close(file);
+}
+
+// Done here, before anybody else may take port 53, for the caller, who answers.
 void Listen(Setup& setup, int type) {
   const int fd = setup.Check(
       socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), Step::kResolver);
@@ -33,6 +44,18 @@ void Listen(Setup& setup, int type) {
 }
 
 }  // namespace
+
+void ChangeNetworkSettings(Setup& setup) {
+  if (setup.plan().network == Network::kHost) return;
+  // A network of one's own has no ports that others trust.
+  WriteSetting(setup, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+  // ICMP echo by datagram sockets, of both versions of IP. Only ids that are
+  // mapped can be named, so it is for the group that everybody inside is in.
+  char range[32];
+  snprintf(range, sizeof(range), "%u %u", getegid(), getegid());
+  WriteSetting(setup, "/proc/sys/net/ipv4/ping_group_range", range);
+  setup.Done(Step::kNetworkSettings);
+}
 
 void SetUpNetwork(Setup& setup) {
   if (setup.plan().network == Network::kHost) return;

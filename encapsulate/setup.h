@@ -59,6 +59,10 @@ class Setup {
 // the hidden tmpfs that holds overlays' upper directories.
 void BuildView(Setup& setup, int mount_table, int* stage);
 
+// network.cc: in a network of its own, lets everybody use any port, and ping.
+// Called while the sandbox's own /proc/sys can be written.
+void ChangeNetworkSettings(Setup& setup);
+
 // network.cc: brings loopback up, if the plan has it, and checks that no other
 // interface is.
 void SetUpNetwork(Setup& setup);

@@ -29,6 +29,7 @@ enum class Step : uint8_t {
   kSealPlace,       // index: place
   kMakeDirectory,   // index: plan.make_directories
   kMaskSocket,      // text: the path
+  kNetworkSettings,  // text: the setting's path
   kForbidCgroups,
   kProtectProc,
   kReadMountTable,

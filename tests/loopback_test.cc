@@ -1,7 +1,8 @@
-// What loopback is good for inside: multicast and broadcast.
+// What loopback is good for inside: multicast, broadcast, ping, and every port.
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -136,6 +137,35 @@ int Broadcast(const char* address) {
   return receiver.Receives("all") ? 0 : 3;
 }
 
+int Bind(const char* address, int type, int port) {
+  const Address to(address, port);
+  const UniqueFd fd(socket(to.family(), type | SOCK_CLOEXEC, 0));
+  return bind(fd.get(), to.get(), to.size);
+}
+
+// Sends an echo request and waits for its answer.
+int Ping(const char* address) {
+  const Address to(address, 0);
+  const bool v6 = to.family() == AF_INET6;
+  const int protocol = v6 ? int{IPPROTO_ICMPV6} : int{IPPROTO_ICMP};
+  const UniqueFd fd(socket(to.family(), SOCK_DGRAM | SOCK_CLOEXEC, protocol));
+  if (!fd.valid()) return 1;
+  icmphdr request = {};
+  constexpr uint8_t kEcho6 = 128;
+  request.type = v6 ? kEcho6 : uint8_t{ICMP_ECHO};
+  if (sendto(fd.get(), &request, sizeof(request), 0, to.get(), to.size) < 0) {
+    return 2;
+  }
+  struct pollfd event = {fd.get(), POLLIN, 0};
+  icmphdr answer = {};
+  if (poll(&event, 1, kPatience) != 1 ||
+      recv(fd.get(), &answer, sizeof(answer), 0) != sizeof(answer)) {
+    return 3;
+  }
+  constexpr uint8_t kReply6 = 129;
+  return answer.type == (v6 ? kReply6 : uint8_t{ICMP_ECHOREPLY}) ? 0 : 4;
+}
+
 // The violations of a run, "network 192.0.2.1:9".
 std::string Violated(const Result& result) {
   std::string text;
@@ -191,6 +221,44 @@ TEST_P(LoopbackTest, BroadcastReachesEverybody) {
     SCOPED_TRACE(address);
     ExpectWorks([&] { return Broadcast(address); });
   }
+}
+
+TEST_P(LoopbackTest, EveryPortIsFree) {
+  for (const char* address : {"127.0.0.1", "0.0.0.0", "::1", "::"}) {
+    if (strchr(address, ':') != nullptr && !HostHasIpv6()) continue;
+    SCOPED_TRACE(address);
+    ExpectWorks([&] {
+      for (int type : {SOCK_STREAM, SOCK_DGRAM}) {
+        for (int port : {1, 80, 443, 1023, 1024}) {
+          if (Bind(address, type, port) != 0) return 1;
+        }
+      }
+      return 0;
+    });
+  }
+  // That of a watched sandbox's name server isn't.
+  const bool watched = GetParam() != Violations::kOff;
+  ExpectWorks([&] {
+    const int bound = Bind("127.0.0.1", SOCK_STREAM, 53);
+    return (watched ? Fails(EADDRINUSE, bound) : bound == 0) ? 0 : 1;
+  });
+  if (!IsHostRoot()) {
+    std::ifstream file("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    int start = 0;
+    REQUIRE_HOST(file >> start && start > 1, "every port is free outside");
+    EXPECT_TRUE(Fails(EACCES, Bind("127.0.0.1", SOCK_STREAM, 1)));
+  }
+}
+
+TEST_P(LoopbackTest, PingIsAnswered) {
+  ExpectWorks([] { return Ping("127.0.0.1"); });
+  if (HostHasIpv6()) ExpectWorks([] { return Ping("::1"); });
+  options_.identity = Identity::kRoot;
+  ExpectWorks([] { return Ping("127.0.0.1"); });
+  // A raw socket still takes a capability.
+  ExpectWorks([] {
+    return Fails(EPERM, socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)) ? 0 : 1;
+  });
 }
 
 TEST_P(LoopbackTest, WithoutLoopbackNobodyIsReached) {

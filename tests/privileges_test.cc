@@ -1,6 +1,8 @@
 // What the command holds: descriptors, capabilities, keys, terminal, identity.
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/keyctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -58,6 +60,42 @@ TEST(PrivilegesTest, NoCapabilityIsLeft) {
     EXPECT_NE(Outside({"caps"}), none);
     EXPECT_EQ(Outside({"setuid", "1"}), "ok");
     EXPECT_EQ(Inside(As(Identity::kCaller), {"setuid", "1"}), "EPERM");
+  }
+}
+
+// ping(8) and others ask for them to be kept, and there are none.
+TEST(PrivilegesTest, KeptCapabilitiesAreNone) {
+  for (Identity identity : {Identity::kCaller, Identity::kRoot}) {
+    const Result result = RunEntered(As(identity), [] {
+      if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return 1;
+      if (setresuid(geteuid(), geteuid(), geteuid()) != 0) return 2;
+      if (prctl(PR_SET_SECUREBITS, 0, 0, 0, 0) == 0) return 3;
+      if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0) == 0) {
+        return 4;
+      }
+      if (setresuid(geteuid() + 1, geteuid() + 1, geteuid() + 1) == 0) return 5;
+      __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+      __user_cap_data_struct wanted[2] = {};
+      wanted[0] = {0, 1U << CAP_NET_RAW, 0};
+      if (syscall(SYS_capset, &header, wanted) == 0) return 6;
+      if (syscall(SYS_capget, &header, wanted) != 0) return 7;
+      for (const __user_cap_data_struct& half : wanted) {
+        if ((half.effective | half.permitted | half.inheritable) != 0) return 8;
+      }
+      return 0;
+    });
+    EXPECT_EQ(result.exit_code, 0) << "the step that failed";
+  }
+  if (IsHostRoot()) {
+    // The kernel's answers where there are some.
+    InFork([] {
+      EXPECT_EQ(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), 0);
+      EXPECT_EQ(setresuid(1, 1, 1), 0);
+      __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+      __user_cap_data_struct held[2] = {};
+      EXPECT_EQ(syscall(SYS_capget, &header, held), 0);
+      EXPECT_NE(held[0].permitted, 0U);
+    });
   }
 }
 
