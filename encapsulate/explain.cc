@@ -200,6 +200,8 @@ class Explainer {
         return "fork";
       case Step::kSetLimit:
         return absl::StrCat("limit ", LimitOption(failure_.index));
+      case Step::kLeaveSession:
+        return "leave the caller's session";
       case Step::kTakeTerminal:
         return "hand the terminal over";
       case Step::kEnterDirectory:
@@ -262,6 +264,7 @@ class Explainer {
       case Step::kResolver:
       case Step::kHostname:
       case Step::kFilterCalls:
+      case Step::kLeaveSession:
         return WhyForbidden(error);
       case Step::kWatchCalls:
         if (error == EBUSY) {
@@ -400,6 +403,8 @@ absl::string_view StepName(Step step) {
       return "fork";
     case Step::kSetLimit:
       return "set limits";
+    case Step::kLeaveSession:
+      return "leave session";
     case Step::kTakeTerminal:
       return "take terminal";
     case Step::kExecute:

@@ -269,8 +269,13 @@ class Init {
   }
 
   [[noreturn]] void RunCommand() {
-    // A group of its own: kill(0, ...) must not reach the caller's.
-    setpgid(0, 0);
+    // Of its own: kill(0, ...) must not reach the caller's group, nor what the
+    // kernel keeps for a session (sched(7), autogroup) the caller's.
+    if (plan_.shares_session) {
+      setpgid(0, 0);
+    } else if (setsid() < 0) {
+      CommandFails(Step::kLeaveSession, -1, "");
+    }
     if (terminal_ >= 0 && plan_.owns_terminal &&
         tcsetpgrp(terminal_, getpid()) != 0) {
       CommandFails(Step::kTakeTerminal, -1, "");

@@ -50,14 +50,16 @@ enum class Identity {
 
 // Whether the command is the caller's foreground job.
 enum class Attachment {
-  // Signals are not forwarded and the terminal's ownership isn't touched.
+  // Signals are not forwarded and the terminal's ownership isn't touched. The
+  // command has a session of its own, without a controlling terminal.
   kDetached,
   // While Process::Wait() runs, TERM, INT, HUP, QUIT, USR1, USR2, ALRM, TSTP
   // and WINCH that reach the calling thread are passed on, the terminal (if
   // the caller owns it) belongs to the command, and stopping the command
   // (Ctrl-Z) stops the caller as well. Where the caller is part of a pipeline
-  // or a script, the command gets the terminal when it first asks for it. For
-  // command-line tools with a single thread.
+  // or a script, the command gets the terminal when it first asks for it.
+  // Without a terminal as descriptor 0, 1 or 2 the command has a session of its
+  // own. For command-line tools with a single thread.
   kForeground,
 };
 

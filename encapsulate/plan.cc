@@ -633,7 +633,8 @@ class Planner {
       }
       if (plan_.terminal < 0 && isatty(fd)) plan_.terminal = fd;
     }
-    if (plan_.foreground && plan_.terminal >= 0) {
+    plan_.shares_session = plan_.foreground && plan_.terminal >= 0;
+    if (plan_.shares_session) {
       plan_.owns_terminal =
           tcgetpgrp(plan_.terminal) == getpgrp() && IsJobOfItsOwn();
     }

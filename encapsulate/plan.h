@@ -122,6 +122,8 @@ struct Plan {
   int64_t grace_nanoseconds = 0;
 
   bool foreground = false;
+  // The command stays in the caller's session, whose terminal it needs.
+  bool shares_session = false;
   int terminal = -1;           // a descriptor (0-2) of the caller's terminal
   bool owns_terminal = false;  // and the command gets it from the start
   sigset_t signal_mask = {};   // what the command starts with

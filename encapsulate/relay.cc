@@ -100,6 +100,7 @@ RseqArea FindRseqArea() {
 struct Relay::Job {
   int pidfd;
   int namespaces;
+  bool shares_session;
   int socket;
   ucontext_t caller;     // where the child goes on
   stack_t signal_stack;  // the caller's: reset where memory is shared
@@ -139,6 +140,14 @@ pid_t Relay::Job::Clone(Job* job, void* stack) {
 // In the caller's place, while that waits.
 int Relay::Job::Main(void* argument) {
   auto* const job = static_cast<Job*>(argument);
+  job->message.step = Step::kLeaveSession;
+  // A session in which the child has a parent: without one, its group would be
+  // an orphan's, and SIGTSTP wouldn't stop it (credentials(7)).
+  const long session = job->shares_session ? 0 : Call(SYS_setsid, 0, 0, 0);
+  if (session < 0) {
+    job->message.error = static_cast<int32_t>(-session);
+    return Serve(job, -1);
+  }
   job->message.step = Step::kJoinNamespaces;
   pid_t child = setns(job->pidfd, job->namespaces);
   if (child == 0) {
@@ -185,7 +194,8 @@ void Relay::Job::Send(const Job* job) {
        offsetof(Message, text), MSG_NOSIGNAL);
 }
 
-int Relay::Fork(int pidfd, int namespaces, int socket, Side* side) {
+int Relay::Fork(int pidfd, int namespaces, bool shares_session, int socket,
+                Side* side) {
   void* const memory =
       mmap(nullptr, sizeof(Region), PROT_READ | PROT_WRITE,
            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
@@ -195,6 +205,7 @@ int Relay::Fork(int pidfd, int namespaces, int socket, Side* side) {
   Job* const job = new (&region_->job) Job;
   job->pidfd = pidfd;
   job->namespaces = namespaces;
+  job->shares_session = shares_session;
   job->socket = socket;
   job->rseq = FindRseqArea();
   sigaltstack(nullptr, &job->signal_stack);

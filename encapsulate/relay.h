@@ -31,12 +31,14 @@ class Relay {
   enum class Side { kCaller, kChild };
 
   // Forks a child into `namespaces` (CLONE_NEW... of setns(2)) of the process
-  // that `pidfd` stands for. Call it once, with all signals blocked. Returns -1
+  // that `pidfd` stands for, and into a session of the relay's unless it
+  // `shares_session`. Call it once, with all signals blocked. Returns -1
   // with errno if there is no relay; else that says on `socket`, one end of a
   // SOCK_SEQPACKET pair that the child has as well, what becomes of the child:
   //   kFailed  step, error: it never was
   //   kEnded   number: its wait status; usage
-  int Fork(int pidfd, int namespaces, int socket, Side* side);
+  int Fork(int pidfd, int namespaces, bool shares_session, int socket,
+           Side* side);
 
   // -1 if there is none.
   pid_t pid() const { return pid_; }

@@ -474,7 +474,8 @@ class Launcher {
       Relay::Side side;
       if (state->relay.Fork(state->init.pidfd.get(),
                             static_cast<int>(state->plan->namespaces),
-                            relay_end.get(), &side) != 0) {
+                            state->plan->shares_session, relay_end.get(),
+                            &side) != 0) {
         return HostError("fork");
       }
       if (side == Relay::Side::kChild) {
@@ -661,12 +662,14 @@ void Process::ForwardSignals() {
   struct signalfd_siginfo info;
   while (read(state_->foreground->signals(), &info, sizeof(info)) ==
          sizeof(info)) {
-    const int signal = static_cast<int>(info.ssi_signo);
+    int signal = static_cast<int>(info.ssi_signo);
     if (signal == SIGCONT) {
       Continue();
     } else {
       // The kernel sends what is typed to every process of a job.
       const bool to_group = info.ssi_code == SI_KERNEL || signal == SIGTSTP;
+      // SIGTSTP stops nobody in a session that has no parent in it.
+      if (signal == SIGTSTP && !state_->plan->shares_session) signal = SIGSTOP;
       state_->Send(MessageKind::kSignal, to_group ? -signal : signal);
     }
   }

@@ -45,6 +45,7 @@ enum class Step : uint8_t {
   kWatchCalls,
   kVerifyPrivileges,
   kJoinNamespaces,  // Enter() only
+  kLeaveSession,
   kFork,
   kSetLimit,  // index: the RLIMIT_ constant
   kTakeTerminal,

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 #include <thread>
 #include <vector>
@@ -278,6 +279,42 @@ TEST(ProcessesTest, AnIgnoredSigchldOfTheCallersChangesNothing) {
     EXPECT_EQ(ran.result.exit_code, 3);
     EXPECT_EQ(Inside(Options(), {"daemon"}), "ok");
   });
+}
+
+// By what the kernel keeps for a session, and anybody in it may change: the
+// nice value of its autogroup (sched(7)).
+TEST(ProcessesTest, TheSessionIsItsOwn) {
+  const std::string file = "/proc/self/autogroup";
+  const std::string before = ReadAll(file);
+  REQUIRE_HOST(before != "<none>", "no autogroups here");
+  for (Attachment attachment :
+       {Attachment::kDetached, Attachment::kForeground}) {
+    if (attachment == Attachment::kForeground && isatty(0) != 0) continue;
+    InFork([&] {
+      Options options;
+      options.attachment = attachment;
+      // The kernel takes some values a second from everybody together.
+      EXPECT_EQ(ShellInside(options, "until echo 7 > " + file +
+                                         "; do :; done 2> /dev/null; grep -o "
+                                         "'nice.*' " +
+                                         file),
+                "nice 7");
+      EXPECT_EQ(RunEntered(options,
+                           [&] {
+                             const int fd = open(file.c_str(), O_WRONLY);
+                             while (write(fd, "6", 1) != 1) {
+                               if (errno != EAGAIN) return 1;
+                             }
+                             return ReadAll(file).find("nice 6") !=
+                                            std::string::npos
+                                        ? 0
+                                        : 2;
+                           })
+                    .exit_code,
+                0);
+    });
+  }
+  EXPECT_EQ(ReadAll(file), before);
 }
 
 TEST(ProcessesTest, InterProcessCommunicationIsItsOwn) {
