@@ -98,6 +98,30 @@ std::string Normalize(absl::string_view path, const std::string& directory) {
   return absl::StrCat("/", absl::StrJoin(parts, "/"));
 }
 
+// stat(2), with what tells a file from its successors. False, with errno, if
+// there is none.
+bool Look(const std::string& path, mode_t* mode, FileIdentity* identity) {
+  struct statx info;
+  if (statx(AT_FDCWD, path.c_str(), 0,
+            STATX_TYPE | STATX_MODE | STATX_INO | STATX_BTIME, &info) != 0) {
+    // Old containers refuse the call itself.
+    struct stat known;
+    if (errno != EPERM || stat(path.c_str(), &known) != 0) return false;
+    *mode = known.st_mode;
+    identity->device = known.st_dev;
+    identity->inode = known.st_ino;
+    return true;
+  }
+  *mode = info.stx_mode;
+  identity->device = uint64_t{info.stx_dev_major} << 32 | info.stx_dev_minor;
+  identity->inode = info.stx_ino;
+  if ((info.stx_mask & STATX_BTIME) != 0) {
+    identity->born =
+        info.stx_btime.tv_sec * 1000000000 + int64_t{info.stx_btime.tv_nsec};
+  }
+  return true;
+}
+
 bool IsFilesystem(const std::string& path, uint32_t magic) {
   struct statfs info;
   return statfs(path.c_str(), &info) == 0 &&
@@ -288,11 +312,11 @@ class Planner {
                                  ? given
                                  : absl::StrCat(caller_directory_, "/", given);
     const absl::StatusOr<std::string> real = RealPath(path);
-    struct stat info = {};
+    mode_t mode = 0;
     if (real.ok()) {
       place.target = *real;
-      if (stat(real->c_str(), &info) != 0) return cannot(Reason(errno));
-      place.directory = S_ISDIR(info.st_mode);
+      if (!Look(*real, &mode, &place.identity)) return cannot(Reason(errno));
+      place.directory = S_ISDIR(mode);
     } else {
       const int error = errno;
       place.target = Normalize(given, caller_directory_);
@@ -308,7 +332,7 @@ class Planner {
         return cannot("it shows the processes of the host");
       }
       struct statvfs filesystem;
-      if (S_ISDIR(info.st_mode) || S_ISREG(info.st_mode)) {
+      if (S_ISDIR(mode) || S_ISREG(mode)) {
         if (statvfs(place.target.c_str(), &filesystem) == 0 &&
             (filesystem.f_flag & ST_RDONLY) != 0) {
           return cannot(
@@ -390,6 +414,11 @@ class Planner {
     place.source = source;
     place.directory =
         kind != PlaceKind::kDevice && kind != PlaceKind::kGenerated;
+    // Others lie on mounts of the host or in fresh places.
+    if (kind == PlaceKind::kGenerated) {
+      mode_t mode;
+      Look(target, &mode, &place.identity);
+    }
     plan_.places.push_back(std::move(place));
   }
 

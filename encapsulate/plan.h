@@ -38,6 +38,15 @@ enum class PlaceKind : uint8_t {
   kGenerated,  // a file of our own, /etc/hosts for example
 };
 
+// Which file or directory a path leads to, for as long as that exists. Numbers
+// of inodes are given away anew, and then the time of birth differs, where the
+// filesystem knows it.
+struct FileIdentity {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  int64_t born = 0;  // nanoseconds
+};
+
 // Something that is mounted over the read-only view.
 struct Place {
   PlaceKind kind;
@@ -50,6 +59,7 @@ struct Place {
   uint64_t size = 0;        // kTmpfs; 0 is the kernel's default
   std::string source;       // kDevice: the host's node; kGenerated: content;
                             // kOverlay: the mount options
+  FileIdentity identity;    // of target, when the plan was made
   int tree = -1;            // in the child: the clone to attach, of a writable
                             // tree or an overlay in a fresh place
   int lower = -1;           // in the child: the directory below an overlay

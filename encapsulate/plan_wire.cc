@@ -21,6 +21,9 @@ void VisitPlace(Visitor& visit, ThePlace& place) {
   visit(place.devices);
   visit(place.size);
   visit(place.source);
+  visit(place.identity.device);
+  visit(place.identity.inode);
+  visit(place.identity.born);
 }
 
 class Writer {

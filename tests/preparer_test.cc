@@ -547,6 +547,45 @@ TEST(PreparerTest, ACallerWithOtherMountsGetsThose) {
   });
 }
 
+// Whatever holds a place that was there before.
+TEST(PreparerTest, PlacesThatAreMadeAnewAreSeen) {
+  const Scratch scratch;
+  const std::string tree = scratch.Directory("tree");
+  const auto fill = [&] {
+    std::filesystem::create_directory(tree);
+    WriteAll(tree + "/secret", "x");
+  };
+  const auto remove = [&] { std::filesystem::remove_all(tree); };
+  const auto rename = [&] { std::filesystem::rename(tree, scratch / "old"); };
+  // What the view is like, by whether the tree shows its file and takes one.
+  const auto look = [&] {
+    const bool shows = access((tree + "/secret").c_str(), F_OK) == 0;
+    const int fd = open((tree + "/new").c_str(), O_WRONLY | O_CREAT, 0600);
+    return 1 + (shows ? 2 : 0) + (fd >= 0 ? 4 : 0);
+  };
+  std::vector<Options> all(HasOverlays() ? 4 : 3);
+  all[0].writable = {tree};
+  all[1].tmpfs = {{tree}};
+  all[2].hidden = {tree};
+  if (HasOverlays()) all[3].overlay = {tree};
+  for (const Options& options : all) {
+    Preparer preparer(2);
+    for (const std::function<void()>& lose :
+         std::vector<std::function<void()>>{remove, rename}) {
+      fill();
+      const Result before = RunAhead(&preparer, options, look);
+      lose();
+      fill();
+      const Entered after = RunPrepared(&preparer, options, look);
+      EXPECT_EQ(after.result.exit_code, before.exit_code);
+      EXPECT_FALSE(after.prepared);
+      EXPECT_EQ(RunAhead(&preparer, options, look).exit_code, before.exit_code);
+      remove();
+      std::filesystem::remove_all(scratch / "old");
+    }
+  }
+}
+
 TEST(PreparerTest, TheHelperIsSmall) {
   Preparer preparer(2);
   RunAhead(&preparer, Options(), [] { return 0; });
