@@ -112,18 +112,18 @@ class Program {
 
 using Label = Program::Label;
 
-// Numbers of the calls that concern RLIMIT_CORE.
-struct CoreCalls {
+// Numbers of the calls that set limits.
+struct LimitCalls {
   int setrlimit;
   int prlimit;
 };
 
 #if defined(__x86_64__)
-constexpr CoreCalls kNativeCore = {SYS_setrlimit, SYS_prlimit64};
-constexpr CoreCalls kCompatCore = {75, 340};
+constexpr LimitCalls kNativeLimit = {SYS_setrlimit, SYS_prlimit64};
+constexpr LimitCalls kCompatLimit = {75, 340};
 #else
-constexpr CoreCalls kNativeCore = {SYS_setrlimit, SYS_prlimit64};
-constexpr CoreCalls kCompatCore = {75, 369};
+constexpr LimitCalls kNativeLimit = {SYS_setrlimit, SYS_prlimit64};
+constexpr LimitCalls kCompatLimit = {75, 369};
 #endif
 
 // Keeps RLIMIT_CORE at kNoCore: setting it does nothing, and says that all is
@@ -143,6 +143,55 @@ Label KeepCoreByPrlimit(Program& program) {
   const Label core = program.IfArgument(2, 0, allow, other);  // it only asks
   program.IfEqual(RLIMIT_CORE, core, allow);
   return program.Load(Argument(1));
+}
+
+// Calls that change how the kernel treats some process, which they name. Init
+// isn't to be changed from inside: it keeps the time and finds what is left. A
+// capability that it keeps would not do, because nested user namespaces give
+// every capability, and prlimit(2) asks for none. Pid 1 of a nested PID
+// namespace has the same number, and is out of their reach as well.
+struct ProcessCall {
+  int native;
+  int compat;
+  int process;  // the argument that names it
+  // The value of the first argument with which the call names every process of
+  // a user, or -1.
+  int all_of_user;
+};
+
+constexpr ProcessCall kProcessCalls[] = {
+    {SYS_sched_setparam, 154, 0, -1},
+    {SYS_sched_setscheduler, 156, 0, -1},
+    {SYS_sched_setaffinity, 241, 0, -1},
+#if defined(__x86_64__)
+    {SYS_sched_setattr, 351, 0, -1},
+    {SYS_setpriority, 97, 1, PRIO_USER},
+    {SYS_ioprio_set, 289, 1, 3 /* IOPRIO_WHO_USER */},
+#else
+    {SYS_sched_setattr, 380, 0, -1},
+    {SYS_setpriority, 97, 1, PRIO_USER},
+    {SYS_ioprio_set, 314, 1, 3 /* IOPRIO_WHO_USER */},
+#endif
+};
+
+constexpr uint32_t kInitPid = 1;
+
+Label SpareInit(const ProcessCall& call, Program& program) {
+  const Label allow = program.Return(SECCOMP_RET_ALLOW);
+  const Label refuse = program.Return(Errno(EPERM));
+  program.IfEqual(kInitPid, refuse, allow);
+  const Label named = program.Load(Argument(call.process));
+  if (call.all_of_user < 0) return named;
+  program.IfEqual(static_cast<uint32_t>(call.all_of_user), refuse, named);
+  return program.Load(Argument(0));
+}
+
+// It may be asked for its limits. `otherwise` decides on other calls.
+Label SpareInitsLimits(Label otherwise, Program& program) {
+  const Label refuse = program.Return(Errno(EPERM));
+  const Label changed = program.IfArgument(2, 0, otherwise, refuse);
+  program.IfEqual(kInitPid, changed, otherwise);
+  return program.Load(Argument(0));
 }
 
 // accumulator is one of `values` ? yes : no
@@ -248,11 +297,19 @@ Label FilterConvention(uint32_t arch, bool watch, bool no_core,
     }
     label = same.first->second;
   }
-  if (no_core) {
-    const CoreCalls& core = native ? kNativeCore : kCompatCore;
-    calls[static_cast<uint32_t>(core.setrlimit)] = KeepCoreBySetrlimit(program);
-    calls[static_cast<uint32_t>(core.prlimit)] = KeepCoreByPrlimit(program);
+  for (const ProcessCall& call : kProcessCalls) {
+    calls[static_cast<uint32_t>(native ? call.native : call.compat)] =
+        SpareInit(call, program);
   }
+  const LimitCalls& limit = native ? kNativeLimit : kCompatLimit;
+  Label prlimit = allow;
+  if (no_core) {
+    calls[static_cast<uint32_t>(limit.setrlimit)] =
+        KeepCoreBySetrlimit(program);
+    prlimit = KeepCoreByPrlimit(program);
+  }
+  calls[static_cast<uint32_t>(limit.prlimit)] =
+      SpareInitsLimits(prlimit, program);
   std::vector<Range> ranges = {{0, allow}};
   const auto add = [&](uint32_t first, Label goes_on) {
     if (ranges.back().first == first) ranges.pop_back();

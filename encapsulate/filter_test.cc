@@ -2,6 +2,7 @@
 
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -15,11 +16,12 @@
 namespace encapsulate {
 namespace {
 
-// What the filter answers to a call of which only the number is known; nothing
-// if it wants to know more. So does the kernel fill its bitmap of calls that it
-// lets pass without running the filter (Linux 5.11).
-absl::optional<uint32_t> AnswerByNumber(const FilterProgram& filter,
-                                        uint32_t arch, uint32_t number) {
+// What the filter answers to a call. Without `arguments`, only its number is
+// known, and the answer is nothing if the filter wants to know more. So does
+// the kernel fill its bitmap of calls that it lets pass without running the
+// filter (Linux 5.11).
+absl::optional<uint32_t> Answer(const FilterProgram& filter, uint32_t arch,
+                                uint32_t number, const uint64_t* arguments) {
   uint32_t accumulator = 0;
   for (size_t at = 0; at < filter.size(); ++at) {
     const sock_filter& code = filter[at];
@@ -30,8 +32,12 @@ absl::optional<uint32_t> AnswerByNumber(const FilterProgram& filter,
           accumulator = number;
         } else if (code.k == offsetof(seccomp_data, arch)) {
           accumulator = arch;
-        } else {
+        } else if (arguments == nullptr) {
           return absl::nullopt;
+        } else {
+          const size_t at_byte = code.k - offsetof(seccomp_data, args);
+          accumulator = static_cast<uint32_t>(arguments[at_byte / 8] >>
+                                              (at_byte % 8 * 8));
         }
         continue;
       case BPF_RET | BPF_K:
@@ -57,6 +63,11 @@ absl::optional<uint32_t> AnswerByNumber(const FilterProgram& filter,
   }
   ADD_FAILURE() << "the filter has no end";
   return absl::nullopt;
+}
+
+absl::optional<uint32_t> AnswerByNumber(const FilterProgram& filter,
+                                        uint32_t arch, uint32_t number) {
+  return Answer(filter, arch, number, nullptr);
 }
 
 TEST(FilterTest, LetsMostCallsPassByTheirNumberAlone) {
@@ -87,6 +98,56 @@ TEST(FilterTest, LetsFilesBeOpenedByTheNumberAloneUnlessSomebodyWatches) {
         << number;
   }
 }
+
+#if defined(__x86_64__)
+TEST(FilterTest, SparesInitInEveryCallingConvention) {
+  struct Call {
+    uint32_t native;
+    uint32_t compat;
+    uint64_t arguments[6];
+    size_t process;  // the argument that names it
+  };
+  const Call kCalls[] = {
+      {SYS_prlimit64, 340, {0, RLIMIT_NOFILE, 0x1000}, 0},
+      {SYS_sched_setparam, 154, {}, 0},
+      {SYS_sched_setscheduler, 156, {}, 0},
+      {SYS_sched_setaffinity, 241, {}, 0},
+      {SYS_sched_setattr, 351, {}, 0},
+      {SYS_setpriority, 97, {PRIO_PROCESS}, 1},
+      {SYS_setpriority, 97, {PRIO_PGRP}, 1},
+      {SYS_ioprio_set, 289, {1}, 1},
+      {SYS_ioprio_set, 289, {2}, 1},
+  };
+  constexpr uint32_t kRefused = SECCOMP_RET_ERRNO | EPERM;
+  for (bool watch : {false, true}) {
+    for (bool no_core : {false, true}) {
+      const FilterProgram& filter = GetFilter(watch, no_core);
+      for (const Call& call : kCalls) {
+        Call on_init = call;
+        // The kernel takes the low half.
+        on_init.arguments[call.process] = uint64_t{7} << 32 | 1;
+        Call on_other = call;
+        on_other.arguments[call.process] = 2;
+        EXPECT_EQ(Answer(filter, kNativeArch, call.native, on_init.arguments),
+                  kRefused)
+            << call.native;
+        EXPECT_EQ(Answer(filter, kCompatArch, call.compat, on_init.arguments),
+                  kRefused)
+            << call.compat;
+        EXPECT_EQ(Answer(filter, kNativeArch, call.native, on_other.arguments),
+                  SECCOMP_RET_ALLOW)
+            << call.native;
+        EXPECT_EQ(Answer(filter, kCompatArch, call.compat, on_other.arguments),
+                  SECCOMP_RET_ALLOW)
+            << call.compat;
+      }
+      const uint64_t asks[6] = {1, RLIMIT_NOFILE, 0, 0x1000};
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_prlimit64, asks),
+                SECCOMP_RET_ALLOW);
+    }
+  }
+}
+#endif
 
 TEST(FilterTest, RefusesCallingConventionsThatItDoesNotKnow) {
   for (bool watch : {false, true}) {

@@ -553,7 +553,9 @@ class ViewBuilder {
 
   void ProtectProcEntry(int directory, const dirent64& entry) {
     const char* name = entry.d_name;
-    if (name[0] == '.' || (name[0] >= '0' && name[0] <= '9')) return;
+    const bool process = name[0] >= '0' && name[0] <= '9';
+    // Init's own files are its uid's like others: oom_score_adj, autogroup.
+    if (name[0] == '.' || (process && strcmp(name, "1") != 0)) return;
     if (entry.d_type == DT_LNK) return;
     struct stat info;
     if (fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return;

@@ -441,6 +441,55 @@ int KillProcess(const Arguments& args) {
                   args.size() > 1 ? static_cast<int>(Number(args[1])) : 0));
 }
 
+// Tries to change how the kernel treats a process, "self" or a pid, by every
+// call that does so; for init, through all processes of this user as well.
+int ChangeProcess(const Arguments& args) {
+  const pid_t pid =
+      args[0] == "self" ? getpid() : static_cast<pid_t>(Number(args[0]));
+  const int who = static_cast<int>(pid);
+  struct SchedAttr {
+    uint32_t size;
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t times[3];
+  } attr = {sizeof(SchedAttr), SCHED_OTHER, 0, 19, 0, {}};
+  constexpr int kIdleClass = 3 << 13;
+  const sched_param parameter = {};
+  rlimit limit = {};
+  cpu_set_t processors;
+  sched_getaffinity(0, sizeof(processors), &processors);
+  printf("prlimit-get ");
+  Say(prlimit(pid, RLIMIT_NOFILE, nullptr, &limit));
+  getrlimit(RLIMIT_NOFILE, &limit);
+  printf("prlimit ");
+  Say(prlimit(pid, RLIMIT_NOFILE, &limit, nullptr));
+  printf("setaffinity ");
+  Say(sched_setaffinity(pid, sizeof(processors), &processors));
+  printf("setparam ");
+  Say(sched_setparam(pid, &parameter));
+  printf("setscheduler ");
+  Say(sched_setscheduler(pid, SCHED_BATCH, &parameter));
+  printf("setattr ");
+  Say(syscall(SYS_sched_setattr, pid, &attr, 0));
+  printf("setpriority ");
+  Say(setpriority(PRIO_PROCESS, static_cast<id_t>(who), 19));
+  printf("ioprio ");
+  Say(syscall(SYS_ioprio_set, 1, who, kIdleClass));
+  if (pid != 1) return 0;
+  printf("user-priority ");
+  Say(setpriority(PRIO_USER, getuid(), 19));
+  printf("user-ioprio ");
+  return Say(syscall(SYS_ioprio_set, 3, getuid(), kIdleClass));
+}
+
+// The same with the capabilities of a nested user namespace.
+int NestedChangeProcess(const Arguments& args) {
+  if (!EnterNestedNamespaces(0)) return Say(-1);
+  return ChangeProcess(args);
+}
+
 int Pids(const Arguments&) {
   DIR* directory = opendir("/proc");
   int count = 0;
@@ -561,6 +610,7 @@ const std::map<std::string, Command>& Commands() {
       {"await-signal", {1, AwaitSignal}},
       {"call", {1, Call}},
       {"caps", {0, Capabilities}},
+      {"change-process", {1, ChangeProcess}},
       {"chdir",
        {1, [](const Arguments& a) { return Say(chdir(a[0].c_str())); }}},
       {"chmod",
@@ -600,6 +650,7 @@ const std::map<std::string, Command>& Commands() {
                     static_cast<dev_t>(Number(a[1]) << 8 | Number(a[2]))));
         }}},
       {"mq", {1, MessageQueue}},
+      {"nested-change-process", {1, NestedChangeProcess}},
       {"nested-mount", {1, NestedMount}},
       {"nested-uncover", {1, NestedUncover}},
       {"nested-write", {1, NestedWrite}},

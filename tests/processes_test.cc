@@ -129,6 +129,40 @@ TEST(ProcessesTest, InitCannotBeKilledFromInside) {
   EXPECT_EQ(result.exit_code, 5);
 }
 
+// What the probe says where each call that changes a process gets `answer`.
+std::string Changes(const std::string& answer) {
+  std::string text = "prlimit-get ok";
+  for (const char* call : {"prlimit", "setaffinity", "setparam", "setscheduler",
+                           "setattr", "setpriority", "ioprio"}) {
+    absl::StrAppend(&text, "\n", call, " ", answer);
+  }
+  return text;
+}
+
+TEST(ProcessesTest, InitCannotBeChangedFromInside) {
+  const std::string refused = absl::StrCat(
+      Changes("EPERM"), "\nuser-priority EPERM\nuser-ioprio EPERM");
+  for (Violations violations : {Violations::kOff, Violations::kReport}) {
+    Options options;
+    options.violations = violations;
+    EXPECT_EQ(Inside(options, {"change-process", "1"}), refused);
+    EXPECT_EQ(Inside(options, {"nested-change-process", "1"}), refused);
+    EXPECT_EQ(Inside(options, {"change-process", "self"}), Changes("ok"));
+  }
+  EXPECT_EQ(Outside({"change-process", "self"}), Changes("ok"));
+}
+
+TEST(ProcessesTest, FilesOfInitCannotBeWritten) {
+  for (const char* name : {"oom_score_adj", "autogroup", "coredump_filter"}) {
+    const std::string own = absl::StrCat("/proc/self/", name);
+    if (access(own.c_str(), F_OK) != 0) continue;
+    EXPECT_EQ(Inside(Options(), {"open-write", absl::StrCat("/proc/1/", name)}),
+              geteuid() == 0 ? "EROFS" : "EACCES")
+        << name;
+    EXPECT_EQ(Inside(Options(), {"open-write", own}), "ok") << name;
+  }
+}
+
 TEST(ProcessesTest, WhatTheCommandLeavesBehindIsKilledAndNamed) {
   const Ran ran = RunIn(Options(), Probe({"daemon"}));
   ASSERT_TRUE(ran.status.ok()) << ran.status;
