@@ -204,6 +204,10 @@ class Explainer {
         return "leave the caller's session";
       case Step::kTakeTerminal:
         return "hand the terminal over";
+      case Step::kFindLeftovers:
+        return "find what the command left behind";
+      case Step::kFindChanges:
+        return "find what overlays caught";
       case Step::kEnterDirectory:
       case Step::kExecute:
       case Step::kFinished:
@@ -266,6 +270,9 @@ class Explainer {
       case Step::kFilterCalls:
       case Step::kLeaveSession:
         return WhyForbidden(error);
+      case Step::kFindLeftovers:
+      case Step::kFindChanges:
+        return WhyUsedUp(error);
       case Step::kWatchCalls:
         if (error == EBUSY) {
           return {
@@ -407,6 +414,10 @@ absl::string_view StepName(Step step) {
       return "leave session";
     case Step::kTakeTerminal:
       return "take terminal";
+    case Step::kFindLeftovers:
+      return "find leftovers";
+    case Step::kFindChanges:
+      return "find overlay changes";
     case Step::kExecute:
       return "execute";
     case Step::kFinished:

@@ -1,6 +1,5 @@
 // Pid 1 of a sandbox: sets everything up, starts the command, reaps, passes
 // signals on, keeps the time, and ends with the command or with the caller.
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -10,25 +9,23 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <climits>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "encapsulate/beside.h"
-#include "encapsulate/result.h"
+#include "encapsulate/leftovers.h"
+#include "encapsulate/overlay_changes.h"
 #include "encapsulate/setup.h"
 #include "encapsulate/syscalls.h"
 
 namespace encapsulate {
 namespace {
 
-constexpr int kMaxReportedLeftovers = 64;
 constexpr int64_t kNanosecondsPerSecond = 1000000000;
 
 // To look through what overlays caught, whatever its owners and modes.
@@ -185,6 +182,10 @@ class Init {
 
   void Start() {
     signals_ = SignalDescriptor();
+    // Held from here on: who is left at the end must not depend on what the
+    // command does.
+    proc_ = setup_.Check(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                         Step::kFindLeftovers);
     if (plan_.command.empty()) {
       LookForTheCallerOnly();
       ReportReady();
@@ -427,20 +428,8 @@ class Init {
           info.si_pid == 0) {
         return;
       }
-      used_cpu_time_ = CpuTime(command_) >= limit.soft;
+      used_cpu_time_ = CpuTime(proc_, command_) >= limit.soft;
     }
-  }
-
-  // In seconds, rounded down; 0 if it isn't known.
-  static uint64_t CpuTime(int pid) {
-    const int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (proc < 0) return 0;
-    char stat[512];
-    const size_t size = ReadProcFile(proc, pid, "stat", stat, sizeof(stat));
-    close(proc);
-    if (size == 0) return 0;
-    const uint64_t ticks = StatField(stat, 14) + StatField(stat, 15);
-    return ticks / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
   }
 
   void Tell(MessageKind kind, int number) {
@@ -492,12 +481,11 @@ class Init {
   }
 
   // proc_loadavg(5): the last field, as this process's PID namespace has it.
-  static int LastPid() {
+  int LastPid() const {
     char text[128];
-    const int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (proc < 0) return 0;
-    size_t length = ReadFileAt(proc, "loadavg", text, sizeof(text));
-    close(proc);
+    const ssize_t size = ReadFileAt(proc_, "loadavg", text, sizeof(text));
+    if (size <= 0) return 0;
+    auto length = static_cast<size_t>(size);
     while (length > 0 && text[length - 1] != ' ') --length;
     return atoi(text + length);
   }
@@ -506,17 +494,32 @@ class Init {
 
   [[noreturn]] void Finish() {
     const int64_t wall = Now() - started_;
-    const int leftovers = ReportLeftovers();
+    // What it opens now isn't many, but for the levels of directories.
+    struct rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    Message message;
+    const int leftovers = ReportLeftovers(proc_, command_, control_);
+    if (leftovers < 0) {
+      message.step = Step::kFindLeftovers;
+      message.error = errno;
+    }
     kill(-1, SIGKILL);
     // But for the child that Enter()'s caller has forked, all are ours now.
     while (waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
     }
     SyncInputs();
-    if (plan_.list_overlay_changes) ReportChanges();
-    Message message;
+    if (plan_.list_overlay_changes) {
+      UseCapabilities(kReadAll);
+      if (!ReportOverlayChanges(plan_, stage_, control_)) {
+        message.step = Step::kFindChanges;
+        message.error = errno;
+      }
+    }
     message.kind = MessageKind::kEnded;
     message.number = wait_status_;
-    message.count = static_cast<uint32_t>(leftovers);
+    message.count = static_cast<uint32_t>(leftovers > 0 ? leftovers : 0);
     message.flags = (timed_out_ ? kEndedTimedOut : 0) |
                     (used_cpu_time_ ? kEndedUsedCpuTime : 0);
     message.wall_nanoseconds = wall;
@@ -543,260 +546,13 @@ class Init {
     }
   }
 
-  int ReportLeftovers() {
-    const int directory = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) return 0;
-    int count = 0;
-    alignas(dirent64) char buffer[8192];
-    ssize_t size;
-    while ((size = syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) >
-           0) {
-      for (ssize_t offset = 0; offset < size;) {
-        const auto* entry = reinterpret_cast<dirent64*>(buffer + offset);
-        offset += entry->d_reclen;
-        const int pid = atoi(entry->d_name);
-        if (pid <= 1 || pid == command_ || !IsAlive(directory, pid)) continue;
-        if (++count <= kMaxReportedLeftovers) ReportLeftover(directory, pid);
-      }
-    }
-    close(directory);
-    return count;
-  }
-
-  static size_t ReadProcFile(int proc, int pid, const char* name, char* buffer,
-                             size_t size) {
-    char path[64];
-    snprintf(path, sizeof(path), "%d/%s", pid, name);
-    return ReadFileAt(proc, path, buffer, size);
-  }
-
-  static size_t ReadFileAt(int directory, const char* path, char* buffer,
-                           size_t size) {
-    const int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    const ssize_t got = read(fd, buffer, size - 1);
-    close(fd);
-    const size_t length = got > 0 ? static_cast<size_t>(got) : 0;
-    buffer[length] = '\0';
-    return length;
-  }
-
-  // A number of proc_pid_stat(5), counted from 1 as there; 0 if there is none.
-  static uint64_t StatField(const char* stat, int number) {
-    // "pid (name) state ...", and the name may hold anything.
-    const char* field = strrchr(stat, ')');
-    for (int i = 2; i < number && field != nullptr; ++i) {
-      field = strchr(field + 1, ' ');
-    }
-    return field != nullptr ? strtoul(field, nullptr, 10) : 0;
-  }
-
-  // Neither a zombie nor on its way there by itself (proc_pid_stat(5)).
-  static bool IsAlive(int proc, int pid) {
-    constexpr unsigned long kExiting = 0x4;  // PF_EXITING (sched.h)
-    char stat[512];
-    if (ReadProcFile(proc, pid, "stat", stat, sizeof(stat)) == 0) return false;
-    const char* name_end = strrchr(stat, ')');
-    if (name_end == nullptr || name_end[1] != ' ') return false;
-    const char state = name_end[2];
-    const uint64_t flags = StatField(stat, 9);
-    return state != 'Z' && state != 'X' && (flags & kExiting) == 0;
-  }
-
-  void ReportLeftover(int proc, int pid) {
-    Message message;
-    message.kind = MessageKind::kLeftover;
-    message.number = pid;
-    size_t length = ReadProcFile(proc, pid, "comm", message.text, 64);
-    if (length > 0 && message.text[length - 1] == '\n') --length;
-    message.text[length++] = '\0';
-    char* command = message.text + length;
-    size_t size = ReadProcFile(proc, pid, "cmdline", command, 1024);
-    while (size > 0 && command[size - 1] == '\0') --size;
-    for (size_t i = 0; i < size; ++i) {
-      if (command[i] == '\0') command[i] = ' ';
-    }
-    message.text_size = static_cast<uint32_t>(length + size);
-    SendMessage(control_, message);
-  }
-
-  // What the overlays' upper directories hold. Nobody else is left in here.
-  void ReportChanges() {
-    UseCapabilities(kReadAll);
-    // Two for each level of directories.
-    struct rlimit limit = {};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    for (size_t i = 0; i < plan_.places.size(); ++i) {
-      if (plan_.places[i].kind != PlaceKind::kOverlay) continue;
-      char name[32];
-      snprintf(name, sizeof(name), "upper%zu", i);
-      const int upper =
-          openat(stage_, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-      if (upper < 0) continue;
-      change_.kind = MessageKind::kChange;
-      const size_t length = plan_.places[i].target.size();
-      memcpy(change_.text, plan_.places[i].target.c_str(), length);
-      // Its owner is whoever made the overlay, for a start.
-      struct stat now;
-      struct stat before;
-      if (fstat(upper, &now) == 0 &&
-          fstat(plan_.places[i].lower, &before) == 0 &&
-          now.st_mode != before.st_mode) {
-        SendChange(OverlayChange::Kind::kChangedDirectory, length);
-      }
-      ReportDirectory({upper, plan_.places[i].lower, length, 0});
-    }
-  }
-
-  // A directory of an upper layer that is being looked through.
-  struct Level {
-    int directory;
-    int lower;      // the one below it, or -1
-    size_t length;  // of its path, which change_.text begins with
-    off_t next;     // where to go on
-  };
-
-  // Reports what is in a directory, and closes it. How deep that goes is the
-  // command's choice, so the stack is not for it.
-  void ReportDirectory(const Level& top) {
-    alignas(dirent64) char buffer[2048];
-    levels_[0] = top;
-    for (size_t depth = 1; depth > 0;) {
-      Level& level = levels_[depth - 1];
-      lseek(level.directory, level.next, SEEK_SET);
-      const ssize_t size =
-          syscall(SYS_getdents64, level.directory, buffer, sizeof(buffer));
-      if (size <= 0) {
-        close(level.directory);
-        if (level.lower >= 0) close(level.lower);
-        --depth;
-        continue;
-      }
-      bool is_deeper = false;
-      for (ssize_t offset = 0; offset < size && !is_deeper;) {
-        const auto* entry = reinterpret_cast<dirent64*>(buffer + offset);
-        offset += entry->d_reclen;
-        level.next = entry->d_off;
-        if (strcmp(entry->d_name, ".") == 0 ||
-            strcmp(entry->d_name, "..") == 0) {
-          continue;
-        }
-        const size_t name = strlen(entry->d_name);
-        const size_t length = level.length + 1 + name;
-        if (length > kMaxMessageText) continue;
-        change_.text[level.length] = '/';
-        memcpy(change_.text + level.length + 1, entry->d_name, name);
-        is_deeper = ReportEntry(level, entry->d_name, length, &levels_[depth]);
-      }
-      if (is_deeper) ++depth;
-    }
-  }
-
-  // Returns whether it is a directory, which is to be looked through then.
-  bool ReportEntry(const Level& level, const char* name, size_t length,
-                   Level* deeper) {
-    using Kind = OverlayChange::Kind;
-    struct stat info;
-    if (fstatat(level.directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
-      return false;
-    }
-    if (!S_ISDIR(info.st_mode)) {
-      // A character device 0:0 stands for a deleted name.
-      const bool deleted = S_ISCHR(info.st_mode) && info.st_rdev == 0;
-      SendChange(deleted ? Kind::kDeleted : Kind::kWritten, length);
-      return false;
-    }
-    const int upper = OpenDirectory(level.directory, name);
-    if (upper < 0) return false;
-    struct stat before;
-    int below = -1;
-    // A directory that only leads to something changed isn't a change.
-    if (level.lower < 0 ||
-        fstatat(level.lower, name, &before, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !S_ISDIR(before.st_mode) || IsOpaque(upper)) {
-      SendChange(Kind::kMadeDirectory, length);
-    } else {
-      below = openat(level.lower, name,
-                     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-      if (info.st_mode != before.st_mode || info.st_uid != before.st_uid ||
-          info.st_gid != before.st_gid || !SameAttributes(upper, below)) {
-        SendChange(Kind::kChangedDirectory, length);
-      }
-    }
-    *deeper = {upper, below, length, 0};
-    return true;
-  }
-
-  static int OpenDirectory(int directory, const char* name) {
-    return openat(directory, name,
-                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  }
-
-  // Whether overlayfs has marked it as the successor of one that was deleted.
-  static bool IsOpaque(int upper) {
-    char mark;
-    return fgetxattr(upper, "user.overlay.opaque", &mark, 1) == 1 &&
-           mark == 'y';
-  }
-
-  // Whether two directories have the same ACLs and the same attributes in the
-  // namespace "user"; true if the lower one can't be read.
-  static bool SameAttributes(int upper, int lower) {
-    const int readable = OpenDirectory(lower, ".");
-    if (readable < 0) return true;
-    const bool same =
-        HasAttributesOf(upper, readable) && HasAttributesOf(readable, upper);
-    close(readable);
-    return same;
-  }
-
-  // Beyond 4 KiB, the limit of many filesystems, only sizes are compared.
-  static bool HasAttributesOf(int other, int directory) {
-    char names[4096];
-    char value[4096];
-    char other_value[4096];
-    const ssize_t size = flistxattr(directory, names, sizeof(names));
-    for (ssize_t at = 0; at < size;) {
-      const char* name = names + at;
-      at += static_cast<ssize_t>(strlen(name)) + 1;
-      // The rest is the kernel's own: overlayfs's marks, labels.
-      if (!StartsWith(name, "system.posix_acl_") &&
-          (!StartsWith(name, "user.") || StartsWith(name, "user.overlay."))) {
-        continue;
-      }
-      const ssize_t length = fgetxattr(directory, name, nullptr, 0);
-      const ssize_t other_length = fgetxattr(other, name, nullptr, 0);
-      // A tmpfs holds none of "user" before Linux 6.6.
-      if (other_length < 0 && errno == EOPNOTSUPP) continue;
-      if (length != other_length) return false;
-      if (length > 0 &&
-          fgetxattr(directory, name, value, sizeof(value)) == length &&
-          fgetxattr(other, name, other_value, sizeof(other_value)) == length &&
-          memcmp(value, other_value, static_cast<size_t>(length)) != 0) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  static bool StartsWith(const char* text, const char* start) {
-    return strncmp(text, start, strlen(start)) == 0;
-  }
-
-  void SendChange(OverlayChange::Kind kind, size_t length) {
-    change_.number = static_cast<int32_t>(kind);
-    change_.text_size = static_cast<uint32_t>(length);
-    SendMessage(control_, change_);
-  }
-
   Setup setup_;
   Plan& plan_;
   const int control_;
   const int caller_;
   int stage_ = -1;
   int signals_ = -1;
+  int proc_ = -1;  // the directory
   struct sigaction child_action_ = {};
   mode_t umask_ = 0;  // the caller's
   int terminal_ = -1;
@@ -814,9 +570,6 @@ class Init {
   bool used_cpu_time_ = false;
   bool ended_ = false;
   int wait_status_ = 0;
-  Message change_ = {};
-  // Each has at least two bytes more of a path than the one before.
-  static inline Level levels_[kMaxMessageText / 2 + 1] = {};
 };
 
 }  // namespace

@@ -86,7 +86,8 @@ enum class FailureKind {
   kHostRefused,       // the host doesn't allow what was asked for
   kCommandNotFound,   // no such program inside the sandbox
   kCommandNotUsable,  // found, but it can't be executed
-  kLost,              // the command ran, and how it ended can't be known
+  // The command ran, and how it ended or what it left can't be known.
+  kLost,
 };
 
 FailureKind FailureKindOf(const absl::Status& status);

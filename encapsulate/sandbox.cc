@@ -177,8 +177,10 @@ struct Process::State {
   std::deque<std::unique_ptr<Message>> early;
   Result result;
   bool killed = false;
-  bool ended = false;  // init has said its last word
-  bool known = false;  // and it was how the command ended
+  bool timed_out = false;  // so killed because init was late
+  bool ended = false;      // init has said its last word
+  bool known = false;      // and it was how the command ended
+  absl::Status unlisted;   // or why not all is known
   // Enter() only: who waits for the child and tells how it ended.
   Relay relay;
   UniqueFd relay_socket;
@@ -707,7 +709,11 @@ bool Process::Listen() {
            std::string(message.text, message.text_size)});
       return true;
     case MessageKind::kEnded:
-      state_->known = true;
+      state_->known = message.error == 0;
+      if (!state_->known) {
+        state_->unlisted = Explain(
+            *state_->plan, {message.step, -1, message.error, std::string()});
+      }
       SetEnd(message.number, message.flags, result);
       result->usage = message.usage;
       result->leftover_count = static_cast<int>(message.count);
@@ -791,6 +797,9 @@ absl::StatusOr<Result> Process::Wait() {
       AddSums(&result);
     }
     return result;
+  }
+  if (!state_->unlisted.ok()) {
+    return MakeFailure(FailureKind::kLost, state_->unlisted.message());
   }
   return MakeFailure(FailureKind::kLost,
                      "cannot tell how the command ended: the sandbox's init "

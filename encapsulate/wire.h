@@ -50,6 +50,8 @@ enum class Step : uint8_t {
   kSetLimit,  // index: the RLIMIT_ constant
   kTakeTerminal,
   kExecute,
+  kFindLeftovers,
+  kFindChanges,
   kFinished,  // nothing is left to do
 };
 
@@ -65,7 +67,8 @@ enum class MessageKind : uint8_t {
   kStopped,   // number: the signal that stopped the command
   kLeftover,  // number: pid; text: name '\0' command
   kChange,    // number: OverlayChange::Kind; text: path
-  kEnded,     // number: wait status; usage; flags
+  kEnded,     // number: wait status; usage; flags; if something couldn't be
+              // looked at: step, error
   // From the caller.
   kGo,        // ids are mapped, cgroup joined: carry on
   kMasks,     // text: paths, each with a '\0'; empty: that was all

@@ -601,12 +601,11 @@ std::string RunningTest::ExplainDamage() const {
 
 void RunningTest::Judge(const absl::StatusOr<Result>& result) {
   if (!result.ok()) {
-    Fail(
-        FailureKindOf(result.status()) == FailureKind::kLost
-            ? absl::StrCat("The test was lost with its sandbox, whose init was "
-                           "killed from outside.",
-                           WhatItDid())
-            : std::string(result.status().message()));
+    const std::string why(result.status().message());
+    Fail(FailureKindOf(result.status()) == FailureKind::kLost
+             ? absl::StrCat("The test was lost with its sandbox: ", why, ".",
+                            WhatItDid())
+             : why);
     JudgeViolations(process_->Recorded());
     return;
   }

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #if __GLIBC_PREREQ(2, 35)
 #include <sys/rseq.h>
@@ -101,6 +102,61 @@ TEST(EnterTest, TheEnvironmentIsTheChildsToChange) {
                 .exit_code,
             0);
   EXPECT_EQ(getenv("NEW"), nullptr);
+}
+
+// A shell and eight programs, in a group of their own. Returns when they run.
+pid_t StartGroup(const std::string& prefix) {
+  int ends[2];
+  if (pipe(ends) != 0) return -1;
+  const pid_t pid = fork();
+  if (pid == 0) {
+    setpgid(0, 0);
+    dup2(ends[1], 1);
+    const std::string script =
+        prefix +
+        "for i in 1 2 3 4 5 6 7 8; do sleep 1000000 & done; echo; wait";
+    execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+    _exit(1);
+  }
+  char byte;
+  return read(ends[0], &byte, 1) == 1 ? pid : -1;
+}
+
+TEST(EnterTest, WhoIsAboutToDieIsNotLeftBehind) {
+  const auto leave = [](const std::string& prefix) {
+    return RunEntered(Options(), [&] {
+      const pid_t group = StartGroup(prefix);
+      if (group < 0 || kill(-group, SIGTERM) != 0) return 1;
+      // The others are init's to reap.
+      if (prefix.empty()) waitpid(group, nullptr, 0);
+      return 0;
+    });
+  };
+  for (int i = 0; i < 30; ++i) {
+    const Result killed = leave("");
+    EXPECT_TRUE(killed.ok());
+    EXPECT_EQ(killed.leftover_count, 0) << i;
+  }
+  const Result stays = leave("trap '' TERM; ");
+  EXPECT_TRUE(stays.ok());
+  EXPECT_EQ(stays.leftover_count, 9);
+}
+
+TEST(EnterTest, AProcessWithoutItsFirstThreadIsLeftBehind) {
+  const Result result = RunEntered(Options(), [] {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      std::thread([] {
+        for (;;) pause();
+      }).detach();
+      syscall(SYS_exit, 0);  // of this thread alone
+    }
+    const std::string stat = absl::StrCat("/proc/", pid, "/stat");
+    while (ReadAll(stat).find(") Z") == std::string::npos) sched_yield();
+    return 0;
+  });
+  EXPECT_TRUE(result.ok());
+  EXPECT_EQ(result.leftover_count, 1);
 }
 
 TEST(EnterTest, ACrashIsTold) {

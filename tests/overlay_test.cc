@@ -427,5 +427,34 @@ TEST(NestingTest, DirectoriesAreMadeInFreshTrees) {
             FailureKind::kInvalidOptions);
 }
 
+// What can't be looked at isn't taken for nothing.
+TEST_F(OverlayTest, AListThatIsNotWholeIsAnError) {
+  const Scratch scratch;
+  const std::string tree = scratch.Directory("tree");
+  const auto run = [&](rlim_t descriptors) {
+    InFork([&] {
+      const rlimit limit = {descriptors, descriptors};
+      ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+      // Each level takes a descriptor.
+      const Ran deep =
+          RunIn(Overlay(tree), {"/bin/sh", "-ec",
+                                "i=0; cd " + tree +
+                                    "; while [ $i -lt 60 ]; do "
+                                    "mkdir d; cd d; i=$((i+1)); done"});
+      if (descriptors < 100) {
+        EXPECT_EQ(FailureKindOf(deep.status), FailureKind::kLost);
+        EXPECT_EQ(deep.status.message(),
+                  "cannot find what overlays caught: too many open files "
+                  "(EMFILE); hint: raise ulimit -n");
+      } else {
+        EXPECT_TRUE(deep.status.ok()) << deep.status;
+        EXPECT_EQ(deep.result.overlay_changes.size(), 60U);
+      }
+    });
+  };
+  run(200);
+  run(50);
+}
+
 }  // namespace
 }  // namespace encapsulate

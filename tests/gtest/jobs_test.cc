@@ -294,8 +294,9 @@ TEST(JobsTest, ALostSandboxFailsItsTestAndNoOther) {
                             HasSubstr("OK ] LostTest.Third (")));
     EXPECT_THAT(text,
                 HasSubstr(absl::StrCat(
-                    "The test was lost with its sandbox, whose init was killed "
-                    "from outside.\nThe end of its output:\n    ",
+                    "The test was lost with its sandbox: cannot tell how the "
+                    "command ended: the sandbox's init was killed from "
+                    "outside.\nThe end of its output:\n    ",
                     is_first ? "first" : "second", " at work\n")));
     EXPECT_EQ(waitpid(-1, nullptr, 0), -1) << "a process is left";
   }
