@@ -22,6 +22,7 @@
 #include "encapsulate/overlay_changes.h"
 #include "encapsulate/setup.h"
 #include "encapsulate/syscalls.h"
+#include "encapsulate/untrace.h"
 
 namespace encapsulate {
 namespace {
@@ -402,9 +403,13 @@ class Init {
     NoteCpuTime();
     for (;;) {
       siginfo_t info = {};
-      if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG) != 0 ||
+      if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | __WALL) != 0 ||
           info.si_pid == 0) {
         return;
+      }
+      if (info.si_code == CLD_TRAPPED) {
+        Untrace(info.si_pid, info.si_status);
+        continue;
       }
       if (info.si_pid != command_ || plan_.command.empty()) continue;
       if (info.si_code == CLD_STOPPED) {

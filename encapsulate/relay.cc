@@ -17,6 +17,7 @@
 
 #include "encapsulate/beside.h"
 #include "encapsulate/syscalls.h"
+#include "encapsulate/untrace.h"
 #include "encapsulate/wire.h"
 
 // NOLINTBEGIN(bugprone-reserved-identifier): these are glibc's.
@@ -115,6 +116,7 @@ struct Relay::Job {
   RUNS_BESIDE static pid_t Clone(Job* job, void* stack);
   RUNS_BESIDE static int Main(void* argument);
   RUNS_BESIDE static int Serve(Job* job, pid_t child);
+  RUNS_BESIDE static void WaitForAll(Job* job, pid_t child);
   RUNS_BESIDE static void Send(const Job* job);
 };
 
@@ -181,12 +183,29 @@ int Relay::Job::Serve(Job* job, pid_t child) {
   if (job->socket > 0) Call(SYS_close_range, 0, job->socket - 1, 0);
   Call(SYS_close_range, job->socket + 1, UINT_MAX, 0);
   job->message.kind = MessageKind::kEnded;
-  while (Call(SYS_wait4, child, reinterpret_cast<long>(&job->message.number), 0,
-              reinterpret_cast<long>(&job->message.usage)) == -EINTR) {
-  }
-  Send(job);
+  WaitForAll(job, child);
   Call(SYS_exit_group, 0, 0, 0);
   __builtin_unreachable();
+}
+
+// What the child makes with CLONE_PARENT is the relay's as well. It ends with
+// the sandbox, and a sandbox that has a zombie in it doesn't end.
+void Relay::Job::WaitForAll(Job* job, pid_t child) {
+  for (;;) {
+    int status = 0;
+    struct rusage usage;
+    const long ended = Call(SYS_wait4, -1, reinterpret_cast<long>(&status),
+                            __WALL, reinterpret_cast<long>(&usage));
+    if (ended == -EINTR) continue;
+    if (ended < 0) return;
+    if (WIFSTOPPED(status)) {
+      Untrace(static_cast<pid_t>(ended), WSTOPSIG(status));
+    } else if (ended == child) {
+      job->message.number = status;
+      job->message.usage = usage;
+      Send(job);
+    }
+  }
 }
 
 void Relay::Job::Send(const Job* job) {

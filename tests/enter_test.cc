@@ -1,8 +1,10 @@
 // Enter(): the caller goes on in a forked child inside.
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -102,6 +104,64 @@ TEST(EnterTest, TheEnvironmentIsTheChildsToChange) {
                 .exit_code,
             0);
   EXPECT_EQ(getenv("NEW"), nullptr);
+}
+
+std::atomic<int> signals_handled{0};
+
+// Traced by its parent, takes a signal. Returns whether that was handled.
+bool TakeSignalTraced() {
+  signal(SIGUSR1, [](int) { ++signals_handled; });
+  const int before = signals_handled;
+  if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return false;
+  syscall(SYS_tkill, syscall(SYS_gettid), SIGUSR1);
+  return signals_handled == before + 1;
+}
+
+// PTRACE_TRACEME makes the parent a tracer, and stops tell it of signals.
+TEST(EnterTest, AStopIsNoEnd) {
+  EXPECT_TRUE(
+      RunEntered(Options(), [] { return TakeSignalTraced() ? 0 : 1; }).ok());
+  EXPECT_TRUE(RunEntered(Options(), [] {
+                bool handled = false;
+                std::thread([&] { handled = TakeSignalTraced(); }).join();
+                return handled ? 0 : 1;
+              }).ok());
+  EXPECT_EQ(RunEntered(Options(),
+                       [] {
+                         if (!TakeSignalTraced()) return 1;
+                         ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+                         raise(SIGTERM);
+                         return 2;
+                       })
+                .signal,
+            SIGTERM);
+  EXPECT_TRUE(RunEntered(Options(), [] {
+                ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+                execl("/bin/true", "true", nullptr);
+                return 1;
+              }).ok());
+}
+
+// CLONE_PARENT makes a child of the relay's, and once that is gone, of this
+// process's if that is a reaper.
+TEST(EnterTest, SiblingsAreReaped) {
+  InFork([] {
+    ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+    const Result result = RunEntered(Options(), [] {
+      const long ends = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, nullptr,
+                                nullptr, nullptr, nullptr);
+      if (ends == 0) _exit(1);
+      const long stays = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, nullptr,
+                                 nullptr, nullptr, nullptr);
+      if (stays == 0) {
+        for (;;) pause();
+      }
+      return ends > 0 && stays > 0 ? 7 : 0;
+    });
+    EXPECT_EQ(result.exit_code, 7);
+    EXPECT_GE(result.leftover_count, 1);
+    EXPECT_EQ(CountChildren(), 0);
+  });
 }
 
 // A shell and eight programs, in a group of their own. Returns when they run.

@@ -27,6 +27,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
@@ -45,6 +46,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -532,6 +534,43 @@ int Die(const Arguments& args) {
   return 0;
 }
 
+// Has its parent as a tracer when something happens: a signal that is handled,
+// also in a thread or in a sibling that nobody waits for; one that ends it;
+// another program.
+int TraceMe(const Arguments& args) {
+  const std::string& what = args[0];
+  static volatile sig_atomic_t handled = 0;
+  signal(SIGUSR1, [](int) { handled = 1; });
+  const auto take_signal = [] {
+    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return;
+    syscall(SYS_tkill, syscall(SYS_gettid), SIGUSR1);
+  };
+  if (what == "thread") {
+    std::thread(take_signal).join();
+    return handled != 0 ? 0 : 1;
+  }
+  if (what == "sibling") {
+    int ends[2];
+    if (pipe(ends) != 0) return 1;
+    if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, nullptr, nullptr, nullptr,
+                nullptr) == 0) {
+      take_signal();
+      write(ends[1], handled != 0 ? "x" : "", handled != 0 ? 1 : 0);
+      _exit(0);
+    }
+    close(ends[1]);
+    char byte;
+    return read(ends[0], &byte, 1) == 1 ? 0 : 1;
+  }
+  take_signal();
+  if (handled == 0) return 1;
+  if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return 1;
+  if (what == "exec") execl("/bin/true", "true", nullptr);
+  if (what == "term") raise(SIGTERM);
+  if (what == "trap") raise(SIGTRAP);
+  return what == "handled" ? 0 : 1;
+}
+
 // Says "ready", waits for a signal of the list and names it.
 int AwaitSignal(const Arguments& args) {
   sigset_t set;
@@ -676,6 +715,7 @@ const std::map<std::string, Command>& Commands() {
       {"socketpair", {1, SocketPairFamily}},
       {"tioclinux", {0, [](const Arguments&) { return IoctlTty(TIOCLINUX); }}},
       {"tiocsti", {0, [](const Arguments&) { return IoctlTty(TIOCSTI); }}},
+      {"traceme", {1, TraceMe}},
       {"unlink",
        {1, [](const Arguments& a) { return Say(unlink(a[0].c_str())); }}},
       {"wait", {0, Wait}},

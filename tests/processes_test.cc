@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -174,6 +175,20 @@ TEST(ProcessesTest, WhatTheCommandLeavesBehindIsKilledAndNamed) {
             absl::StrCat(ProbePath(), " daemon"));
   EXPECT_EQ(CountChildren(), 0);
   EXPECT_TRUE(RunIn(Options(), {"/bin/true"}).result.leftovers.empty());
+}
+
+// PTRACE_TRACEME makes the parent a tracer, and stops tell it of signals.
+TEST(ProcessesTest, AStopIsNoEnd) {
+  const auto traced = [](const std::string& what) {
+    const Result result = RunIn(Options(), Probe({"traceme", what})).result;
+    return std::make_pair(result.exit_code, result.signal);
+  };
+  EXPECT_EQ(traced("handled"), std::make_pair(0, 0));
+  EXPECT_EQ(traced("thread"), std::make_pair(0, 0));
+  EXPECT_EQ(traced("exec"), std::make_pair(0, 0));
+  EXPECT_EQ(traced("term"), std::make_pair(0, SIGTERM));
+  EXPECT_EQ(traced("trap"), std::make_pair(0, SIGTRAP));
+  EXPECT_EQ(traced("sibling"), std::make_pair(0, 0));
 }
 
 TEST(ProcessesTest, RunReturnsWhenEveryoneIsGone) {
