@@ -373,14 +373,21 @@ class Init {
         left.tv_nsec = wait > 0 ? wait % kNanosecondsPerSecond : 0;
         timeout = &left;
       }
-      const int ready = ppoll(events, 4, timeout, nullptr);
-      if (ready < 0 && errno != EINTR && errno != EAGAIN) _exit(1);
+      if (more_to_reap_) {
+        left = {};
+        timeout = &left;
+      }
+      if (ppoll(events, 4, timeout, nullptr) < 0 && errno != EINTR &&
+          errno != EAGAIN) {
+        _exit(1);
+      }
       // The caller has died: so does everything in here.
       if (events[1].revents != 0) _exit(1);
-      if (events[2].revents != 0) Reap();
+      if (events[2].revents != 0 || more_to_reap_) Reap();
       if (events[3].revents != 0) ended_ = true;
       if (events[0].revents != 0) Obey();
-      if (ready == 0) TimeIsUp();
+      // However much there is to do otherwise.
+      if (!ended_ && deadline_ != 0 && Now() >= deadline_) TimeIsUp();
     }
   }
 
@@ -396,15 +403,21 @@ class Init {
     }
   }
 
+  // Signals and orphans may come faster than they are dealt with, so only some
+  // at a time.
   void Reap() {
+    constexpr int kAtOnce = 256;
     struct signalfd_siginfo ignored;
-    while (read(signals_, &ignored, sizeof(ignored)) > 0) {
+    if (read(signals_, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN) {
+      _exit(1);
     }
+    more_to_reap_ = true;
     NoteCpuTime();
-    for (;;) {
+    for (int i = 0; i < kAtOnce; ++i) {
       siginfo_t info = {};
       if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | __WALL) != 0 ||
           info.si_pid == 0) {
+        more_to_reap_ = false;
         return;
       }
       if (info.si_code == CLD_TRAPPED) {
@@ -573,6 +586,7 @@ class Init {
   int64_t deadline_ = 0;
   bool timed_out_ = false;
   bool used_cpu_time_ = false;
+  bool more_to_reap_ = false;
   bool ended_ = false;
   int wait_status_ = 0;
 };

@@ -75,7 +75,8 @@ struct Tmpfs {
 // it is no limit. None is on by default but core_size.
 struct Limits {
   // Wall time of the command. Then every process gets SIGTERM, and what is
-  // left after `grace` is killed.
+  // left after `grace` is killed. The caller keeps the time as well: in Wait()
+  // or Handle(), it kills a sandbox that is half a second late.
   absl::Duration timeout = absl::InfiniteDuration();
   absl::Duration grace = absl::Seconds(5);
   // Of each process, rounded up to seconds: SIGXCPU, a second later SIGKILL.

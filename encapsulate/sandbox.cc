@@ -8,7 +8,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <array>
@@ -26,8 +25,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/cgroup.h"
+#include "encapsulate/deadline.h"
 #include "encapsulate/error.h"
 #include "encapsulate/explain.h"
+#include "encapsulate/foreground.h"
 #include "encapsulate/inhabitants.h"
 #include "encapsulate/keep.h"
 #include "encapsulate/launch.h"
@@ -42,105 +43,6 @@
 
 namespace encapsulate {
 namespace {
-
-constexpr int kForwarded[] = {SIGTERM, SIGINT,  SIGHUP,   SIGQUIT, SIGUSR1,
-                              SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGTSTP};
-
-// A foreground job's hold on signals and terminal, from the start of the
-// command to its end (tcsetpgrp(3), signal(7)).
-class Foreground {
- public:
-  explicit Foreground(const Plan& plan)
-      : terminal_(plan.terminal), handed_over_(plan.owns_terminal) {
-    sigset_t forwarded;
-    sigemptyset(&forwarded);
-    for (int signal : kForwarded) sigaddset(&forwarded, signal);
-    pthread_sigmask(SIG_BLOCK, &forwarded, &before_);
-    signals_ = UniqueFd(signalfd(-1, &forwarded, SFD_CLOEXEC | SFD_NONBLOCK));
-    has_modes_ = terminal_ >= 0 && tcgetattr(terminal_, &modes_) == 0;
-    wanted_ = handed_over_;
-  }
-  // Everything in the sandbox is gone by now.
-  ~Foreground() {
-    TakeTerminalFromTheDead();
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  Foreground(const Foreground&) = delete;
-  Foreground& operator=(const Foreground&) = delete;
-
-  int signals() const { return signals_.get(); }
-  const sigset_t& before() const { return before_; }
-
-  // Whether the terminal, being the caller's now, should go to the command,
-  // which stopped by `signal`, or goes on after a stop (0).
-  bool HandOver(int signal) {
-    if (terminal_ < 0 || tcgetpgrp(terminal_) != getpgrp()) return false;
-    const bool asked = signal == SIGTTIN || signal == SIGTTOU;
-    if (!asked && (signal != 0 || !wanted_)) return false;
-    wanted_ = true;
-    handed_over_ = true;
-    return true;
-  }
-
-  // A command that was killed can't have put the terminal right.
-  void RestoreModes() {
-    if (!has_modes_ || !TakeTerminalFromTheDead()) return;
-    tcsetattr(terminal_, TCSADRAIN, &modes_);
-  }
-
-  // Stops the caller as the command was stopped, until it is continued.
-  void StopToo(int signal) {
-    if (handed_over_) TakeTerminal();
-    if (signal != SIGTSTP) {
-      // The kernel ignores SIGTTIN and SIGTTOU in a group without a shell to
-      // continue it, and the command would stop again and again.
-      raise(SIGSTOP);
-      return;
-    }
-    struct sigaction stop = {};
-    struct sigaction saved;
-    stop.sa_handler = SIG_DFL;
-    sigaction(signal, &stop, &saved);
-    sigset_t one;
-    sigset_t mask;
-    sigemptyset(&one);
-    sigaddset(&one, signal);
-    pthread_sigmask(SIG_UNBLOCK, &one, &mask);
-    raise(signal);
-    pthread_sigmask(SIG_SETMASK, &mask, nullptr);
-    sigaction(signal, &saved, nullptr);
-  }
-
- private:
-  // tcsetpgrp() stops a background caller by SIGTTOU unless it is blocked.
-  void TakeTerminal() {
-    const SignalsBlocked blocked;
-    tcsetpgrp(terminal_, getpgrp());
-    handed_over_ = false;
-  }
-
-  // At the end, the terminal may be a shell's again, for which this is a
-  // background job: it is taken from a group that is no more, and only then.
-  // Whether it is the caller's now.
-  bool TakeTerminalFromTheDead() {
-    if (terminal_ < 0) return false;
-    const pid_t group = tcgetpgrp(terminal_);
-    if (handed_over_ && group != getpgrp() && kill(-group, 0) != 0 &&
-        errno == ESRCH) {
-      TakeTerminal();
-      return true;
-    }
-    return group == getpgrp();
-  }
-
-  const int terminal_;
-  bool handed_over_;     // the command has it, or had it last
-  bool wanted_ = false;  // the command is to have it whenever the caller does
-  bool has_modes_ = false;
-  struct termios modes_ = {};
-  sigset_t before_ = {};
-  UniqueFd signals_;
-};
 
 void WaitFor(int pidfd, pid_t pid) {
   siginfo_t info;
@@ -167,6 +69,7 @@ struct Process::State {
   std::shared_ptr<const void> maker;
   std::vector<StepTime> steps;
   std::unique_ptr<Foreground> foreground;
+  Deadline deadline;
   UniqueFd events;  // an epoll(7) instance over all that can happen
   std::unique_ptr<Witness> witness;
   bool watching = false;         // and somebody is there to be watched
@@ -309,6 +212,7 @@ class Launcher {
     status = Await(*state, MessageKind::kStarted, &message);
     if (!status.ok()) return status;
     state->AddSteps(message);
+    state->deadline.Start();
     return Process(std::move(state));
   }
 
@@ -419,6 +323,12 @@ class Launcher {
          !state->Watch(state->foreground->signals()))) {
       return HostError("watch the sandbox");
     }
+    Deadline& deadline = state->deadline;
+    if (!deadline.Make(state->plan->timeout_nanoseconds,
+                       state->plan->grace_nanoseconds) ||
+        (deadline.descriptor() >= 0 && !state->Watch(deadline.descriptor()))) {
+      return HostError("make a timer");
+    }
     return absl::OkStatus();
   }
 
@@ -506,6 +416,7 @@ class Launcher {
     }
     if (message.kind != MessageKind::kStarted) return Lost(*state);
     state->AddSteps(message);
+    state->deadline.Start();
     return absl::optional<Process>(Process(std::move(state)));
   }
 
@@ -573,11 +484,12 @@ pid_t Process::init_pid() const { return state_->init.pid; }
 
 int Process::event_descriptor() const { return state_->events.get(); }
 
-std::array<int, 4> Process::event_descriptors() const {
+std::array<int, 5> Process::event_descriptors() const {
   return {state_->watching ? state_->witness->descriptor() : -1,
           state_->foreground != nullptr ? state_->foreground->signals() : -1,
           state_->init.control.get(),
-          state_->resolver != nullptr ? state_->resolver->descriptor() : -1};
+          state_->resolver != nullptr ? state_->resolver->descriptor() : -1,
+          state_->deadline.descriptor()};
 }
 
 const std::vector<Violation>& Process::violations() const {
@@ -696,14 +608,16 @@ bool Process::Listen() {
         state_->Send(MessageKind::kContinue);
         return true;
       }
-      state_->foreground->StopToo(message.number);
+      state_->foreground->StopToo(message.number, state_->deadline.Left());
       // SIGCONT may have been merged with one already forwarded.
       Continue();
       return true;
     case MessageKind::kLeftover:
+      state_->deadline.Extend();
       AddLeftover(message, result);
       return true;
     case MessageKind::kChange:
+      state_->deadline.Extend();
       result->overlay_changes.push_back(
           {static_cast<OverlayChange::Kind>(message.number),
            std::string(message.text, message.text_size)});
@@ -737,6 +651,15 @@ bool Process::AskRelay() {
   return true;
 }
 
+// Whatever keeps init from ending the command in time.
+void Process::EndLate() {
+  struct pollfd event = {state_->init.control.get(), POLLIN, 0};
+  if (poll(&event, 1, 0) > 0) return;  // it has a word to say first
+  state_->deadline.Stop();
+  state_->timed_out = true;
+  Kill();
+}
+
 bool Process::Handle() { return Attend(0); }
 
 // Waits for something to do, `timeout` milliseconds at most, and does it. By
@@ -745,10 +668,10 @@ bool Process::Handle() { return Attend(0); }
 // container filters would never end.
 bool Process::Attend(int timeout) {
   if (state_->ended) return false;
-  struct pollfd events[4] = {};
-  const std::array<int, 4> descriptors = event_descriptors();
-  for (size_t i = 0; i < 4; ++i) events[i] = {descriptors[i], POLLIN, 0};
-  if (poll(events, 4, timeout) < 0) return true;  // EINTR
+  struct pollfd events[5] = {};
+  const std::array<int, 5> descriptors = event_descriptors();
+  for (size_t i = 0; i < 5; ++i) events[i] = {descriptors[i], POLLIN, 0};
+  if (poll(events, 5, timeout) < 0) return true;  // EINTR
   if (events[0].revents != 0 && !state_->witness->Handle()) {
     state_->watching = false;
     epoll_ctl(state_->events.get(), EPOLL_CTL_DEL, events[0].fd, nullptr);
@@ -759,6 +682,7 @@ bool Process::Attend(int timeout) {
   // What came in while the witness asked for something is told already.
   if (told && state_->early.empty()) state_->ended = !Listen();
   while (!state_->ended && !state_->early.empty()) state_->ended = !Listen();
+  if (!state_->ended && events[4].revents != 0) EndLate();
   return !state_->ended;
 }
 
@@ -784,7 +708,8 @@ absl::StatusOr<Result> Process::Wait() {
   const bool memory_ran_out =
       absl::c_linear_search(result.limits_hit, LimitHit::kMemory);
   if (!known && (state_->killed || memory_ran_out)) {
-    SetEnd(SIGKILL, /*flags=*/0, &result);
+    SetEnd(SIGKILL, state_->timed_out ? kEndedTimedOut : 0, &result);
+    if (state_->timed_out) result.wall_time = state_->deadline.Passed();
     known = true;
   }
   if (state_->foreground != nullptr) {

@@ -99,7 +99,7 @@ class Process {
   // all of them lets the kernel (6.6 and later) go on with the caller on the
   // processor of the thread that waits inside, which is the faster way on an
   // idle machine. Ask anew each time.
-  std::array<int, 4> event_descriptors() const;
+  std::array<int, 5> event_descriptors() const;
 
   // What has been recorded so far; grows during Handle() and Wait(), and moves
   // to the Result at the end, if there is one.
@@ -153,6 +153,7 @@ class Process {
   void Continue();
   bool Listen();
   bool AskRelay();
+  void EndLate();
   void AddSums(Result* result) const;
   std::unique_ptr<State> state_;
 };

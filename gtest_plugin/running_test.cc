@@ -294,7 +294,8 @@ void RunningTest::Note(std::string line) { Push(Notice{std::move(line)}); }
 
 RunningTest::PollSet RunningTest::Polls() const {
   // The bell, the process, the streams. poll(2) leaves out what is negative.
-  const std::array<int, 4> process = process_->event_descriptors();
+  // The process has no timer: a test's limit is kept here.
+  const auto process = process_->event_descriptors();
   // While the test waits for an answer, it has no reason to ring.
   PollSet polls = {{{waits_ ? -1 : channel_->bell(), POLLIN, 0},
                     {process[0], POLLIN, 0},

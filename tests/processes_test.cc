@@ -1,6 +1,7 @@
 // Processes, signals and inter-process communication; how a command ends.
 #include <fcntl.h>
 #include <mqueue.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
@@ -318,6 +319,46 @@ TEST(ProcessesTest, TimeoutsEndEverything) {
   options.limits.timeout = absl::Hours(1);
   EXPECT_EQ(RunIn(options, {"/bin/true"}).result.outcome, Outcome::kExited);
   EXPECT_EQ(CountChildren(), 0);
+}
+
+// Whatever keeps init from its work; here, the caller itself.
+TEST(ProcessesTest, ALateInitDelaysNoEnd) {
+  Options options;
+  options.limits.timeout = absl::Milliseconds(300);
+  options.limits.grace = absl::ZeroDuration();
+  for (bool polls : {false, true}) {
+    absl::StatusOr<Process> process = Spawn(options, {"/bin/sleep", "1000000"});
+    ASSERT_TRUE(process.ok()) << process.status();
+    ASSERT_EQ(kill(process->init_pid(), SIGSTOP), 0);
+    struct pollfd event = {process->event_descriptor(), POLLIN, 0};
+    while (polls && process->Handle()) poll(&event, 1, -1);
+    const absl::StatusOr<Result> result = process->Wait();
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->outcome, Outcome::kTimedOut);
+    EXPECT_GE(result->wall_time, options.limits.timeout);
+  }
+  absl::StatusOr<absl::optional<Process>> child = Enter(options);
+  ASSERT_TRUE(child.ok()) << child.status();
+  if (!child->has_value()) {
+    for (;;) pause();
+  }
+  ASSERT_EQ(kill((*child)->init_pid(), SIGSTOP), 0);
+  const absl::StatusOr<Result> result = (*child)->Wait();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->outcome, Outcome::kTimedOut);
+}
+
+// Signals and orphans for init without end.
+TEST(ProcessesTest, ABusyInitKeepsTheTime) {
+  Options options;
+  options.limits.timeout = absl::Milliseconds(100);
+  options.limits.grace = absl::Milliseconds(100);
+  const Ran ran = RunIn(options, {"/bin/sh", "-c",
+                                  "trap '' TERM; (while :; do kill -CHLD 1; "
+                                  "done) & while :; do (:&); done"});
+  ASSERT_TRUE(ran.status.ok()) << ran.status;
+  EXPECT_EQ(ran.result.outcome, Outcome::kTimedOut);
+  EXPECT_EQ(ran.result.signal, SIGKILL);
 }
 
 TEST(ProcessesTest, AnIgnoredSigchldOfTheCallersChangesNothing) {

@@ -640,7 +640,7 @@ TEST(WitnessTest, ExpectationsTakeWhatFitsWhileTheyLast) {
   std::vector<Violation> seen_by_outer;
   std::vector<Violation> seen_by_inner;
   for (int asked = 0; process.Handle();) {
-    const std::array<int, 4> descriptors = process.event_descriptors();
+    const auto descriptors = process.event_descriptors();
     struct pollfd events[] = {{asks[0], POLLIN, 0},
                               {descriptors[0], POLLIN, 0},
                               {descriptors[1], POLLIN, 0},

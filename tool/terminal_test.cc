@@ -196,6 +196,13 @@ TEST_F(TerminalTest, ABackgroundCommandThatReadsStopsUntilFg) {
   shell_.ExpectAlive();
 }
 
+TEST_F(TerminalTest, AStoppedBackgroundCommandEndsInTime) {
+  shell_.Type(ToolPath() + " --timeout=0.3 '' sh -c 'read x' &\n");
+  shell_.WaitFor("Stopped");
+  shell_.WaitFor("Exit 124");
+  shell_.ExpectAlive();
+}
+
 TEST_F(TerminalTest, AnInteractiveShellInsideControlsItsJobs) {
   shell_.Type(
       Tool("env PS1='INN''ER> ' bash --norc --noprofile --noediting -i\n"));

@@ -75,6 +75,22 @@ TEST_F(ToolTest, KillsWhatIgnoresTheTimeout) {
   EXPECT_EQ(finished.exit_code, 124);
 }
 
+// The tool stops with its command, and a script's or an orphan's is continued
+// by nobody.
+TEST_F(ToolTest, EndsAStoppedCommandAfterATimeout) {
+  for (const char* script : {"kill -STOP $$", "kill -TSTP $$; kill -STOP $$",
+                             "trap 'kill -STOP $$' TERM; kill -STOP $$",
+                             "while :; do kill -STOP $$; done"}) {
+    for (bool orphaned : {false, true}) {
+      const Finished finished = RunTool(
+          {"--timeout=0.2", "--grace=0.1", "", "/bin/sh", "-c", script}, [=] {
+            if (orphaned) MustWork(setsid(), "setsid");
+          });
+      EXPECT_EQ(finished.exit_code, 124) << script;
+    }
+  }
+}
+
 TEST_F(ToolTest, TakesATimeoutOfThousandsOfYears) {
   EXPECT_EQ(
       RunTool({"--timeout=9000000000000", "--grace=1e300", "", "/bin/true"})
