@@ -157,6 +157,9 @@ class Explainer {
       case Step::kReopenInput:
         return absl::StrCat("pass descriptor ", failure_.index,
                             " without a way to change its file");
+      case Step::kProtectExecutable:
+        return absl::StrCat("keep ", Quote(plan_.executable),
+                            " out of the reach of what runs inside");
       case Step::kMountStage:
         return "mount a tmpfs at '/proc'";
       case Step::kMakeDirectory:
@@ -259,6 +262,8 @@ class Explainer {
       case Step::kReopenInput:
         return {"its file can't be found under its name in the sandbox",
                 "pass its content by a pipe: cat FILE | encapsulate ..."};
+      case Step::kProtectExecutable:
+        return WhyExposed();
       case Step::kVerifyMounts:
         return {"it stayed writable", ""};
       case Step::kVerifyNetwork:
@@ -289,6 +294,36 @@ class Explainer {
       default:
         return {"", ""};
     }
+  }
+
+  Cause WhyExposed() const {
+    Cause cause;
+    switch (static_cast<MoveStep>(failure_.index)) {
+      case MoveStep::kOpen:
+        cause.reason = "it can't be read under its name";
+        break;
+      case MoveStep::kMap:
+        cause.reason = "its mappings can't be replaced";
+        break;
+      case MoveStep::kReplace:
+        cause.reason =
+            "a filter or a kernel without CONFIG_CHECKPOINT_RESTORE refuses "
+            "PR_SET_MM_MAP";
+        break;
+      case MoveStep::kVerify:
+        cause.reason = "its mount stayed writable";
+        break;
+      case MoveStep::kNone:
+      case MoveStep::kRead:
+        cause.reason = "/proc/self can't be read";
+        break;
+    }
+    if (failure_.text.empty()) {
+      cause.hint =
+          "allow that by Options::exposed_executable, in a program of tests by "
+          "--encapsulate_exposed_executable=note";
+    }
+    return cause;
   }
 
   static Cause Vanished() {
@@ -362,6 +397,8 @@ absl::string_view StepName(Step step) {
       return "make read-only";
     case Step::kReopenInput:
       return "reopen inputs";
+    case Step::kProtectExecutable:
+      return "protect executable";
     case Step::kMountStage:
       return "mount stage";
     case Step::kMakeMountPoint:

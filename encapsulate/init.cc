@@ -232,7 +232,7 @@ class Init {
                         Step::kFork);
   }
 
-  // Enter(): hands the reopened inputs to the caller, whose child gets them.
+  // Enter(): hands what was reopened to the caller, whose child gets it.
   void ReportReady() {
     setup_.Report(MessageKind::kReady);
     for (const Input& input : plan_.inputs) {
@@ -241,6 +241,15 @@ class Init {
       message.number = input.fd;
       if (!SendDescriptor(control_, message, input.fd)) _exit(1);
     }
+    if (plan_.executable.empty()) return;
+    Message message;
+    message.kind = MessageKind::kInput;
+    const int file = plan_.executable_file;
+    if (file < 0 ? !SendMessage(control_, message)
+                 : !SendDescriptor(control_, message, file)) {
+      _exit(1);
+    }
+    close(file);
   }
 
   void Execute() {

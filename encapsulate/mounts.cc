@@ -155,6 +155,7 @@ class ViewBuilder {
     CloneTrees();
     MakeReadOnly();
     ReopenInputs(setup_);
+    OpenExecutable(setup_);
     MountStage();
     MakeCoveredOverlays();
     for (size_t i = 0; i < plan_.places.size(); ++i) MountPlace(i);

@@ -100,6 +100,19 @@ struct Limits {
   uint64_t core_size = 0;
 };
 
+// What it means that the child of Enter() can't be kept from changing the file
+// that the caller executes: its mode, its times, its attributes. That takes
+// /proc, a kernel with CONFIG_CHECKPOINT_RESTORE, and a program that the caller
+// may read. A file that the child couldn't change anyway is never exposed.
+enum class ExposedExecutable {
+  // An error if the caller is root, who may own what others execute, else as
+  // kAllow.
+  kRefuseRoot,
+  kRefuse,
+  // The child runs. Process::exposed_executable() says why.
+  kAllow,
+};
+
 struct Options {
   // Trees (directories or single files) that stay as they are on the host,
   // with their submounts. Listing one twice, or inside another, is fine.
@@ -141,6 +154,8 @@ struct Options {
   // a word. Assigning `allowed` drops the defaults. See violations.h.
   Violations violations = Violations::kOff;
   std::vector<Allowed> allowed = DefaultAllowed();
+
+  ExposedExecutable exposed_executable = ExposedExecutable::kRefuseRoot;
 
   // Report in Result what overlays caught.
   bool list_overlay_changes = false;

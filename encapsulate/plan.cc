@@ -31,6 +31,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "encapsulate/error.h"
+#include "encapsulate/executable.h"
 #include "encapsulate/mountinfo.h"
 #include "encapsulate/paths.h"
 #include "encapsulate/resolver.h"
@@ -153,7 +154,8 @@ class Planner {
          {&Planner::CheckStrings, &Planner::PlanNamespaces, &Planner::PlanUser,
           &Planner::PlanDirectory, &Planner::PlanPlaces, &Planner::PlanMasks,
           &Planner::PlanDescriptors, &Planner::PlanLimits,
-          &Planner::PlanEnvironment, &Planner::PlanCommand}) {
+          &Planner::PlanEnvironment, &Planner::PlanCommand,
+          &Planner::PlanExecutable}) {
       absl::Status status = (this->*step)();
       if (!status.ok()) return status;
     }
@@ -790,6 +792,25 @@ class Planner {
     }
     PlanExecutables();
     PlanStrings(*command_);
+    return absl::OkStatus();
+  }
+
+  // A command is found in the view; a forked child keeps what it has.
+  absl::Status PlanExecutable() {
+    if (command_ != nullptr || plan_.root_writable || !ExecutableIsExposed()) {
+      return absl::OkStatus();
+    }
+    char path[PATH_MAX];
+    const ssize_t size = readlink("/proc/self/exe", path, sizeof(path));
+    if (size <= 0 || static_cast<size_t>(size) >= sizeof(path)) {
+      return Invalid(absl::StrCat("cannot read '/proc/self/exe': ",
+                                  Reason(size < 0 ? errno : ENAMETOOLONG)));
+    }
+    plan_.executable = std::string(path, static_cast<size_t>(size));
+    plan_.must_move =
+        options_.exposed_executable == ExposedExecutable::kRefuse ||
+        (options_.exposed_executable == ExposedExecutable::kRefuseRoot &&
+         geteuid() == 0);
     return absl::OkStatus();
   }
 

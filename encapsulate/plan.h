@@ -119,6 +119,12 @@ struct Plan {
   std::string directory;
   std::string directory_given;  // empty if it is the caller's
 
+  // Enter(): the program that the caller executes, if the child has to be moved
+  // to another mount of it, see executable.h.
+  std::string executable;
+  int executable_file = -1;  // in the child: that file through the view
+  bool must_move = false;    // and it is an error if that can't be done
+
   std::vector<ResourceLimit> limits;
   // Not among `limits`, because it has to be set before system calls are
   // filtered.

@@ -131,6 +131,7 @@ void VisitPlan(Visitor& visit, ThePlan& plan) {
   visit(plan.host_sys);
   visit(plan.network);
   visit(plan.resolver);
+  visit(plan.executable);
   visit(plan.directory);
   visit(plan.core_limit);
   visit(plan.timeout_nanoseconds);

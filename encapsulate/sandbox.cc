@@ -44,6 +44,9 @@
 namespace encapsulate {
 namespace {
 
+// More than there are values of errno.
+constexpr int kErrors = 4096;
+
 void WaitFor(int pidfd, pid_t pid) {
   siginfo_t info;
   const idtype_t type = pidfd >= 0 ? sys::kPidfd : P_PID;
@@ -68,6 +71,7 @@ struct Process::State {
   // Who made it ahead of need, and is its parent; null: this process.
   std::shared_ptr<const void> maker;
   std::vector<StepTime> steps;
+  std::string exposed_executable;
   std::unique_ptr<Foreground> foreground;
   Deadline deadline;
   UniqueFd events;  // an epoll(7) instance over all that can happen
@@ -186,6 +190,13 @@ struct Process::State {
     *message = *early.front();
     early.pop_front();
     return true;
+  }
+
+  void NoteExposed(int number) {
+    exposed_executable =
+        std::string(Explain(*plan, {Step::kProtectExecutable, number / kErrors,
+                                    number % kErrors, "allowed"})
+                        .message());
   }
 
   void AddSteps(const Message& message) {
@@ -370,6 +381,14 @@ class Launcher {
       inputs.emplace_back(fd);
       input.reopened = fd;
     }
+    if (!state->plan->executable.empty()) {
+      int fd = -1;
+      if (!ReceiveMessage(state->init.control.get(), &message, &fd)) {
+        return Lost(*state);
+      }
+      inputs.emplace_back(fd);
+      state->plan->executable_file = fd;
+    }
     return Fork(std::move(state));
   }
 
@@ -416,8 +435,26 @@ class Launcher {
     }
     if (message.kind != MessageKind::kStarted) return Lost(*state);
     state->AddSteps(message);
+    if (message.number >= 0) state->NoteExposed(message.number);
     state->deadline.Start();
     return absl::optional<Process>(Process(std::move(state)));
+  }
+
+  // Sets `exposed` to what tells the caller so if the child goes on with an
+  // executable that it could change.
+  static void ProtectExecutable(Setup& setup, int* exposed) {
+    const Plan& plan = setup.plan();
+    MoveFailure failure = {MoveStep::kOpen, ENOENT};
+    if (plan.executable_file >= 0 &&
+        MoveToView(plan.executable_file, &failure)) {
+      setup.Done(Step::kProtectExecutable);
+      return;
+    }
+    const int step = static_cast<int>(failure.step);
+    if (plan.must_move) {
+      setup.Fail(Step::kProtectExecutable, step, failure.error);
+    }
+    *exposed = step * kErrors + failure.error;
   }
 
   // `control` leads to init, which has to know whom to watch, and goes out of
@@ -425,6 +462,8 @@ class Launcher {
   // itself, and nobody waits for the caller to be scheduled.
   static void BecomeInside(Plan& plan, int socket, int control) {
     Setup setup(plan, socket);
+    int exposed = -1;
+    if (!plan.executable.empty()) ProtectExecutable(setup, &exposed);
     UniqueFd watched(setup.Check(eventfd(0, EFD_CLOEXEC), Step::kFork));
     Message watch;
     watch.kind = MessageKind::kWatch;
@@ -457,7 +496,7 @@ class Launcher {
         read(watched.get(), &count, sizeof(count)) != sizeof(count)) {
       _exit(1);
     }
-    setup.Report(MessageKind::kStarted);
+    setup.Report(MessageKind::kStarted, exposed);
   }
 
   // False if init is gone. Nothing is to be heard of it on `control` before.
@@ -526,6 +565,10 @@ std::vector<Violation> Process::EndExpected(int number) {
 }
 
 const std::vector<StepTime>& Process::steps() const { return state_->steps; }
+
+const std::string& Process::exposed_executable() const {
+  return state_->exposed_executable;
+}
 
 absl::Status Process::Signal(int signal) {
   if (state_->ended || !state_->Send(MessageKind::kSignal, signal)) {

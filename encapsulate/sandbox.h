@@ -144,6 +144,10 @@ class Process {
   // What the set-up did, in order, and how long each step took.
   const std::vector<StepTime>& steps() const;
 
+  // For the child of Enter(): why it could change the file that the caller
+  // executes, see ExposedExecutable; empty if it can't.
+  const std::string& exposed_executable() const;
+
  private:
   friend class Launcher;
   struct State;
@@ -180,6 +184,10 @@ absl::StatusOr<Result> Run(const Options& options,
 // The child's descriptors stay open, apart from Enter()'s own, and directories
 // among them are doors to the host: close what the child shouldn't have.
 // Options::keep_descriptors isn't used.
+//
+// The child executes the same file as the caller, but through a read-only
+// mount: each child is moved there unless ProtectExecutable() (executable.h),
+// called before the caller's threads start, has done so once for all.
 absl::StatusOr<absl::optional<Process>> Enter(const Options& options);
 
 }  // namespace encapsulate

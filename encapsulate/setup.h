@@ -93,6 +93,22 @@ bool WatchCalls(const Plan& plan, int control);
 // the read-only view. Called while nothing covers the host's paths yet.
 void ReopenInputs(Setup& setup);
 
+// executable.cc: opens the program that the caller executes, if a child could
+// change it, through the read-only view. Called as ReopenInputs() is.
+void OpenExecutable(Setup& setup);
+
+// Why a child goes on to execute the host's file.
+struct MoveFailure {
+  MoveStep step;
+  int error;
+};
+
+// Has Enter()'s child execute the same file through the mount of the descriptor
+// `file`, and checks that this is read-only. Takes a capability in the child's
+// user namespace. Best called before the child has done much: pages that it has
+// used have to be mapped once more.
+bool MoveToView(int file, MoveFailure* failure);
+
 // init.cc: all of it, in a process fresh from clone(2). `caller` is a pidfd of
 // the caller, whose death ends the sandbox.
 [[noreturn]] void RunInit(Plan& plan, int control, int caller);

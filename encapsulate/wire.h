@@ -22,7 +22,8 @@ enum class Step : uint8_t {
   kOpenMountTable,
   kCloneTree,  // index: place
   kMakeReadOnly,
-  kReopenInput,  // index: descriptor
+  kReopenInput,        // index: descriptor
+  kProtectExecutable,  // index: MoveStep; text: "allowed" if that is no error
   kMountStage,
   kMakeMountPoint,  // index: place
   kMountPlace,      // index: place
@@ -55,15 +56,27 @@ enum class Step : uint8_t {
   kFinished,  // nothing is left to do
 };
 
+// Where moving a child to another mount of its executable fails.
+enum class MoveStep : uint8_t {
+  kNone,
+  kOpen,     // the file isn't to be found under its name, or can't be read
+  kRead,     // /proc/self
+  kMap,      // the mappings
+  kReplace,  // PR_SET_MM_MAP
+  kVerify,   // /proc/self/exe is not read-only afterwards
+};
+
 enum class MessageKind : uint8_t {
   // From init.
   kFailed,    // step, index, error, text
   kReady,     // the view stands (text: StepRecords); Enter() may go on
-  kInput,     // carries a descriptor to put in place of `number`
+  kInput,     // carries a descriptor to put in place of `number`; -1: the
+              // caller's executable, without one if it couldn't be opened
   kListener,  // carries the filter's; number: 1 if only SIGKILL interrupts
   kResolver,  // carries the name server's socket; number: its type
   kLastPid,   // number: the latest pid that was given away inside
-  kStarted,   // the command runs (text: StepRecords)
+  kStarted,   // the command runs (text: StepRecords); number, from Enter()'s
+              // child: why its executable is exposed
   kStopped,   // number: the signal that stopped the command
   kLeftover,  // number: pid; text: name '\0' command
   kChange,    // number: OverlayChange::Kind; text: path

@@ -27,6 +27,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "encapsulate/environment.h"
+#include "encapsulate/executable.h"
 #include "encapsulate/write_all.h"
 #include "gtest_plugin/cores.h"
 #include "gtest_plugin/gtest_internals.h"
@@ -207,6 +208,8 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
   shows_progress_ = settings_.progress.value_or(true) && CanShowProgress();
   ReadDurations();
   PrepareStacks(program_invocation_name);
+  // Once for all tests while there is one thread; else in each of them.
+  ProtectExecutable();
   for (int i = 0; i < program.total_test_suite_count(); ++i) {
     const testing::TestSuite& suite = *program.GetTestSuite(i);
     for (int j = 0; j < suite.total_test_count(); ++j) {
@@ -341,6 +344,10 @@ absl::StatusOr<RunningTest::Side> Runner::Start(RunningTest* test,
   absl::StatusOr<RunningTest::Side> side =
       test->Start(where, &*preparer_, MoreTests());
   if (side.ok() && *side == RunningTest::Side::kTest) return side;
+  if (side.ok() && !test->exposed_executable().empty() &&
+      !std::exchange(told_exposed_, true)) {
+    test->Note(test->exposed_executable());
+  }
   const std::string& why = preparer_->WhyInLine();
   if (!why.empty() && !std::exchange(told_in_line_, true)) {
     test->Note(absl::StrCat(

@@ -138,6 +138,7 @@ class Runner {
   absl::optional<Preparer> preparer_;  // while tests run
   int started_tests_ = 0;              // in this iteration
   bool told_in_line_ = false;
+  bool told_exposed_ = false;
 
   bool creating_ = false;  // the object of a test
   bool ran_elsewhere_ = false;

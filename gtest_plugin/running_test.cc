@@ -203,6 +203,9 @@ absl::Status RunningTest::PrepareView() {
   absl::StatusOr<View> view = MakeView(asked_.options, inputs_);
   if (!view.ok()) return view.status();
   view_ = *std::move(view);
+  if (settings_.exposed_executable.has_value()) {
+    view_.options.exposed_executable = *settings_.exposed_executable;
+  }
   return absl::OkStatus();
 }
 

@@ -135,6 +135,10 @@ class RunningTest {
 
   // Whether the test itself may write to the program's terminal.
   bool has_terminal() const { return has_terminal_; }
+  // As of Process; of a test that was started.
+  const std::string& exposed_executable() const {
+    return process_->exposed_executable();
+  }
 
   bool ended() const { return ended_; }
   // Since its start.

@@ -123,6 +123,9 @@ constexpr char kHelp[] = R"(Encapsulated tests:
   --encapsulate_violations=off|report|enforce
       Whether a test that tries to reach out fails, or is only shown on stderr,
       or nobody watches. Default: `enforce`.
+  --encapsulate_exposed_executable=fail|note
+      What it means that tests can't be kept from changing this program's file.
+      Default: `fail` for root, else `note`.
   --encapsulate_writable=TREE|TREE...
       Trees that tests may change for good.
   --encapsulate_verbose=0|1
@@ -183,6 +186,12 @@ absl::Status Set(absl::string_view name, absl::string_view value,
                                   {"report", Violations::kReport},
                                   {"enforce", Violations::kEnforce}},
                                  value, shown, &settings->violations);
+  }
+  if (name == "exposed_executable") {
+    return SetChoice<ExposedExecutable>({{"fail", ExposedExecutable::kRefuse},
+                                         {"note", ExposedExecutable::kAllow}},
+                                        value, shown,
+                                        &settings->exposed_executable);
   }
   if (name == "writable") return AddTrees(value, shown, &settings->writable);
   if (name == "verbose") {

@@ -39,6 +39,10 @@
 //   --encapsulate_violations=off|report|enforce ENCAPSULATE_VIOLATIONS
 //       Whether a test that tries to reach out fails, or is only shown on
 //       stderr, or nobody watches. Default: `enforce`.
+//   --encapsulate_exposed_executable=fail|note  ENCAPSULATE_EXPOSED_EXECUTABLE
+//       What it means that tests can't be kept from changing the mode, times or
+//       attributes of the program's own file: every test fails, or a line on
+//       stderr says so. Default: `fail` for root, else `note`.
 //   --encapsulate_writable=TREE|TREE...         ENCAPSULATE_WRITABLE
 //       See encapsulation.h. Trees add to those of the program.
 //   --encapsulate_verbose=0|1                   ENCAPSULATE_VERBOSE
@@ -80,6 +84,7 @@ struct Settings {
   absl::optional<Network> network;
   absl::optional<Leftovers> leftovers;
   absl::optional<Violations> violations;
+  absl::optional<ExposedExecutable> exposed_executable;
   std::vector<std::string> writable;
   absl::optional<bool> verbose;
   bool help = false;       // besides GoogleTest's

@@ -1,7 +1,9 @@
 // Tests for options_test, which runs this program with options, flags and on
 // hosts of every kind. Its main() is GoogleTest's.
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +11,7 @@
 #include <fstream>
 #include <new>
 #include <string>
+#include <thread>
 
 #include "gtest/gtest.h"
 #include "gtest_plugin/encapsulated_test.h"
@@ -88,6 +91,29 @@ class ShortTest : public EncapsulatedTest {
 TEST_F(ShortTest, Hangs) {
   for (;;) pause();
 }
+
+// The program's own is on the host.
+class ExecutableTest : public EncapsulatedTest {};
+TEST_F(ExecutableTest, CannotBeChanged) {
+  EXPECT_EQ(chmod("/proc/self/exe", 06777), -1);
+  EXPECT_EQ(errno, EROFS);
+  EXPECT_NE(system("chmod 06777 /proc/$PPID/exe"), 0);
+}
+TEST_F(ExecutableTest, CanBeExecuted) {
+  EXPECT_EQ(system("exec /proc/$PPID/exe --gtest_list_tests >/dev/null"), 0);
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(_exit(3), testing::ExitedWithCode(3), "");
+}
+
+// Before any test.
+[[maybe_unused]] const bool started = [] {
+  if (getenv("INNER_THREAD") != nullptr) {
+    std::thread([] {
+      for (;;) pause();
+    }).detach();
+  }
+  return true;
+}();
 
 }  // namespace
 }  // namespace encapsulate

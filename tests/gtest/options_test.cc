@@ -145,11 +145,73 @@ TEST(OptionsTest, HelpNamesEveryFlag) {
   for (const char* name :
        {"mode", "timeout", "jobs", "alone", "durations", "progress", "slow",
         "keep_scratch", "working_directory", "network", "leftovers",
-        "violations", "writable", "verbose"}) {
+        "violations", "exposed_executable", "writable", "verbose"}) {
     const std::string flag = absl::StrCat("\n  --encapsulate_", name, "=");
     EXPECT_THAT(help.console, HasSubstr(flag));
     EXPECT_THAT(own.console, HasSubstr(flag));
   }
+}
+
+// --- The program's own file -------------------------------------------------
+
+// One that this user may change.
+std::string OwnCopy() {
+  std::string copy =
+      std::filesystem::canonical(FreshDirectory()).string() + "/copy";
+  std::filesystem::copy_file(ProgramPath("inner_options"), copy);
+  EXPECT_EQ(chmod(copy.c_str(), 0755), 0);
+  return copy;
+}
+
+mode_t ModeOf(const std::string& path) {
+  struct stat info = {};
+  stat(path.c_str(), &info);
+  return info.st_mode & 07777;
+}
+
+TEST(OptionsTest, ExecutableIsOutOfATestsReach) {
+  const std::string copy = OwnCopy();
+  for (const char* violations : {"off", "report"}) {
+    for (const char* jobs : {"1", "2"}) {
+      for (const char* threads : {"INNER_ALONE=1", "INNER_THREAD=1"}) {
+        const Output output =
+            RunOptions("ExecutableTest.*",
+                       {absl::StrCat("ENCAPSULATE_VIOLATIONS=", violations),
+                        absl::StrCat("ENCAPSULATE_JOBS=", jobs), threads},
+                       {}, copy);
+        EXPECT_EQ(output.exit_code(), 0) << output.console;
+        EXPECT_EQ(ModeOf(copy), 0755U);
+      }
+    }
+  }
+  // What the test does if nobody keeps it from doing so.
+  const Output off = RunOptions("ExecutableTest.CannotBeChanged",
+                                {"ENCAPSULATE_MODE=off"}, {}, copy);
+  EXPECT_EQ(off.exit_code(), 1);
+  EXPECT_EQ(ModeOf(copy), 06777U);
+}
+
+TEST(OptionsTest, ExposedExecutableFailsTestsOrIsNamedOnce) {
+  Invocation invocation;
+  invocation.program = OwnCopy();
+  invocation.arguments = {
+      "--gtest_filter=OrdinaryTest.*:PlainTest.LeavesAFile*"
+      "Passes:ExecutableTest.CanBeExecuted"};
+  invocation.without_set_mm = true;
+  const std::string why =
+      absl::StrCat("cannot keep '", invocation.program,
+                   "' out of the reach of what runs inside: ");
+  const auto expect = [&](bool fails) {
+    const Output output = RunProgram(invocation);
+    EXPECT_EQ(output.exit_code(), fails ? 1 : 0) << output.console;
+    EXPECT_EQ(Count(output.console, why), fails ? 2 : 1) << output.console;
+    EXPECT_EQ(Count(output.console, "cannot encapsulate"), fails ? 2 : 0);
+  };
+  expect(/*fails=*/geteuid() == 0);
+  invocation.environment = {"ENCAPSULATE_EXPOSED_EXECUTABLE=fail"};
+  expect(/*fails=*/true);
+  invocation.environment = {"ENCAPSULATE_EXPOSED_EXECUTABLE=note"};
+  expect(/*fails=*/false);
 }
 
 TEST(OptionsTest, MistakeOfAFixtureNamesIt) {

@@ -31,9 +31,18 @@
 namespace encapsulate {
 namespace {
 
+void Filter(std::vector<sock_filter> code) {
+  const sock_fprog program = {static_cast<unsigned short>(code.size()),
+                              code.data()};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+    _exit(125);
+  }
+}
+
 // clone3 is refused as unknown, because a filter can't see its flags.
 void RefuseNamespaces() {
-  sock_filter code[] = {
+  Filter({
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
@@ -42,12 +51,18 @@ void RefuseNamespaces() {
       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_NEWUSER, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog program = {std::size(code), code};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-    _exit(125);
-  }
+  });
+}
+
+void RefuseSetMm() {
+  Filter({
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[0])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_MM, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  });
 }
 
 struct Ends {
@@ -108,6 +123,7 @@ int Output::exit_code() const {
 }
 
 std::string ProgramPath(const std::string& name) {
+  if (absl::StartsWith(name, "/")) return name;
   return absl::StrCat(getenv("TEST_SRCDIR"), "/", getenv("TEST_WORKSPACE"),
                       "/tests/gtest/", name);
 }
@@ -167,6 +183,7 @@ Output RunProgram(const Invocation& invocation) {
     dup2(console.programs.get(), STDERR_FILENO);
     if (invocation.traced) ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
     if (invocation.without_namespaces) RefuseNamespaces();
+    if (invocation.without_set_mm) RefuseSetMm();
     if (chdir(directory.c_str()) != 0) _exit(126);
     execve(argv[0], argv.data(), envp.data());
     _exit(127);

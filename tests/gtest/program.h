@@ -21,12 +21,14 @@ struct Output {
 enum class Console { kFile, kPipe, kTerminal };
 
 struct Invocation {
-  std::string program;  // "inner_every"
+  std::string program;  // "inner_every", or the path of another one
   std::vector<std::string> arguments;
   std::vector<std::string> environment;  // NAME=VALUE
   std::string directory;                 // "": an empty one
   // Refuse every new namespace, as many containers do.
   bool without_namespaces = false;
+  // Refuse prctl(PR_SET_MM), as a kernel without CONFIG_CHECKPOINT_RESTORE.
+  bool without_set_mm = false;
   // What its stdout and stderr are.
   Console console = Console::kFile;
   // Be its debugger, one that lets it do as it likes.
