@@ -7,10 +7,11 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/types/optional.h"
+#include "encapsulate/printable.h"
 
 namespace encapsulate {
 namespace {
@@ -53,18 +54,10 @@ FailureKind FailureKindOf(const absl::Status& status) {
 }
 
 std::string Quote(absl::string_view text) {
-  std::string escaped;
-  while (!text.empty()) {
-    // Only what would spoil a line is escaped; the rest of UTF-8 is readable.
-    const size_t size = Utf8Size(text);
-    const absl::string_view character = text.substr(0, size == 0 ? 1 : size);
-    absl::StrAppend(&escaped, size == 0           ? absl::CHexEscape(character)
-                              : size > 1          ? std::string(character)
-                              : character == "\"" ? "\""
-                                                  : absl::CEscape(character));
-    text.remove_prefix(character.size());
-  }
-  return absl::StrCat("'", escaped, "'");
+  // What ends the quotation, or starts an escape sequence, comes first.
+  return absl::StrCat(
+      "'", Printable(absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"'", "\\'"}})),
+      "'");
 }
 
 size_t Utf8Size(absl::string_view text) {

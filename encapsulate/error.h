@@ -16,7 +16,7 @@ namespace encapsulate {
 // A status of `kind`, from which FailureKindOf() reads it back.
 absl::Status MakeFailure(FailureKind kind, absl::string_view message);
 
-// 'a b', with control characters and invalid UTF-8 escaped.
+// 'a b', in which everything that Printable() escapes is escaped.
 std::string Quote(absl::string_view text);
 
 // The bytes of the UTF-8 character (RFC 3629) at the start of `text`, which

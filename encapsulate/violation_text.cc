@@ -7,7 +7,6 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -16,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "encapsulate/error.h"
 #include "encapsulate/paths.h"
+#include "encapsulate/printable.h"
 
 namespace encapsulate {
 namespace {
@@ -95,7 +95,7 @@ std::string TreeToWrite(const Violation& violation) {
 // --- Lines ------------------------------------------------------------------
 
 std::string Literal(absl::string_view text) {
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\"");
+  return absl::StrCat("\"", EscapeForCode(text), "\"");
 }
 
 // Rule::kHostSocket for "host-socket".
@@ -179,7 +179,7 @@ std::vector<size_t> PlacesToShow(const std::vector<Frame>& stack) {
 void AppendPart(absl::string_view label, absl::string_view text,
                 std::string* out) {
   if (text.empty()) return;
-  absl::StrAppend(out, "\n  ", PartLine(label, text));
+  absl::StrAppend(out, "\n  ", PartLine(label, PrintableLines(text)));
 }
 
 }  // namespace
@@ -190,6 +190,10 @@ std::string ShellWord(const std::string& text) {
            absl::StrContains("/._-+=:,@%", absl::string_view(&c, 1));
   });
   if (plain) return text;
+  if (Printable(text) != text) {
+    // As bash, zsh and ksh read it.
+    return absl::StrCat("$'", EscapeForCode(text), "'");
+  }
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
 }
 
@@ -220,6 +224,10 @@ std::string DescribeAttempt(const Violation& violation) {
     case Rule::kTrace:
       return absl::StrCat("look into ", target, ", which isn't inside");
     case Rule::kPrivilege:
+      if (call == "socket") {
+        return absl::StrCat("make a socket that takes privileges (", target,
+                            ")");
+      }
       return absl::StrCat("use the privileged call ", call,
                           target == call ? "" : " on ",
                           target == call ? "" : Quote(target));
@@ -310,6 +318,9 @@ std::string DescribeInstead(const Violation& violation,
     case Rule::kTrace:
       return "a process that was started inside";
     case Rule::kPrivilege:
+      if (violation.call == "socket") {
+        return "a stream or datagram socket (SOCK_STREAM, SOCK_DGRAM)";
+      }
       return absl::StrContains(violation.call, "mount")
                  ? "a user namespace made inside (unshare --user)"
                  : "";
@@ -365,10 +376,12 @@ std::string DescribeFrame(const Frame& frame) {
                                    ? absl::StrFormat("0x%x", frame.offset)
                                    : frame.function;
   if (!frame.file.empty()) {
-    return absl::StrCat(function, " at ", frame.file, ":", frame.line);
+    return Printable(
+        absl::StrCat(function, " at ", frame.file, ":", frame.line));
   }
-  return frame.object.empty() ? function
-                              : absl::StrCat(function, " in ", frame.object);
+  return Printable(frame.object.empty()
+                       ? function
+                       : absl::StrCat(function, " in ", frame.object));
 }
 
 std::vector<Frame> FramesToShow(const Violation& violation) {
@@ -391,14 +404,16 @@ const Frame* OwnFrame(const Violation& violation) {
 
 std::string DescribeViolation(const Violation& violation,
                               const TextOptions& options) {
-  std::string text = absl::StrCat("tried to ", DescribeAttempt(violation), ": ",
-                                  DescribeError(violation));
-  AppendPart("call",
-             absl::StrCat(violation.call, "(", violation.arguments, ")",
-                          violation.count > 1
-                              ? absl::StrCat(", ", violation.count, " times")
-                              : ""),
-             &text);
+  std::string text =
+      absl::StrCat("tried to ", Printable(DescribeAttempt(violation)), ": ",
+                   DescribeError(violation));
+  AppendPart(
+      "call",
+      absl::StrCat(violation.call, "(", Printable(violation.arguments), ")",
+                   violation.count > 1
+                       ? absl::StrCat(", ", violation.count, " times")
+                       : ""),
+      &text);
   AppendPart("from",
              absl::StrJoin(FramesToShow(violation),
                            absl::StrCat("\n  ", PartLine("", "")),
@@ -410,8 +425,10 @@ std::string DescribeViolation(const Violation& violation,
                            }),
              &text);
   if (violation.program != options.program) {
-    AppendPart("program",
-               absl::StrCat(violation.program, ", pid ", violation.pid), &text);
+    AppendPart(
+        "program",
+        absl::StrCat(Printable(violation.program), ", pid ", violation.pid),
+        &text);
   }
   AppendPart("rule",
              absl::StrCat(RuleName(violation.rule), ": ",

@@ -257,6 +257,27 @@ TEST(ViolationTextTest, WithoutLinesThereAreOnlyFunctions) {
   EXPECT_EQ(DescribeFrame(violation.stack[1]), "0x1234 in /usr/bin/git");
 }
 
+TEST(ViolationTextTest, WhatOthersChoseMovesNoCursorAndForgesNoLine) {
+  const std::string name = "/e\033[2J\n  rule     none\xc2\x9b\xe2\x80\xae'\\";
+  for (Language language : {Language::kFlags, Language::kCode}) {
+    for (Rule rule : AllRules()) {
+      Violation violation = Make(rule, "openat", name, EROFS, name);
+      violation.program = name;
+      violation.stack = {MakeFrame(name, name, name, 1), MakeFrame(name, name)};
+      TextOptions options;
+      options.language = language;
+      options.writable = {name};
+      const std::string text = DescribeViolation(violation, options);
+      EXPECT_EQ(text.find("\n  rule     none"), std::string::npos) << text;
+      for (const char* bytes : {"\033", "\xc2\x9b", "\xe2\x80\xae"}) {
+        EXPECT_EQ(text.find(bytes), std::string::npos) << text;
+      }
+    }
+  }
+  EXPECT_EQ(ShellWord("a'\n"), "$'a\\'\\n'");
+  EXPECT_EQ(ShellWord("a b"), "'a b'");
+}
+
 TEST(ViolationTextTest, ADeepStackIsCut) {
   Violation violation = Make(Rule::kWrite, "unlink", "/f", EROFS);
   for (int i = 0; i < 100; ++i) {

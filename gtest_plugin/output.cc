@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "encapsulate/printable.h"
 #include "encapsulate/write_all.h"
 
 namespace encapsulate {
@@ -34,7 +35,8 @@ void SaveOutput() {
 
 void Say(const std::string& line) {
   FlushOutput();
-  WriteAll(STDERR_FILENO, absl::StrCat("encapsulate: ", line, "\n"));
+  WriteAll(STDERR_FILENO,
+           absl::StrCat("encapsulate: ", PrintableLines(line), "\n"));
 }
 
 }  // namespace encapsulate

@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "encapsulate/printable.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
 
@@ -120,36 +121,6 @@ std::string AddLines(absl::string_view stacks) {
   return std::string(absl::StripSuffix(text, "\n"));
 }
 
-// How long the printable character is that `text` starts with, in UTF-8; 0 if
-// it is none.
-size_t CharacterSize(absl::string_view text) {
-  const auto first = static_cast<unsigned char>(text[0]);
-  if (first < 0x80) return first < 0x20 || first == 0x7f ? 0 : 1;
-  constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  const size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc0 || first >= 0xf8 || size > text.size()) return 0;
-  uint32_t character = first & (0x7fU >> size);
-  for (size_t i = 1; i < size; ++i) {
-    const auto next = static_cast<unsigned char>(text[i]);
-    if ((next & 0xc0) != 0x80) return 0;
-    character = character << 6 | (next & 0x3f);
-  }
-  const bool is_surrogate = character >= 0xd800 && character < 0xe000;
-  return character >= kSmallest[size] && character < 0x110000 && !is_surrogate
-             ? size
-             : 0;
-}
-
-std::string Printable(absl::string_view line) {
-  std::string text;
-  while (!line.empty()) {
-    const size_t size = line[0] == '\t' ? 1 : CharacterSize(line);
-    absl::StrAppend(&text, size == 0 ? "?" : line.substr(0, size));
-    line.remove_prefix(std::max<size_t>(size, 1));
-  }
-  return text;
-}
-
 // "waits in wait4", in the words for a state of proc_pid_stat(5).
 std::string Describe(const InhabitantThread& thread) {
   switch (thread.state) {
@@ -205,11 +176,12 @@ std::string FormatProcesses(const std::vector<Inhabitant>& processes) {
       }
       absl::StrAppend(&text, "\n");
       for (const Frame& frame : FramesToShow(stacks[shown])) {
-        absl::StrAppend(&text, "    @ ",
-                        frame.object == own
-                            ? absl::StrCat(frame.function, FormatPlace(frame))
-                            : DescribeFrame(frame),
-                        "\n");
+        absl::StrAppend(
+            &text, "    @ ",
+            frame.object == own
+                ? Printable(absl::StrCat(frame.function, FormatPlace(frame)))
+                : DescribeFrame(frame),
+            "\n");
       }
       ++shown;
     }
@@ -265,7 +237,7 @@ std::string OutputTail::Format() const {
   std::string text = "\nThe end of its output:";
   if (cut || skipped > 0) absl::StrAppend(&text, "\n    ...");
   for (const std::string& line : lines) {
-    absl::StrAppend(&text, "\n    ", Printable(line));
+    absl::StrAppend(&text, "\n    ", PrintableLines(line));
   }
   return text;
 }

@@ -60,10 +60,12 @@ TEST(OutputTailTest, LongLinesAreCut) {
   EXPECT_EQ(tail.Format(), "\nThe end of its output:\n    ...\n    short");
 }
 
-TEST(OutputTailTest, BytesThatSpoilAReportAreReplaced) {
-  EXPECT_THAT(TailOf("\x1b[31m\r\x7f\ta"), EndsWith("\n    ?[31m??\ta"));
+TEST(OutputTailTest, BytesThatSpoilAReportAreEscaped) {
+  EXPECT_THAT(TailOf("\x1b[31m\r\x7f\ta"),
+              EndsWith("\n    \\033[31m\\r\\177\ta"));
   EXPECT_THAT(TailOf("\xff\xc3\xc0\x80\xed\xa0\x80z"),
-              EndsWith("\n    ???????z"));
+              EndsWith("\n    \\xff\\xc3\\xc0\\x80\\xed\\xa0\\x80z"));
+  EXPECT_THAT(TailOf("\xc2\x9b\xe2\x80\xae"), EndsWith("\n    \\u009b\\u202e"));
   const std::string good = "\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82";
   EXPECT_THAT(TailOf(good), EndsWith("\n    " + good));
 }
@@ -125,9 +127,9 @@ TEST(FormatReportTest, ProcessesAreCutToSize) {
   const std::string shown = FormatReport("", {one});
   EXPECT_THAT(shown,
               StartsWith(absl::StrCat(
-                  "\nStack trace:\n  process 5 (a?), child of 2, waits: ",
+                  "\nStack trace:\n  process 5 (a\\n), child of 2, waits: ",
                   std::string(200, 'x'), "...\n",
-                  "  process 5, thread 6 (a?), waits\n")));
+                  "  process 5, thread 6 (a\\n), waits\n")));
   EXPECT_THAT(shown, EndsWith("waits\n  36 more threads"));
 }
 

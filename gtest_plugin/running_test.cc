@@ -32,6 +32,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "encapsulate/paths.h"
+#include "encapsulate/printable.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
 #include "gtest_plugin/gtest_internals.h"
@@ -548,7 +549,7 @@ void RunningTest::Add(TestPartResult::Type type, const std::string& text) {
 }
 
 void RunningTest::Fail(const std::string& text) {
-  Add(TestPartResult::kFatalFailure, text);
+  Add(TestPartResult::kFatalFailure, PrintableLines(text));
 }
 
 // Where the test stood when it ended or was stopped, and what came before.
@@ -727,9 +728,9 @@ void RunningTest::JudgeLeftovers(const Result& result) {
       "The test left ", result.leftover_count,
       result.leftover_count == 1 ? " process" : " processes", " behind:");
   for (const Leftover& leftover : result.leftovers) {
-    absl::StrAppend(&text, "\n  ", leftover.pid, " ", leftover.name);
+    absl::StrAppend(&text, "\n  ", leftover.pid, " ", Printable(leftover.name));
     if (!leftover.command.empty()) {
-      absl::StrAppend(&text, ": ", leftover.command);
+      absl::StrAppend(&text, ": ", Printable(leftover.command));
     }
   }
   if (asked_.options.leftovers == Leftovers::kFail) {

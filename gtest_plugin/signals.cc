@@ -230,8 +230,15 @@ void WriteNameOfThread(int thread) {
   const ssize_t size = file >= 0 ? read(file, name, sizeof(name) - 1) : 0;
   if (file >= 0) close(file);
   name[size > 0 ? size - 1 : 0] = '\0';  // without the newline
+  // What else isn't printable is escaped when the lines are shown.
+  char shown[2 * sizeof(name)] = "";
+  size_t length = 0;
+  for (const char* c = name; *c != '\0'; ++c) {
+    if (*c == '\n') shown[length++] = '\\';
+    shown[length++] = *c == '\n' ? 'n' : *c;
+  }
   char line[96];
-  snprintf(line, sizeof(line), "  thread %d (%s):\n", thread, name);
+  snprintf(line, sizeof(line), "  thread %d (%s):\n", thread, shown);
   Write(line);
 }
 

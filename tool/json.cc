@@ -1,29 +1,31 @@
 #include "tool/json.h"
 
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/error.h"
+#include "encapsulate/printable.h"
 
 namespace encapsulate::tool {
 
 std::string JsonString(absl::string_view text) {
   std::string json = "\"";
   while (!text.empty()) {
-    const size_t size = Utf8Size(text);
-    const unsigned char first = static_cast<unsigned char>(text[0]);
-    if (size == 0) {
+    const Character character = FirstCharacter(text);
+    const absl::string_view bytes = text.substr(0, character.size);
+    if (!character.valid) {
       absl::StrAppend(&json, "\\ufffd");
-    } else if (first == '"' || first == '\\') {
-      absl::StrAppend(&json, "\\", text.substr(0, 1));
-    } else if (first < 0x20 || first == 0x7f) {
-      absl::StrAppendFormat(&json, "\\u%04x", first);
+    } else if (bytes == "\"" || bytes == "\\") {
+      absl::StrAppend(&json, "\\", bytes);
+    } else if (!character.printable) {
+      absl::StrAppendFormat(&json, "\\u%04x",
+                            static_cast<uint32_t>(character.value));
     } else {
-      absl::StrAppend(&json, text.substr(0, size));
+      absl::StrAppend(&json, bytes);
     }
-    text.remove_prefix(size == 0 ? 1 : size);
+    text.remove_prefix(character.size);
   }
   return absl::StrCat(json, "\"");
 }

@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "encapsulate/error.h"
+#include "encapsulate/printable.h"
 #include "encapsulate/write_all.h"
 #include "tool/exit_codes.h"
 #include "tool/json.h"
@@ -29,11 +30,12 @@ bool UseColour() {
          terminal != nullptr && absl::string_view(terminal) != "dumb";
 }
 
-// In one write, so that lines of several processes don't mix.
+// In one write, so that lines of several processes don't mix. Whatever others
+// chose of the message, it is one line and moves no cursor.
 void WriteLine(absl::string_view prefix, absl::string_view message) {
   // If it can't be written, there is nobody to tell.
   if (!HasStandardError()) return;
-  WriteAll(STDERR_FILENO, absl::StrCat(prefix, " ", message, "\n"));
+  WriteAll(STDERR_FILENO, absl::StrCat(prefix, " ", Printable(message), "\n"));
 }
 
 // "12.3 ms"

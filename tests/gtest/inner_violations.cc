@@ -210,6 +210,33 @@ TEST_F(ReachTest, HoldsNoListener) {
   }
 }
 
+// --- Names that would spoil a report
+// ------------------------------------------
+
+class ForeignTextTest : public EncapsulatedTest {
+ protected:
+  static constexpr char kName[] = "\033[2J\nforged\xc2\x9b\xe2\x80\xae";
+};
+TEST_F(ForeignTextTest, Reaches) {
+  prctl(PR_SET_NAME, kName);
+  WriteTo(absl::StrCat("/usr/", kName));
+}
+TEST_F(ForeignTextTest, LeavesAProcessBehind) {
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  if (fork() == 0) {
+    prctl(PR_SET_NAME, kName);
+    if (write(ready[1], "x", 1) != 1) _exit(1);
+    for (;;) pause();
+  }
+  char byte;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+}
+TEST_F(ForeignTextTest, Hangs) {
+  prctl(PR_SET_NAME, kName);
+  for (;;) pause();
+}
+
 // --- In the program's own process
 // ---------------------------------------------
 

@@ -233,6 +233,24 @@ TEST(ViolationsTest, AProgramOfTestsInATestIsToldThatItCannotWatch) {
                                         "is a program of tests\n"));
 }
 
+// --- What others chose -------------------------------------------------------
+
+TEST(ViolationsTest, NamesMoveNoCursorAndForgeNoLine) {
+  for (const char* name : {"Reaches", "LeavesAProcessBehind", "Hangs"}) {
+    const Output output = RunInner(absl::StrCat("ForeignTextTest.", name),
+                                   {"ENCAPSULATE_TIMEOUT=500ms"});
+    EXPECT_EQ(output.exit_code(), 1) << name;
+    EXPECT_THAT(output.console, HasSubstr("\\033[2J\\n"));
+    EXPECT_THAT(output.console, Not(HasSubstr("\nforged")));
+    for (const std::string& text : {output.console, output.xml}) {
+      for (const char* bytes : {"\033", "\xc2\x9b", "\xe2\x80\xae"}) {
+        EXPECT_THAT(text, Not(HasSubstr(bytes))) << name;
+      }
+    }
+    EXPECT_THAT(output.xml, HasSubstr("\\033[2J\\n"));
+  }
+}
+
 // --- The program itself ------------------------------------------------------
 
 TEST(ViolationsTest, NobodyWatchesSetUpTestSuite) {
