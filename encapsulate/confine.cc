@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 
 #include "encapsulate/filter.h"
 #include "encapsulate/setup.h"
+#include "encapsulate/watched_calls.h"
 #include "encapsulate/wire.h"
 
 namespace encapsulate {
@@ -96,11 +98,32 @@ void Verify(Setup& setup, bool executes, uint32_t kept) {
 
 // Without SPEC_ALLOW, kernels before 5.16 slow the command down to protect it
 // from reading its own memory by speculation.
-long SetFilter(const FilterProgram& filter, unsigned flags) {
-  const sock_fprog program = {static_cast<unsigned short>(filter.size()),
-                              const_cast<sock_filter*>(filter.data())};
+long SetFilter(const sock_filter* code, size_t size, unsigned flags) {
+  const sock_fprog program = {static_cast<unsigned short>(size),
+                              const_cast<sock_filter*>(code)};
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
                  SECCOMP_FILTER_FLAG_SPEC_ALLOW | flags, &program);
+}
+
+long SetFilter(const FilterProgram& filter, unsigned flags) {
+  return SetFilter(filter.data(), filter.size(), flags);
+}
+
+// Refuses the flags of the handover. A filter can't be changed, but where two
+// answer, the stricter one counts.
+long EndHandover() {
+  static constexpr sock_filter kCode[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kNativeArch, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+               offsetof(seccomp_data, args) + 2 * sizeof(uint64_t)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kHandoverFlags, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  return SetFilter(kCode, sizeof(kCode) / sizeof(kCode[0]), 0);
 }
 
 }  // namespace
@@ -149,7 +172,7 @@ bool WatchCalls(const Plan& plan, int control) {
   const bool sent = SendListener(control, static_cast<int>(listener), killable);
   // Whoever holds it can let calls pass.
   close(static_cast<int>(listener));
-  return sent;
+  return sent && EndHandover() == 0;
 }
 
 }  // namespace encapsulate

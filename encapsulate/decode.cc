@@ -19,19 +19,20 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 #include "encapsulate/interfaces.h"
+#include "encapsulate/printable.h"
 #include "encapsulate/result.h"
 
 namespace encapsulate {
 namespace {
 
-constexpr size_t kMaxMessages = 64;
+// Of the addresses of one call.
+constexpr size_t kAddressesShown = 64;
 
 struct Flag {
   uint64_t value;
@@ -183,7 +184,7 @@ std::string FormatNodeMode(uint32_t mode) {
 }
 
 std::string QuoteC(absl::string_view text) {
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\"");
+  return absl::StrCat("\"", EscapeForCode(text), "\"");
 }
 
 std::string FormatString(const ThreadView& thread, uint64_t address) {
@@ -213,42 +214,6 @@ std::string FormatType(uint64_t type) {
   if ((type & SOCK_CLOEXEC) != 0) text += "|SOCK_CLOEXEC";
   if ((type & SOCK_NONBLOCK) != 0) text += "|SOCK_NONBLOCK";
   return text;
-}
-
-// msghdr's first two members, in either calling convention.
-struct MessageName {
-  uint64_t address = 0;
-  uint32_t size = 0;
-};
-
-MessageName ReadMessageName(const ThreadView& thread, uint64_t header,
-                            bool compat) {
-  MessageName name;
-  if (compat) {
-    uint32_t words[2] = {};
-    if (thread.Read(header, words, sizeof(words)) == sizeof(words)) {
-      name = {words[0], words[1]};
-    }
-  } else {
-    msghdr message = {};
-    constexpr size_t kNeeded =
-        offsetof(msghdr, msg_namelen) + sizeof(message.msg_namelen);
-    if (thread.Read(header, &message, kNeeded) == kNeeded) {
-      name = {reinterpret_cast<uint64_t>(message.msg_name),
-              message.msg_namelen};
-    }
-  }
-  return name;
-}
-
-void AddAddress(const ThreadView& thread, uint64_t address, uint64_t size,
-                std::vector<SocketAddress>* addresses) {
-  if (address == 0) return;
-  sockaddr_storage storage = {};
-  const size_t wanted = std::min<size_t>(size, sizeof(storage));
-  const size_t got = thread.Read(address, &storage, wanted);
-  if (got < sizeof(sa_family_t)) return;
-  addresses->push_back(ParseAddress(&storage, got));
 }
 
 std::string FormatAddress(const SocketAddress& address) {
@@ -325,31 +290,6 @@ SocketAddress ParseAddress(const void* bytes, size_t size) {
   return address;
 }
 
-std::vector<SocketAddress> ReadAddresses(const ThreadView& thread,
-                                         const Call& call) {
-  std::vector<SocketAddress> addresses;
-  const absl::string_view operands = call.watched->operands;
-  for (size_t i = 0; i < operands.size(); ++i) {
-    if (operands[i] == 'a') {
-      AddAddress(thread, call.arguments[i], call.Unsigned(i + 1), &addresses);
-    } else if (operands[i] == 'h') {
-      const MessageName name =
-          ReadMessageName(thread, call.arguments[i], call.compat);
-      AddAddress(thread, name.address, name.size, &addresses);
-    } else if (operands[i] == 'H') {
-      // mmsghdr is a msghdr and a length, padded.
-      const size_t each = call.compat ? 32 : 64;
-      const size_t count = std::min<size_t>(call.Unsigned(i + 1), kMaxMessages);
-      for (size_t j = 0; j < count; ++j) {
-        const MessageName name =
-            ReadMessageName(thread, call.arguments[i] + j * each, call.compat);
-        AddAddress(thread, name.address, name.size, &addresses);
-      }
-    }
-  }
-  return addresses;
-}
-
 Call ResolveSocketcall(const ThreadView& thread, const Call& call) {
   struct Named {
     uint32_t number;
@@ -388,6 +328,16 @@ uint64_t OpenFlags(const ThreadView& thread, const Call& call) {
   return value;
 }
 
+uint64_t ResolveFlags(const ThreadView& thread, const Call& call) {
+  const size_t how = absl::string_view(call.watched->operands).find('w');
+  uint64_t value = 0;
+  if (how != absl::string_view::npos) {
+    thread.Read(call.arguments[how] + offsetof(open_how, resolve), &value,
+                sizeof(value));
+  }
+  return value;
+}
+
 namespace {
 
 // The words for argument `i`, or nothing for one that another has told.
@@ -399,6 +349,7 @@ absl::optional<std::string> FormatArgument(const ThreadView& thread,
     case 'D':  // the same, of a path that isn't the target
       return FormatDirectory(call.Int(i));
     case 'p':  // a path whose file is the target
+    case 'l':  // the same, but of a link it is the link itself
     case 'e':  // a path whose directory entry is
     case 'c':  // a path whose directory entry is to be made
     case 't':  // a path whose directory entry is to be made or replaced
@@ -453,9 +404,10 @@ absl::optional<std::string> FormatArgument(const ThreadView& thread,
     case 'H': {  // so many of them as the next argument says
       const std::vector<SocketAddress> addresses = ReadAddresses(thread, call);
       std::vector<std::string> words;
-      words.reserve(addresses.size());
       for (const SocketAddress& address : addresses) {
-        words.push_back(FormatAddress(address));
+        const bool shown = words.size() < kAddressesShown;
+        words.push_back(shown ? FormatAddress(address) : "...");
+        if (!shown) break;
       }
       const std::string text = absl::StrJoin(words, ", ");
       return call.watched->operands[i] == 'H' ? absl::StrCat("[", text, "]")

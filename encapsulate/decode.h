@@ -34,6 +34,7 @@ struct SocketAddress {
   std::string text;
   std::string path;  // AF_UNIX with a name in the filesystem
   int port = 0;
+  size_t message = 0;  // which one of a sendmmsg names it
   // Loopback, or "any", by which one's own addresses are meant.
   bool local = false;
   // Multicast or broadcast, of no interface or of loopback.
@@ -43,7 +44,7 @@ struct SocketAddress {
 SocketAddress ParseAddress(const void* bytes, size_t size);
 
 // The addresses that connect, bind, sendto, sendmsg or sendmmsg names, in
-// order; at most the first 64 of a sendmmsg.
+// order.
 std::vector<SocketAddress> ReadAddresses(const ThreadView& thread,
                                          const Call& call);
 
@@ -55,6 +56,9 @@ std::string FormatArguments(const ThreadView& thread, const Call& call);
 
 // The flags that open, openat, openat2 or creat was called with.
 uint64_t OpenFlags(const ThreadView& thread, const Call& call);
+
+// The RESOLVE_ flags of openat2; 0 of any other call.
+uint64_t ResolveFlags(const ThreadView& thread, const Call& call);
 
 // One argument in words, strings without quotes: what a call about neither
 // paths nor addresses is about.

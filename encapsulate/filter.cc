@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
@@ -203,11 +204,11 @@ Label IfOneOf(std::initializer_list<uint32_t> values, Label yes, Label no,
 
 // Returns `action` if the call is meant, as far as its arguments tell; else
 // goes on with `otherwise`.
-Label Decide(const WatchedCall& call, uint32_t action, Label otherwise,
-             Program& program) {
+Label Decide(const WatchedCall& call, When when, uint32_t action,
+             Label otherwise, Program& program) {
   const size_t low = Argument(call.argument);
   const Label meant = program.Return(action);
-  switch (call.when) {
+  switch (when) {
     case When::kAlways:
       return meant;
     case When::kWriting: {
@@ -236,6 +237,16 @@ Label Decide(const WatchedCall& call, uint32_t action, Label otherwise,
       IfOneOf({AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}, otherwise, meant,
               program);
       return program.Load(low);
+    case When::kRawSocket: {
+      IfOneOf({IPPROTO_ICMP, IPPROTO_ICMPV6}, meant, otherwise, program);
+      const Label protocol = program.Load(Argument(2));
+      // SOCK_RAW is the number that has both bits.
+      const Label datagram = program.IfAny(SOCK_DGRAM, meant, protocol);
+      program.IfAny(SOCK_STREAM, datagram, protocol);
+      const Label type = program.Load(Argument(1));
+      IfOneOf({AF_INET, AF_INET6}, type, otherwise, program);
+      return program.Load(low);
+    }
     case When::kSocketcallSocket:
       // SYS_SOCKET, SYS_SOCKETPAIR
       IfOneOf({1, 8}, meant, otherwise, program);
@@ -290,10 +301,13 @@ Label FilterConvention(uint32_t arch, bool watch, bool no_core,
         watch ? uint32_t{SECCOMP_RET_USER_NOTIF} : Errno(call.denied);
     Label& label =
         calls.emplace(static_cast<uint32_t>(number), allow).first->second;
-    const auto same = decided.emplace(
-        std::make_tuple(call.when, call.argument, action, label), 0);
+    // The listener is handed over by the machine's own call.
+    const bool hands_over = native || call.when != When::kSending;
+    const When when = hands_over ? call.when : When::kAlways;
+    const auto same =
+        decided.emplace(std::make_tuple(when, call.argument, action, label), 0);
     if (same.second) {
-      same.first->second = Decide(call, action, label, program);
+      same.first->second = Decide(call, when, action, label, program);
     }
     label = same.first->second;
   }

@@ -25,7 +25,8 @@ const FilterProgram& GetFilter(bool watch, bool no_core);
 
 // The one call of sendmsg(2) that a filter with a witness lets pass, because by
 // it the witness gets to know of the filter: this header, with these flags,
-// which make no sense together.
+// which make no sense together. Once it is made, a second filter refuses these
+// flags for good (WatchCalls()).
 msghdr* HandoverHeader();
 inline constexpr int kHandoverFlags = MSG_NOSIGNAL | MSG_SYN | MSG_RST;
 

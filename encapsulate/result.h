@@ -71,7 +71,9 @@ struct Result {
   uint64_t violations_beyond = 0;
   // Calls that couldn't be looked at, and any of which may have reached out:
   // their process forbids it (PR_SET_DUMPABLE, prctl(2)), which holds only for
-  // children of Enter() that haven't executed another program.
+  // children of Enter() that haven't executed another program, or has its
+  // arguments where only the kernel can read them (memfd_secret(2)): those
+  // calls are refused with EFAULT.
   uint64_t violations_unseen = 0;
   // The exceptions of Options::allowed that were used.
   std::vector<AllowedUse> allowed;

@@ -7,15 +7,19 @@
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <climits>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -23,7 +27,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/types/optional.h"
-#include "encapsulate/syscalls.h"
+#include "encapsulate/path_walk.h"
 #include "encapsulate/unique_fd.h"
 
 namespace encapsulate {
@@ -32,13 +36,8 @@ namespace {
 using Place = PathTarget::Place;
 
 constexpr size_t kPage = 4096;
-
-int OpenInside(int root, const std::string& path, uint64_t flags) {
-  open_how how = {};
-  how.flags = O_PATH | O_CLOEXEC | flags;
-  how.resolve = RESOLVE_IN_ROOT;
-  return sys::OpenAt2(root, path.c_str(), how);
-}
+constexpr size_t kMostFaults = 1024;
+constexpr ino_t kRootOfProc = 1;
 
 std::string PathOf(int fd) {
   char path[PATH_MAX];
@@ -47,49 +46,21 @@ std::string PathOf(int fd) {
   return size > 0 ? std::string(path, static_cast<size_t>(size)) : "";
 }
 
-// Whose settings these are isn't said by the mount's flags: /proc/sys and the
-// like are the machine's, the directories of processes are their own.
-bool IsMachineOfProc(const std::string& path) {
-  constexpr absl::string_view kProc = "/proc/";
-  const size_t at = path.find(std::string(kProc));
-  return at == std::string::npos || at + kProc.size() >= path.size() ||
-         path[at + kProc.size()] < '0' || path[at + kProc.size()] > '9';
-}
-
-// Whether the path names a descriptor of whoever opens it.
-bool IsDescriptor(absl::string_view path, int* descriptor) {
-  constexpr absl::string_view kStandard[] = {"/dev/stdin", "/dev/stdout",
-                                             "/dev/stderr"};
-  for (int i = 0; i < 3; ++i) {
-    if (path != kStandard[i]) continue;
-    *descriptor = i;
-    return true;
-  }
-  return (absl::ConsumePrefix(&path, "/dev/fd/") ||
-          absl::ConsumePrefix(&path, "/proc/self/fd/")) &&
-         absl::SimpleAtoi(path, descriptor);
-}
-
-// Fills in where `fd` is. False if that can't be told.
-bool Judge(int fd, PathTarget* target) {
-  struct statfs info;
-  if (fstatfs(fd, &info) != 0) return false;
-  const auto flags = static_cast<uint64_t>(info.f_flags);
-  target->devices = (flags & ST_NODEV) == 0;
-  target->place =
-      (flags & ST_RDONLY) != 0 ? Place::kReadOnly : Place::kWritable;
-  if (target->place == Place::kWritable &&
-      static_cast<uint32_t>(info.f_type) == PROC_SUPER_MAGIC &&
-      IsMachineOfProc(PathOf(fd))) {
-    target->place = Place::kReadOnly;
-  }
-  return true;
+// 0 if the kernel doesn't tell (before Linux 5.8).
+uint64_t MountOf(const char* path, int fd) {
+  struct statx info = {};
+  const int flags = *path == '\0' ? AT_EMPTY_PATH : 0;
+  return statx(fd, path, flags, STATX_MNT_ID, &info) == 0 &&
+                 (info.stx_mask & STATX_MNT_ID) != 0
+             ? info.stx_mnt_id
+             : 0;
 }
 
 PathTarget Failed(const std::string& path, int error) {
   PathTarget target;
   target.path = path;
-  target.place = error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG
+  target.place = error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG ||
+                         error == ELOOP
                      ? Place::kNowhere
                      : Place::kUnknown;
   return target;
@@ -110,6 +81,9 @@ size_t ThreadView::Read(uint64_t address, void* buffer, size_t size) const {
     iovec remote = {reinterpret_cast<void*>(at), count};
     const ssize_t got = process_vm_readv(tid_, &local, 1, &remote, 1, 0);
     if (got < 0 && errno == EPERM) refused_ = true;
+    if (got < 0 && errno == EFAULT && faults_.size() < kMostFaults) {
+      faults_.push_back(at);
+    }
     if (got <= 0) break;
     done += static_cast<size_t>(got);
   }
@@ -131,7 +105,31 @@ absl::optional<std::string> ThreadView::ReadString(uint64_t address) const {
     text.append(buffer, length);
     if (length < got) return text;
   }
-  return absl::nullopt;
+  return text;
+}
+
+bool ThreadView::HidesMemory() const {
+  if (faults_.empty()) return false;
+  std::ifstream maps(absl::StrCat("/proc/", tid_, "/maps"));
+  std::string line;
+  while (std::getline(maps, line)) {
+    // "begin-end rwxp ..."
+    const std::vector<absl::string_view> words =
+        absl::StrSplit(line, absl::MaxSplits(' ', 2));
+    const std::pair<absl::string_view, absl::string_view> range =
+        absl::StrSplit(words[0], absl::MaxSplits('-', 1));
+    uint64_t begin;
+    uint64_t end;
+    if (words.size() < 2 || absl::StartsWith(words[1], "---") ||
+        !absl::SimpleHexAtoi(range.first, &begin) ||
+        !absl::SimpleHexAtoi(range.second, &end)) {
+      continue;
+    }
+    for (uint64_t fault : faults_) {
+      if (begin <= fault && fault < end) return true;
+    }
+  }
+  return false;
 }
 
 std::string ThreadView::Link(const std::string& name) const {
@@ -139,6 +137,15 @@ std::string ThreadView::Link(const std::string& name) const {
   const ssize_t size = readlink(absl::StrCat("/proc/", tid_, "/", name).c_str(),
                                 target, sizeof(target));
   return size > 0 ? std::string(target, static_cast<size_t>(size)) : "";
+}
+
+std::string ThreadView::SocketProtocol(int descriptor) const {
+  char name[64];
+  const ssize_t size =
+      getxattr(absl::StrCat("/proc/", tid_, "/fd/", descriptor).c_str(),
+               "system.sockprotoname", name, sizeof(name));
+  return size > 0 ? std::string(name, strnlen(name, static_cast<size_t>(size)))
+                  : "";
 }
 
 std::string ThreadView::Absolute(int directory, const std::string& path) const {
@@ -154,91 +161,89 @@ std::string ThreadView::Absolute(int directory, const std::string& path) const {
   return path.empty() ? base : absl::StrCat(base, "/", path);
 }
 
+UniqueFd ThreadView::Open(const std::string& name) const {
+  UniqueFd file(open(absl::StrCat("/proc/", tid_, "/", name).c_str(),
+                     O_PATH | O_CLOEXEC));
+  if (!file.valid()) refused_ |= errno == EACCES || errno == EPERM;
+  return file;
+}
+
+// Whose settings these are isn't said by the mount's flags: /proc/sys and the
+// like are the machine's, the directories of processes are their own. Only
+// those of the /proc that belongs there are known by their path.
+bool ThreadView::IsMachineOfProc(int fd) const {
+  constexpr absl::string_view kProc = "/proc/";
+  const std::string path = PathOf(fd);
+  if (!absl::StartsWith(path, kProc) || path.size() == kProc.size() ||
+      !absl::ascii_isdigit(static_cast<unsigned char>(path[kProc.size()]))) {
+    return true;
+  }
+  return MountOf("", fd) !=
+         MountOf(absl::StrCat("/proc/", tid_, "/root/proc").c_str(), AT_FDCWD);
+}
+
+bool ThreadView::Judge(int fd, PathTarget* target) const {
+  struct statfs info;
+  if (fstatfs(fd, &info) != 0) return false;
+  const auto flags = static_cast<uint64_t>(info.f_flags);
+  target->devices = (flags & ST_NODEV) == 0;
+  target->place =
+      (flags & ST_RDONLY) != 0 ? Place::kReadOnly : Place::kWritable;
+  if (target->place == Place::kWritable &&
+      static_cast<uint32_t>(info.f_type) == PROC_SUPER_MAGIC &&
+      IsMachineOfProc(fd)) {
+    target->place = Place::kReadOnly;
+  }
+  return true;
+}
+
 PathTarget ThreadView::LookUp(int directory, const std::string& path,
-                              bool follow) const {
-  std::string whole = Absolute(directory, path);
+                              LastPart last, uint64_t resolve) const {
+  const bool absolute = path[0] == '/';
+  const bool is_root = (resolve & RESOLVE_IN_ROOT) != 0;
+  const std::string base_name = absolute && !is_root ? "root"
+                                : directory == AT_FDCWD
+                                    ? "cwd"
+                                    : absl::StrCat("fd/", directory);
+  UniqueFd base = Open(base_name);
+  const int base_error = base.valid() ? 0 : errno;
+  const std::string whole = absolute ? path : Absolute(directory, path);
   PathTarget target;
   target.path = whole.empty() ? path : whole;
-  if (whole.empty()) return target;
-  int descriptor = -1;
-  if (follow && IsDescriptor(whole, &descriptor)) return LookUp(descriptor);
-  // "self" is whoever asks.
-  if (absl::StartsWith(whole, "/proc/self/")) {
-    whole.replace(6, 4, absl::StrCat(ReadStatus().pid));
-  } else if (absl::StartsWith(whole, "/proc/thread-self/") ||
-             absl::StartsWith(whole, "/dev/fd")) {
-    return target;
-  }
-  const UniqueFd root(open(absl::StrCat("/proc/", tid_, "/root").c_str(),
-                           O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!root.valid()) {
-    refused_ |= errno == EACCES || errno == EPERM;
-    return target;
-  }
-
-  absl::string_view trimmed = whole;
-  while (trimmed.size() > 1 && absl::EndsWith(trimmed, "/")) {
-    trimmed.remove_suffix(1);
-  }
-  const size_t slash = trimmed.rfind('/');
-  const std::string leaf(trimmed.substr(slash + 1));
-  const std::string parent_path(slash == 0 ? "/" : trimmed.substr(0, slash));
-  UniqueFd file;
-  if (leaf.empty() || leaf == "." || leaf == "..") {
-    file = UniqueFd(OpenInside(root.get(), whole, 0));
-    if (!file.valid()) return Failed(whole, errno);
-  } else {
-    const UniqueFd parent(OpenInside(root.get(), parent_path, O_DIRECTORY));
-    if (!parent.valid()) return Failed(whole, errno);
-    const auto found_in_parent = [&] {
-      const std::string base = PathOf(parent.get());
-      target.path = absl::StrCat(base == "/" ? "" : base, "/", leaf);
-    };
-    if (!Judge(parent.get(), &target)) return target;
-    if (!follow) {
-      // The directory is what would change.
-      if (target.place == Place::kWritable) return target;
-      found_in_parent();
-      struct stat info;
-      target.exists =
-          fstatat(parent.get(), leaf.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
-      if (target.exists) target.mode = info.st_mode;
-      return target;
-    }
-    file = UniqueFd(
-        openat(parent.get(), leaf.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    if (!file.valid()) {
-      if (errno != ENOENT) return Failed(whole, errno);
-      if (target.place == Place::kReadOnly) found_in_parent();
-      return target;
-    }
+  if (base_error != 0) return Failed(target.path, base_error);
+  target.beyond_limits = IsBeyondLimits(base.get(), path, resolve);
+  const Found found =
+      FindPath(tid_, std::move(base), path, last, absolute || is_root);
+  if (found.error != 0) return Failed(target.path, found.error);
+  if (!found.file.valid()) {
+    // The directory is what would change.
+    if (!Judge(found.directory.get(), &target)) return target;
+    if (target.place == Place::kWritable) return target;
+    const std::string parent = PathOf(found.directory.get());
+    target.path = absl::StrCat(parent == "/" ? "" : parent, "/", found.name);
     struct stat info;
-    if (fstat(file.get(), &info) != 0) return Failed(whole, ENOENT);
-    if (S_ISLNK(info.st_mode)) {
-      file = UniqueFd(OpenInside(root.get(), whole, 0));
-      // A link to nothing can be created through, wherever it points.
-      if (!file.valid()) {
-        target.place = Place::kUnknown;
-        return target;
-      }
-    }
+    target.exists = fstatat(found.directory.get(), found.name.c_str(), &info,
+                            AT_SYMLINK_NOFOLLOW) == 0;
+    if (target.exists) target.mode = info.st_mode;
+    return target;
   }
   struct stat info;
-  if (!Judge(file.get(), &target) || fstat(file.get(), &info) != 0) {
+  if (!Judge(found.file.get(), &target) ||
+      fstat(found.file.get(), &info) != 0) {
     target.place = Place::kUnknown;
     return target;
   }
   target.exists = true;
   target.mode = info.st_mode;
-  if (target.place == Place::kReadOnly) target.path = PathOf(file.get());
+  if (target.place == Place::kReadOnly) target.path = PathOf(found.file.get());
   return target;
 }
 
 PathTarget ThreadView::LookUp(int descriptor) const {
   PathTarget target;
-  const std::string link = absl::StrCat("fd/", descriptor);
-  const UniqueFd file(open(absl::StrCat("/proc/", tid_, "/", link).c_str(),
-                           O_PATH | O_CLOEXEC));
+  const std::string link =
+      descriptor == AT_FDCWD ? "cwd" : absl::StrCat("fd/", descriptor);
+  const UniqueFd file = Open(link);
   struct stat info;
   if (!file.valid() || fstat(file.get(), &info) != 0) {
     return Failed("", errno);
@@ -251,9 +256,15 @@ PathTarget ThreadView::LookUp(int descriptor) const {
 }
 
 bool ThreadView::Sees(pid_t pid) const {
+  // After chroot(2) anything may be there.
+  const UniqueFd proc(open(absl::StrCat("/proc/", tid_, "/root/proc").c_str(),
+                           O_PATH | O_DIRECTORY | O_CLOEXEC));
+  struct statfs system;
   struct stat info;
-  return stat(absl::StrCat("/proc/", tid_, "/root/proc/", pid).c_str(),
-              &info) == 0;
+  return proc.valid() && fstatfs(proc.get(), &system) == 0 &&
+         static_cast<uint32_t>(system.f_type) == PROC_SUPER_MAGIC &&
+         fstat(proc.get(), &info) == 0 && info.st_ino == kRootOfProc &&
+         fstatat(proc.get(), absl::StrCat(pid).c_str(), &info, 0) == 0;
 }
 
 ThreadView::Status ThreadView::ReadStatus() const {

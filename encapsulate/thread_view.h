@@ -17,8 +17,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/types/optional.h"
+#include "encapsulate/path_walk.h"
 #include "encapsulate/unique_fd.h"
 
 namespace encapsulate {
@@ -30,7 +32,7 @@ struct PathTarget {
     kReadOnly,
     // There isn't, or can't be, anything: a directory on the way is missing.
     kNowhere,
-    // It can't be told from outside: /proc/self/fd/3, a dangling link.
+    // It can't be told: a directory on the way may not be searched.
     kUnknown,
   };
   Place place = Place::kUnknown;
@@ -38,6 +40,8 @@ struct PathTarget {
   bool exists = false;  // else only its directory does
   mode_t mode = 0;
   bool devices = true;  // device nodes there work (no MS_NODEV)
+  // The caller's own RESOLVE_ flags forbid to go there.
+  bool beyond_limits = false;
 };
 
 class ThreadView {
@@ -50,16 +54,28 @@ class ThreadView {
   size_t Read(uint64_t address, void* buffer, size_t size) const;
   // Whether reading was refused since: it may have been forbidden to look.
   bool refused() const { return refused_; }
-  // Up to its end, at most PATH_MAX bytes.
+  // Whether memory is there that couldn't be read. The kernel, which reads as
+  // the thread does, may be able to: memfd_secret(2), write-only mappings.
+  bool HidesMemory() const;
+  // Up to its end. Without an end in PATH_MAX bytes, those; no path is as long.
   absl::optional<std::string> ReadString(uint64_t address) const;
+
+  // The protocol of the socket behind a descriptor, as the kernel calls it:
+  // "TCP", "UDPv6". Empty if it is none.
+  std::string SocketProtocol(int descriptor) const;
 
   // What /proc/TID/`name`, a symbolic link, says: "exe", "cwd", "fd/3".
   std::string Link(const std::string& name) const;
 
   // Where `path`, relative to descriptor `directory` or AT_FDCWD, leads.
-  // `follow`: a symbolic link at its end is followed.
-  PathTarget LookUp(int directory, const std::string& path, bool follow) const;
-  // The file behind a descriptor.
+  // `resolve`: the flags of openat2(2).
+  PathTarget LookUp(int directory, const std::string& path, LastPart last,
+                    uint64_t resolve = 0) const;
+  PathTarget LookUp(int directory, const std::string& path, bool follow) const {
+    return LookUp(directory, path,
+                  follow ? LastPart::kFollow : LastPart::kEntry);
+  }
+  // The file behind a descriptor, or the working directory for AT_FDCWD.
   PathTarget LookUp(int descriptor) const;
 
   // Whether there is a process or a thread with that number, as it sees them.
@@ -80,9 +96,15 @@ class ThreadView {
 
  private:
   std::string Absolute(int directory, const std::string& path) const;
+  // An O_PATH descriptor of what /proc/TID/`name` leads to.
+  UniqueFd Open(const std::string& name) const;
+  // Fills in where `fd` is. False if that can't be told.
+  bool Judge(int fd, PathTarget* target) const;
+  bool IsMachineOfProc(int fd) const;
 
   const pid_t tid_;
   mutable bool refused_ = false;
+  mutable std::vector<uint64_t> faults_;  // where reading failed
 };
 
 }  // namespace encapsulate

@@ -1,5 +1,6 @@
 #include "encapsulate/watched_calls.h"
 
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -63,8 +64,8 @@ const WatchedCall kWatchedCalls[] = {
     {"fchmodat2", kFchmodat2, kFchmodat2, Rule::kWrite, "dpmA"},
     {"chown", ENCAPSULATE_OLD(chown), 182, Rule::kWrite, "pii"},
     {"chown32", -1, 212, Rule::kWrite, "pii"},
-    {"lchown", ENCAPSULATE_OLD(lchown), 16, Rule::kWrite, "eii"},
-    {"lchown32", -1, 198, Rule::kWrite, "eii"},
+    {"lchown", ENCAPSULATE_OLD(lchown), 16, Rule::kWrite, "lii"},
+    {"lchown32", -1, 198, Rule::kWrite, "lii"},
     {"fchown", SYS_fchown, 95, Rule::kWrite, "fii"},
     {"fchown32", -1, 207, Rule::kWrite, "fii"},
     {"fchownat", SYS_fchownat, Compat(298, 325), Rule::kWrite, "dpiiA"},
@@ -77,11 +78,11 @@ const WatchedCall kWatchedCalls[] = {
     {"truncate", SYS_truncate, 92, Rule::kWrite, "pi"},
     {"truncate64", -1, 193, Rule::kWrite, "pi"},
     {"setxattr", SYS_setxattr, 226, Rule::kWrite, "ps*zi"},
-    {"lsetxattr", SYS_lsetxattr, 227, Rule::kWrite, "es*zi"},
+    {"lsetxattr", SYS_lsetxattr, 227, Rule::kWrite, "ls*zi"},
     {"fsetxattr", SYS_fsetxattr, 228, Rule::kWrite, "fs*zi"},
     {"setxattrat", kSetxattrat, kSetxattrat, Rule::kWrite, "dpAs*z"},
     {"removexattr", SYS_removexattr, 235, Rule::kWrite, "ps"},
-    {"lremovexattr", SYS_lremovexattr, 236, Rule::kWrite, "es"},
+    {"lremovexattr", SYS_lremovexattr, 236, Rule::kWrite, "ls"},
     {"fremovexattr", SYS_fremovexattr, 237, Rule::kWrite, "fs"},
     {"removexattrat", kRemovexattrat, kRemovexattrat, Rule::kWrite, "dpAs"},
     {"file_setattr", kFileSetattr, kFileSetattr, Rule::kWrite, "dp*zA"},
@@ -96,6 +97,8 @@ const WatchedCall kWatchedCalls[] = {
     {"sendmmsg", SYS_sendmmsg, Compat(345, 374), Rule::kNetwork, "nHiG"},
     {"socket", SYS_socket, Compat(359, 281), Rule::kSocketFamily, "FTi",
      When::kForeignFamily, 0, EAFNOSUPPORT},
+    {"socket", SYS_socket, Compat(359, 281), Rule::kPrivilege, "FTi",
+     When::kRawSocket, 0},
     {"socketpair", SYS_socketpair, Compat(360, 288), Rule::kSocketFamily,
      "FTi*", When::kForeignFamily, 0, EAFNOSUPPORT},
     {"socketcall", -1, Compat(102, -1), Rule::kSocketFamily, "i*",
@@ -193,8 +196,9 @@ const WatchedCall* FindWatchedCall(uint32_t arch, int number,
                                    uint64_t first_argument) {
   constexpr uint32_t kSocket = 1;
   constexpr uint32_t kSocketpair = 8;
-  const auto socketcall = static_cast<uint32_t>(first_argument);
-  const bool makes_socket = socketcall == kSocket || socketcall == kSocketpair;
+  const auto first = static_cast<uint32_t>(first_argument);
+  const bool makes_socket = first == kSocket || first == kSocketpair;
+  const bool internet = first == AF_INET || first == AF_INET6;
   for (const WatchedCall& call : kWatchedCalls) {
     if (number < 0 ||
         (arch == kNativeArch ? call.native : call.compat) != number) {
@@ -202,6 +206,8 @@ const WatchedCall* FindWatchedCall(uint32_t arch, int number,
     }
     if (call.when == When::kSocketcallSocket && !makes_socket) continue;
     if (call.when == When::kSocketcallAddress && makes_socket) continue;
+    if (call.when == When::kForeignFamily && internet) continue;
+    if (call.when == When::kRawSocket && !internet) continue;
     return &call;
   }
   return nullptr;

@@ -43,6 +43,8 @@ enum class When : uint8_t {
   kAttaching,
   // A socket family that no network namespace isolates.
   kForeignFamily,
+  // A socket of the Internet's families that is raw, or for ICMP.
+  kRawSocket,
   // socketcall(2): a new socket, whose family is in memory.
   kSocketcallSocket,
   // socketcall(2): what has an address.
@@ -73,8 +75,8 @@ extern const WatchedCall kWatchedCalls[];
 extern const size_t kWatchedCallCount;
 
 // The entry that the filter stopped a call for; null if there is none. A number
-// may have several, which differ in `when`. `first_argument` tells socketcall's
-// apart.
+// may have several, which differ in `when`. `first_argument` tells socket's and
+// socketcall's apart.
 const WatchedCall* FindWatchedCall(uint32_t arch, int number,
                                    uint64_t first_argument);
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/keyctl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
@@ -30,6 +32,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/address_sort.h"
 #include "encapsulate/resolver.h"
 
 namespace encapsulate {
@@ -195,6 +198,13 @@ void Witness::Answer(const seccomp_notif& notification) {
     if (thread.refused() && verdict.kind != Verdict::Kind::kRefuse) {
       ++unseen_;
       verdict = {};
+    } else if (verdict.kind != Verdict::Kind::kRefuse && thread.HidesMemory()) {
+      // Nobody but the kernel knows what it is about.
+      ++unseen_;
+      verdict.kind = Verdict::Kind::kRefuse;
+      verdict.error = EFAULT;
+      Reply(notification.id, verdict);
+      return;
     }
   }
   if (x32) {
@@ -284,40 +294,61 @@ Witness::Verdict Witness::JudgeFiles(const ThreadView& thread,
   return first;
 }
 
-Witness::Verdict Witness::JudgeFile(const ThreadView& thread, const Call& call,
-                                    size_t operand, int* predicted) {
+bool Witness::FindTarget(const ThreadView& thread, const Call& call,
+                         size_t operand, PathTarget* target) {
   const char* const operands = call.watched->operands;
   const char letter = operands[operand];
-  PathTarget target;
   if (letter == 'f') {
-    target = thread.LookUp(call.Int(operand));
-  } else if (strchr("pect", letter) != nullptr) {
-    const bool relative = operand > 0 && operands[operand - 1] == 'd';
-    const int directory = relative ? call.Int(operand - 1) : AT_FDCWD;
-    const int at_flags = IndexOf(call, 'A');
-    const uint32_t flags =
-        at_flags >= 0 ? call.Unsigned(static_cast<size_t>(at_flags)) : 0;
-    const uint64_t address = call.arguments[operand];
-    std::string path;
-    if (address != 0) {
-      absl::optional<std::string> read = thread.ReadString(address);
-      // Nor can the kernel read it.
-      if (!read.has_value()) return {};
-      path = *std::move(read);
-    }
-    if (!path.empty()) {
-      const bool follow = letter == 'p' && (flags & AT_SYMLINK_NOFOLLOW) == 0;
-      target = thread.LookUp(directory, path, follow);
-    } else if (relative && letter == 'p' && directory != AT_FDCWD &&
-               (address == 0 || (flags & AT_EMPTY_PATH) != 0)) {
-      target = thread.LookUp(directory);  // futimens(3)
-    } else {
-      return {};
-    }
-  } else {
-    return {};
+    *target = thread.LookUp(call.Int(operand));
+    return true;
   }
-  if (IsOpen(call)) return JudgeOpen(OpenFlags(thread, call), target);
+  if (strchr("plect", letter) == nullptr) return false;
+  const bool relative = operand > 0 && operands[operand - 1] == 'd';
+  const int directory = relative ? call.Int(operand - 1) : AT_FDCWD;
+  const int at_flags = IndexOf(call, 'A');
+  const uint32_t flags =
+      at_flags >= 0 ? call.Unsigned(static_cast<size_t>(at_flags)) : 0;
+  const uint64_t address = call.arguments[operand];
+  std::string path;
+  if (address != 0) {
+    absl::optional<std::string> read = thread.ReadString(address);
+    // Nor can the kernel read it, unless the memory is hidden.
+    if (!read.has_value()) return false;
+    path = *std::move(read);
+  }
+  if (path.size() >= PATH_MAX) return false;
+  if (path.empty()) {
+    // futimens(3), and what AT_EMPTY_PATH makes of the others.
+    if (!relative || letter != 'p' ||
+        (address != 0 && (flags & AT_EMPTY_PATH) == 0) ||
+        (address == 0 && directory == AT_FDCWD)) {
+      return false;
+    }
+    *target = thread.LookUp(directory);
+    return true;
+  }
+  const bool keeps_link =
+      letter == 'l' || (letter == 'p' && (flags & AT_SYMLINK_NOFOLLOW) != 0);
+  *target = thread.LookUp(directory, path,
+                          keeps_link      ? LastPart::kKeep
+                          : letter == 'p' ? LastPart::kFollow
+                                          : LastPart::kEntry,
+                          ResolveFlags(thread, call));
+  return true;
+}
+
+Witness::Verdict Witness::JudgeFile(const ThreadView& thread, const Call& call,
+                                    size_t operand, int* predicted) {
+  const char letter = call.watched->operands[operand];
+  PathTarget target;
+  if (!FindTarget(thread, call, operand, &target)) return {};
+  if (IsOpen(call)) {
+    Verdict verdict = JudgeOpen(OpenFlags(thread, call), target);
+    if (verdict.kind == Verdict::Kind::kSuspect && target.beyond_limits) {
+      verdict.error = EXDEV;
+    }
+    return verdict;
+  }
 
   const int mode = IndexOf(call, 'M');
   if (mode >= 0 && target.place != Place::kNowhere && !target.exists) {
@@ -383,7 +414,6 @@ Witness::Verdict Witness::JudgeOpen(uint64_t flags, const PathTarget& target) {
 Witness::Verdict Witness::JudgeAddresses(const ThreadView& thread,
                                          const Call& call) const {
   const bool binds = strcmp(call.watched->name, "bind") == 0;
-  const bool connects = strcmp(call.watched->name, "connect") == 0;
   for (const SocketAddress& address : ReadAddresses(thread, call)) {
     if (address.local) continue;
     switch (address.family) {
@@ -394,13 +424,13 @@ Witness::Verdict Witness::JudgeAddresses(const ThreadView& thread,
       }
       case AF_INET:
       case AF_INET6:
-        if (setup_.network == Network::kHost) break;
         // All interfaces are loopback, whoever hears it is inside.
         if (setup_.network == Network::kLoopback && address.group) break;
-        // A resolver asks for the way; nothing is sent.
-        if (connects && address.port == 0) break;
-        return Suspect(Rule::kNetwork, address.text,
-                       binds ? EADDRNOTAVAIL : ENETUNREACH);
+        if (setup_.network != Network::kHost) {
+          Verdict verdict = JudgeInternet(thread, call, address);
+          if (verdict.kind != Verdict::Kind::kPass) return verdict;
+        }
+        break;
       default:
         break;
     }
@@ -408,9 +438,29 @@ Witness::Verdict Witness::JudgeAddresses(const ThreadView& thread,
   return {};
 }
 
+Witness::Verdict Witness::JudgeInternet(const ThreadView& thread,
+                                        const Call& call,
+                                        const SocketAddress& address) {
+  const bool binds = strcmp(call.watched->name, "bind") == 0;
+  // Connecting it sends nothing.
+  const bool is_datagram =
+      strcmp(call.watched->name, "connect") == 0 &&
+      absl::StartsWith(thread.SocketProtocol(call.Int(0)), "UDP");
+  // A resolver asks for the way.
+  if (is_datagram && address.port == 0) return {};
+  Verdict verdict = Suspect(Rule::kNetwork, address.text,
+                            binds ? EADDRNOTAVAIL : ENETUNREACH);
+  verdict.sent_before = address.message;
+  verdict.may_sort = is_datagram;
+  return verdict;
+}
+
 Witness::Verdict Witness::JudgeSocketPath(const ThreadView& thread, bool binds,
                                           const std::string& path) {
   const PathTarget target = thread.LookUp(AT_FDCWD, path, /*follow=*/!binds);
+  if (target.place == Place::kUnknown && !binds) {
+    return Refuse(Rule::kHostSocket, target.path, EACCES);
+  }
   if (target.place != Place::kReadOnly || target.exists == binds) return {};
   if (binds) return Suspect(Rule::kWrite, target.path, EROFS);
   switch (target.mode & S_IFMT) {
@@ -451,6 +501,16 @@ Witness::Verdict Witness::JudgePrivilege(const ThreadView& thread,
     return {};
   }
   if (thread.ReadStatus().has_capabilities) return {};
+  if (strcmp(call.watched->name, "socket") == 0) {
+    constexpr uint32_t kTypes = 0xf;  // beside SOCK_CLOEXEC and the like
+    if ((call.Unsigned(1) & kTypes) == SOCK_RAW) {
+      return Suspect(Rule::kPrivilege, "SOCK_RAW", EPERM);
+    }
+    return Suspect(
+        Rule::kPrivilege,
+        call.Int(2) == IPPROTO_ICMP ? "IPPROTO_ICMP" : "IPPROTO_ICMPV6",
+        EACCES);
+  }
   if (absl::EndsWith(call.watched->name, "adjtimex") ||
       absl::StartsWith(call.watched->name, "clock_adjtime")) {
     // The first word of struct timex says what to set; nothing: it asks.
@@ -568,6 +628,13 @@ Violation Witness::Describe(const ThreadView& thread, const Call& call) {
   return violation;
 }
 
+// Whether sendmmsg(2) sent others, and failed at the message that is meant: of
+// that error nobody is told.
+bool Witness::FailedLater(const Verdict& verdict, int64_t result) {
+  return verdict.sent_before > 0 &&
+         result == static_cast<int64_t>(verdict.sent_before);
+}
+
 void Witness::Record(const seccomp_notif& notification,
                      const ThreadView& thread, const Call& call,
                      const Verdict& verdict, Key key) {
@@ -578,12 +645,16 @@ void Witness::Record(const seccomp_notif& notification,
   if (!StillWaits(notification.id)) return;
 
   absl::optional<Stop> stop = StopBehind(notification, thread, verdict);
-  if (!stop.has_value() || !stop->result.has_value()) {
+  const bool known = stop.has_value() && stop->result.has_value();
+  if (!known || FailedLater(verdict, *stop->result)) {
     violation.error = verdict.error;
     violation.error_predicted = verdict.kind != Verdict::Kind::kRefuse;
   } else {
     violation.error = *stop->result < 0 ? static_cast<int>(-*stop->result) : 0;
   }
+  // Neither the result is known nor what it is likely to be.
+  if (!known && verdict.error == 0) ++unseen_;
+  if (stop.has_value() && stop->sorts_addresses) return;
   if (stop.has_value()) {
     violation.stack = std::move(stop->stack);
     if (!stop->result.has_value()) restarting_[thread.tid()] = key;
@@ -592,6 +663,9 @@ void Witness::Record(const seccomp_notif& notification,
       !IsDenial(verdict.rule, violation.error)) {
     return;
   }
+  // openat2(2) says so of a path that leads out of where the program itself
+  // said that it may (RESOLVE_BENEATH, RESOLVE_NO_XDEV).
+  if (IsOpen(call) && violation.error == EXDEV) return;
   // Others may have been recorded while this one was being stopped.
   std::vector<Violation>& seen = SeenBy(std::get<int>(key));
   if (!known_.emplace(std::move(key), seen.size()).second) return;
@@ -717,6 +791,8 @@ absl::optional<Witness::Stop> Witness::StopBehind(
   if (state.has_value()) {
     if (state->registers.has_value()) {
       stop.stack = Unwind(thread, *state->registers);
+      stop.sorts_addresses =
+          verdict.may_sort && SortsAddresses(thread, stop.stack);
     }
     if (!WillRestart(state->result)) stop.result = state->result;
   }

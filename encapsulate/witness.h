@@ -97,18 +97,23 @@ class Witness {
     Rule rule = Rule::kWrite;
     std::string target;
     int error = 0;  // to refuse it with, or the likely one
+    // Of a sendmmsg: as many messages are sent before the one that is meant.
+    size_t sent_before = 0;
+    // It may be getaddrinfo(3) that only sorts addresses; its stack tells.
+    bool may_sort = false;
   };
   static Verdict Suspect(Rule rule, std::string target, int error) {
-    return {Verdict::Kind::kSuspect, rule, std::move(target), error};
+    return {Verdict::Kind::kSuspect, rule, std::move(target), error, 0, false};
   }
   static Verdict Refuse(Rule rule, std::string target, int error) {
-    return {Verdict::Kind::kRefuse, rule, std::move(target), error};
+    return {Verdict::Kind::kRefuse, rule, std::move(target), error, 0, false};
   }
 
   // What a thread that was stopped behind its call tells.
   struct Stop {
     absl::optional<int64_t> result;  // none if the call will start again
     std::vector<Frame> stack;
+    bool sorts_addresses = false;
   };
 
   struct Expected {
@@ -132,13 +137,19 @@ class Witness {
   static Verdict JudgeFiles(const ThreadView& thread, const Call& call);
   static Verdict JudgeFile(const ThreadView& thread, const Call& call,
                            size_t operand, int* predicted);
+  // Where the path in that operand leads. False if it leads nowhere.
+  static bool FindTarget(const ThreadView& thread, const Call& call,
+                         size_t operand, PathTarget* target);
   static Verdict JudgeOpen(uint64_t flags, const PathTarget& target);
   Verdict JudgeAddresses(const ThreadView& thread, const Call& call) const;
+  static Verdict JudgeInternet(const ThreadView& thread, const Call& call,
+                               const SocketAddress& address);
   static Verdict JudgeSocketPath(const ThreadView& thread, bool binds,
                                  const std::string& path);
   Verdict JudgeProcess(const ThreadView& thread, const Call& call) const;
   static Verdict JudgePrivilege(const ThreadView& thread, const Call& call);
 
+  static bool FailedLater(const Verdict& verdict, int64_t result);
   static Violation Describe(const ThreadView& thread, const Call& call);
   void Record(const seccomp_notif& notification, const ThreadView& thread,
               const Call& call, const Verdict& verdict, Key key);

@@ -691,7 +691,7 @@ void RunningTest::JudgeViolations(const Result& result) {
         "The test made ", result.violations_unseen,
         result.violations_unseen == 1 ? " system call" : " system calls",
         " that may have reached out and couldn't be looked at, because its "
-        "process forbids it (PR_SET_DUMPABLE).\n"
+        "process forbids it (PR_SET_DUMPABLE, memfd_secret).\n"
         "hint: make those calls in a program that the test executes, which is "
         "seen; or TestOptions::violations or --encapsulate_violations=report "
         "if the test may reach out unseen"));

@@ -247,6 +247,45 @@ const std::vector<Attempt>& Attempts() {
            Close(Call(SYS_openat2, AT_FDCWD, (aim / "file").c_str(), &how,
                       sizeof(how)));
          }},
+        {"openat2 with a root of its own",
+         "write openat2(900, \"/file\", {flags=O_WRONLY, mode=0, "
+         "resolve=0x10}, 24) -> $T/file: EROFS",
+         [](const Aim& aim) {
+           dup2(open(aim.tree.c_str(), O_RDONLY | O_DIRECTORY), 900);
+           open_how how = {};
+           how.flags = O_WRONLY;
+           how.resolve = RESOLVE_IN_ROOT;
+           Close(Call(SYS_openat2, 900, "/file", &how, sizeof(how)));
+           Close(900);
+         }},
+        {"openat2 below its directory",
+         "write openat2(900, \"file\", {flags=O_WRONLY, mode=0, "
+         "resolve=0x8}, 24) -> $T/file: EROFS",
+         [](const Aim& aim) {
+           dup2(open(aim.tree.c_str(), O_RDONLY | O_DIRECTORY), 900);
+           open_how how = {};
+           how.flags = O_WRONLY;
+           how.resolve = RESOLVE_BENEATH;
+           Close(Call(SYS_openat2, 900, "file", &how, sizeof(how)));
+           // What it refuses itself reaches nowhere.
+           Close(Call(SYS_openat2, 900, "/etc/passwd", &how, sizeof(how)));
+           Close(900);
+         }},
+        {"open through its own root",
+         "write openat(AT_FDCWD, \"/proc/self/root$T/file\", O_WRONLY) -> "
+         "$T/file: EROFS",
+         [](const Aim& aim) {
+           const std::string path =
+               absl::StrCat("/proc/self/root", aim / "file");
+           Close(open(path.c_str(), O_WRONLY));
+         }},
+        {"open a descriptor anew",
+         "write openat(AT_FDCWD, \"/dev/fd/900\", O_WRONLY) -> $T/file: EROFS",
+         [](const Aim& aim) {
+           dup2(open((aim / "file").c_str(), O_RDONLY), 900);
+           Close(open("/dev/fd/900", O_WRONLY));
+           Close(900);
+         }},
 #ifdef SYS_open
         {"the old open", "write open(\"$T/file\", O_WRONLY) -> $T/file: EROFS",
          [](const Aim& aim) {
@@ -430,6 +469,13 @@ const std::vector<Attempt>& Attempts() {
            Call(SYS_fchownat, 900, "", -1, -1, AT_EMPTY_PATH);
            Close(900);
          }},
+        {"fchownat of the working directory",
+         "write fchownat(AT_FDCWD, \"\", -1, -1, AT_EMPTY_PATH) -> $T: EROFS",
+         [](const Aim& aim) {
+           if (chdir(aim.tree.c_str()) == 0) {
+             Call(SYS_fchownat, AT_FDCWD, "", -1, -1, AT_EMPTY_PATH);
+           }
+         }},
         {"utimensat",
          "write utimensat(AT_FDCWD, \"$T/link\", NULL, AT_SYMLINK_NOFOLLOW) -> "
          "$T/link: EROFS",
@@ -540,6 +586,21 @@ const std::vector<Attempt>& Attempts() {
          "network sendto(3, ..., 1, 0, {AF_INET6, \"[2001:db8::1]:9\"}, 28) -> "
          "[2001:db8::1]:9: ENETUNREACH",
          [](const Aim& aim) { SendTo(Ipv6(aim.ipv6, 9)); }},
+        {"connect a stream to port 0",
+         "network connect(3, {AF_INET, \"192.0.2.1:0\"}, 16) -> 192.0.2.1:0: "
+         "ENETUNREACH",
+         [](const Aim& aim) { Connect(SOCK_STREAM, Ipv4(aim.ipv4, 0)); }},
+        {"sendto without a family",
+         "network sendto(3, ..., 1, 0, {AF_INET, \"192.0.2.1:9\"}, 16) -> "
+         "192.0.2.1:9: ENETUNREACH",
+         [](const Aim& aim) {
+           sockaddr_in address = Ipv4(aim.ipv4, 9);
+           address.sin_family = AF_UNSPEC;
+           const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+           static_cast<void>(
+               sendto(fd, "x", 1, 0, Generic(address), sizeof(address)));
+           Close(fd);
+         }},
         {"sendmsg",
          "network sendmsg(3, {AF_INET, \"192.0.2.1:9\"}, 0) -> 192.0.2.1:9: "
          "ENETUNREACH",
@@ -598,6 +659,29 @@ const std::vector<Attempt>& Attempts() {
            Close(ends[0]);
            Close(ends[1]);
          }},
+
+        {"a raw socket",
+         "privilege socket(AF_INET, SOCK_RAW|SOCK_CLOEXEC, 1) -> SOCK_RAW: "
+         "EPERM",
+         [](const Aim& aim) {
+           Close(socket(AF_INET,
+                        (aim.outside ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC,
+                        aim.outside ? IPPROTO_ICMP : 0));
+         }},
+        {"a raw socket of IPv6",
+         "privilege socket(AF_INET6, SOCK_RAW, 255) -> SOCK_RAW: EPERM",
+         [](const Aim& aim) {
+           Close(socket(AF_INET6, aim.outside ? SOCK_RAW : SOCK_STREAM,
+                        aim.outside ? IPPROTO_RAW : 0));
+         }},
+        // Where the sandbox's group may ping (ping_group_range), it works.
+        {"an ICMP socket",
+         "privilege socket(AF_INET, SOCK_DGRAM, 1) -> IPPROTO_ICMP: EACCES",
+         [](const Aim& aim) {
+           Close(socket(AF_INET, SOCK_DGRAM,
+                        aim.outside ? IPPROTO_ICMP : IPPROTO_UDP));
+         },
+         true},
 
         // --- Processes ---
         {"kill", "signal kill(3999999, SIGTERM) -> pid 3999999: ESRCH",

@@ -197,7 +197,8 @@ TEST(ViolationsTest, UnseenCallsFailTheTest) {
   const std::string filter = "ReachTest.CannotBeLookedAt";
   const std::string unseen =
       "The test made 1 system call that may have reached out and couldn't be "
-      "looked at, because its process forbids it (PR_SET_DUMPABLE).";
+      "looked at, because its process forbids it (PR_SET_DUMPABLE, "
+      "memfd_secret).";
   const std::string seen = "The test tried to open '/usr/unseen'";
   const Output output = RunInner(filter);
   EXPECT_EQ(output.exit_code(), 1);
