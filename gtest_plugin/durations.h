@@ -13,13 +13,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "encapsulate/unique_fd.h"
 
 namespace encapsulate {
 
 class Durations {
  public:
   // A file that isn't there is an empty one. One that holds anything else is
-  // an error, and stays as it is.
+  // an error, and stays as it is. From here on its directory is known by a
+  // descriptor: a test may write in there.
   static absl::StatusOr<Durations> Read(const std::string& path);
 
   // Infinite for a test that isn't in the file.
@@ -32,11 +34,17 @@ class Durations {
   absl::Status Write() const;
 
  private:
-  explicit Durations(std::string path) : path_(std::move(path)) {}
+  using Known = std::map<std::string, absl::Duration>;
 
-  std::string path_;
-  std::map<std::string, absl::Duration> known_;
-  std::map<std::string, absl::Duration> fresh_;
+  explicit Durations(std::string path) : path_(std::move(path)) {}
+  absl::Status CannotWrite() const;
+  absl::StatusOr<Known> ReadFile() const;
+
+  std::string path_;  // as it was given
+  UniqueFd directory_;
+  std::string name_;  // in there
+  Known known_;
+  Known fresh_;
 };
 
 }  // namespace encapsulate

@@ -362,6 +362,7 @@ void Runner::Become(RunningTest* test) {
   for (auto& other : ahead_) {
     if (other.second.get() != test) other.second->Disown();
   }
+  durations_ = absl::nullopt;
   test->Become();
 }
 

@@ -13,12 +13,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -28,13 +25,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "encapsulate/error.h"
 #include "encapsulate/paths.h"
 #include "encapsulate/printable.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
+#include "encapsulate/write_all.h"
 #include "gtest_plugin/gtest_internals.h"
 #include "gtest_plugin/output.h"
 #include "gtest_plugin/signals.h"
@@ -73,20 +71,17 @@ std::string InMilliseconds(absl::Duration time) {
   return absl::StrFormat("%.2f", absl::ToDoubleMilliseconds(time));
 }
 
-// A test may have left directories that it may not enter itself.
-std::error_code RemoveTree(const std::string& path) {
-  std::error_code error;
-  for (auto entry = std::filesystem::recursive_directory_iterator(path, error);
-       entry != std::filesystem::recursive_directory_iterator();
-       entry.increment(error)) {
-    if (!entry->is_symlink(error) && entry->is_directory(error)) {
-      std::filesystem::permissions(entry->path(),
-                                   std::filesystem::perms::owner_all,
-                                   std::filesystem::perm_options::add, error);
-    }
+// Not to where a link leads that a test may have put there.
+void WriteInfrastructureFailure(const std::string& path,
+                                const std::string& message) {
+  const UniqueFd file(
+      open(path.c_str(),
+           O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+           0666));
+  struct stat info;
+  if (fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode)) {
+    WriteAll(file.get(), absl::StrCat("encapsulate\n", message, "\n"));
   }
-  std::filesystem::remove_all(path, error);
-  return error;
 }
 
 bool HasInput(int fd) {
@@ -122,7 +117,7 @@ RunningTest::RunningTest(const testing::TestInfo& test, Asked asked,
 RunningTest::~RunningTest() {
   process_.reset();
   if (channel_ != nullptr) channels_.Give(std::move(channel_));
-  if (!inputs_.kept_scratch.empty()) RemoveTree(inputs_.kept_scratch);
+  if (scratch_.has_value()) scratch_->Remove().IgnoreError();
 }
 
 // --- Starting ---------------------------------------------------------------
@@ -140,7 +135,7 @@ absl::StatusOr<RunningTest::Side> RunningTest::Start(Where where,
   {
     const gtest_internals::ResultsLock lock;
     // A scratch directory of the test's own makes its sandbox one of a kind.
-    const int alike = inputs_.kept_scratch.empty() ? more : 0;
+    const int alike = scratch_.has_value() ? 0 : more;
     entered = preparer->Enter(view_.options, alike);
   }
   if (entered.ok() && !entered->has_value()) return Side::kTest;
@@ -161,12 +156,22 @@ void RunningTest::Become() {
     for (int fd : stream.fds) dup2(stream.write_end.get(), fd);
   }
   streams_.clear();
+  if (scratch_.has_value()) {
+    // Tests that run at the same time may write where it lies.
+    if (!scratch_->IsAt(view_.scratch)) {
+      Say(absl::StrCat("cannot use '", view_.scratch,
+                       "': a test has put something else in its place"));
+      _exit(1);
+    }
+    scratch_->Close();
+  }
   TestProcess::Become(test_, asked_.options, view_, channel_.get());
 }
 
 void RunningTest::Disown() {
   if (process_.has_value()) process_->Disown();
   if (channel_ != nullptr) channel_->Disown();
+  if (scratch_.has_value()) scratch_->Close();
   streams_.clear();
 }
 
@@ -217,14 +222,10 @@ absl::Status RunningTest::MakeKeptScratch() {
     if (base.empty()) base = Variable(inputs_.environment, name);
   }
   if (base.empty()) base = "/tmp";
-  std::string path = absl::StrCat(
-      base, "/scratch-", absl::StrReplaceAll(FullName(test_), {{"/", "_"}}),
-      "-XXXXXX");
-  if (mkdtemp(&path[0]) == nullptr) {
-    return absl::ErrnoToStatus(
-        errno, absl::StrCat("cannot make a scratch directory in '", base, "'"));
-  }
-  inputs_.kept_scratch = path;
+  absl::StatusOr<KeptScratch> made = KeptScratch::Make(base, FullName(test_));
+  if (!made.ok()) return made.status();
+  scratch_ = *std::move(made);
+  inputs_.kept_scratch = scratch_->path();
   return absl::OkStatus();
 }
 
@@ -287,7 +288,7 @@ void RunningTest::Refuse(const absl::Status& status) {
   const std::string file =
       Variable(inputs_.environment, "TEST_INFRASTRUCTURE_FAILURE_FILE");
   if (!file.empty()) {
-    std::ofstream(file) << "encapsulate\n" << message << "\n";
+    WriteInfrastructureFailure(file, message);
   }
   Fail(absl::StrCat("cannot encapsulate ", FullName(test_), ": ", message));
 }
@@ -759,15 +760,18 @@ void RunningTest::OfferWorkingDirectory() {
 }
 
 void RunningTest::KeepOrRemoveScratch() {
-  if (inputs_.kept_scratch.empty()) return;
-  const std::string path = std::exchange(inputs_.kept_scratch, "");
-  if (test_.result()->Failed()) {
-    Say(absl::StrCat("scratch directory of ", FullName(test_), ": ", path));
-    return;
-  }
-  const std::error_code error = RemoveTree(path);
-  if (error) {
-    Say(absl::StrCat("cannot remove '", path, "': ", error.message()));
+  if (!scratch_.has_value()) return;
+  KeptScratch scratch = *std::move(scratch_);
+  scratch_ = absl::nullopt;
+  if (!test_.result()->Failed()) {
+    const absl::Status status = scratch.Remove();
+    if (!status.ok()) Say(std::string(status.message()));
+  } else if (scratch.IsInPlace()) {
+    Say(absl::StrCat("scratch directory of ", FullName(test_), ": ",
+                     scratch.path()));
+  } else {
+    Say(absl::StrCat("cannot keep ", Quote(scratch.path()),
+                     ": a test has put something else in its place"));
   }
 }
 

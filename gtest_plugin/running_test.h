@@ -46,6 +46,7 @@
 #include "gtest/gtest.h"
 #include "gtest_plugin/channel.h"
 #include "gtest_plugin/encapsulation.h"
+#include "gtest_plugin/kept_scratch.h"
 #include "gtest_plugin/report.h"
 #include "gtest_plugin/settings.h"
 #include "gtest_plugin/view.h"
@@ -203,6 +204,7 @@ class RunningTest {
   const absl::Time program_started_;
   View view_;
   ViewInputs inputs_;
+  absl::optional<KeptScratch> scratch_;  // if it may be kept
   ChannelPool& channels_;
   std::unique_ptr<Channel> channel_;
   absl::optional<Process> process_;

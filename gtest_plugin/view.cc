@@ -156,12 +156,25 @@ class ViewMaker {
   }
 
   void AddOutput(const std::string& directory) {
-    if (!absl::StartsWith(directory, "/") || !IsDirectory(directory)) return;
+    if (!absl::StartsWith(directory, "/") || IsWithinWritable(directory) ||
+        !IsDirectory(directory)) {
+      return;
+    }
     const std::string real = Real(directory);
     // Nothing in a directory that is the test's own gets out.
     if (std::count(view_.writable.begin(), view_.writable.end(), real) == 0) {
       AddWritable(real);
     }
+  }
+
+  // A test before this one may have put a link there.
+  bool IsWithinWritable(const std::string& path) const {
+    const auto holds = [&](const std::string& tree) {
+      return IsWithin(path, tree);
+    };
+    return std::any_of(view_.options.writable.begin(),
+                       view_.options.writable.end(), holds) ||
+           std::any_of(asked_.writable.begin(), asked_.writable.end(), holds);
   }
 
   // Where what outlives a test goes: files for Bazel, coverage, reports of

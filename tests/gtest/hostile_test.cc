@@ -1,7 +1,10 @@
 // Tests that attack the program that runs them: they fail, and nothing else
 // changes.
+#include <sys/stat.h>
+
 #include <cstddef>
-#include <regex>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -92,6 +95,92 @@ TEST_P(HostileTest, ABellThatRingsForEverIsStoppedInTime) {
     EXPECT_THAT(shown, HasSubstr("The test still ran after 3s and was "
                                  "stopped."));
     EXPECT_THAT(shown, Not(HasSubstr("damaged")));
+  }
+}
+
+// A directory of the host that tests have no business with.
+class Victim {
+ public:
+  Victim() {
+    std::ofstream(path_ + "/file") << "precious";
+    std::filesystem::create_directory(path_ + "/inner");
+    chmod((path_ + "/inner").c_str(), 0500);
+    chmod(path_.c_str(), 0500);
+  }
+  ~Victim() {
+    chmod(path_.c_str(), 0700);
+    chmod((path_ + "/inner").c_str(), 0700);
+  }
+  const std::string& path() const { return path_; }
+
+  void ExpectUnharmed() const {
+    for (const std::string& path : {path_, path_ + "/inner"}) {
+      struct stat info = {};
+      EXPECT_EQ(stat(path.c_str(), &info), 0) << path;
+      EXPECT_EQ(info.st_mode & 07777, 0500U) << path;
+    }
+    EXPECT_EQ(ReadFile(path_ + "/file"), "precious");
+  }
+
+ private:
+  const std::string path_ = FreshDirectory();
+};
+
+Output RunWithScratch(const std::string& filter, const std::string& outputs,
+                      const Victim& victim) {
+  return RunTests("inner_hostile", filter,
+                  {"TEST_UNDECLARED_OUTPUTS_DIR=" + outputs,
+                   "INNER_VICTIM=" + victim.path()},
+                  {"--encapsulate_jobs=2", "--encapsulate_keep_scratch=failed",
+                   "--encapsulate_timeout=100s"});
+}
+
+TEST(ScratchTest, ALinkInPlaceOfAScratchDirectoryIsNotFollowed) {
+  const Victim victim;
+  const std::string outputs = FreshDirectory();
+  const Output output = RunWithScratch("ScratchTest.*", outputs, victim);
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+  EXPECT_THAT(output.console,
+              ContainsRegex("encapsulate: cannot remove '[^']*WaitsForALink"
+                            "[^']*': a test has put something else in its "
+                            "place\n"));
+  victim.ExpectUnharmed();
+}
+
+TEST(ScratchTest, ADeepTreeIsRemovedWhateverItForbids) {
+  const Victim victim;
+  const std::string outputs = FreshDirectory();
+  const Output output = RunWithScratch("DeepScratchTest.*", outputs, victim);
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+  EXPECT_THAT(output.console, Not(HasSubstr("encapsulate: cannot")));
+  EXPECT_TRUE(std::filesystem::is_empty(outputs));
+  victim.ExpectUnharmed();
+}
+
+TEST(DurationsTest, WhatATestPutsInTheirPlaceIsNotUsed) {
+  struct Case {
+    const char* test;
+    const char* why;
+  };
+  for (const Case& one :
+       {Case{"PutsAFifoThere", "it isn't a regular file\n"},
+        Case{"PutsALinkThere", "it has become a symbolic link\n"}}) {
+    const Victim victim;
+    Invocation invocation;
+    invocation.program = "inner_hostile";
+    invocation.directory = FreshDirectory();
+    const std::string file = invocation.directory + "/durations";
+    invocation.arguments = {
+        absl::StrCat("--gtest_filter=DurationsTest.", one.test),
+        "--encapsulate_durations=" + file,
+        "--encapsulate_writable=" + invocation.directory};
+    invocation.environment = {"INNER_VICTIM=" + victim.path() + "/file"};
+    const Output output = RunProgram(invocation);
+    EXPECT_EQ(output.exit_code(), 0) << output.console;
+    EXPECT_THAT(output.console,
+                HasSubstr(absl::StrCat("encapsulate: cannot use '", file,
+                                       "' for durations of tests: ", one.why)));
+    victim.ExpectUnharmed();
   }
 }
 
