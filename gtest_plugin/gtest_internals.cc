@@ -24,6 +24,7 @@ struct Reveal {
 ENCAPSULATE_REVEAL(Factory, TestInfo::factory_);
 ENCAPSULATE_REVEAL(RunOfTest, TestInfo::Run);
 ENCAPSULATE_REVEAL(ElapsedTime, TestResult::set_elapsed_time);
+ENCAPSULATE_REVEAL(ClearParts, TestResult::ClearTestPartResults);
 ENCAPSULATE_REVEAL(UnitTestMutex, UnitTest::mutex_);
 ENCAPSULATE_REVEAL(Repeater, TestEventListeners::repeater_);
 
@@ -45,6 +46,11 @@ static_assert(
                  void (testing::TestResult::*)(testing::TimeInMillis)>::value,
     "GoogleTest changed TestResult::set_elapsed_time; versions 1.12 to 1.18 "
     "are known to work");
+static_assert(
+    std::is_same<decltype(Get(ClearParts{})),
+                 void (testing::TestResult::*)()>::value,
+    "GoogleTest changed TestResult::ClearTestPartResults; versions 1.12 to "
+    "1.18 are known to work");
 static_assert(
     std::is_same<decltype(Get(Repeater{})),
                  testing::internal::TestEventRepeater *
@@ -121,6 +127,12 @@ ResultsLock::~ResultsLock() { Unlock(ResultsMutex(), 0); }
 void AddResult(const testing::TestPartResult& result) {
   const ResultsLock lock;
   testing::internal::HasNewFatalFailureHelper().ReportTestPartResult(result);
+}
+
+void ClearResults(const testing::TestInfo& test) {
+  const ResultsLock lock;
+  auto* const result = const_cast<testing::TestResult*>(test.result());
+  (result->*Get(ClearParts{}))();
 }
 
 ResultsIgnored::ResultsIgnored() = default;

@@ -1,8 +1,9 @@
 // The only place that knows how GoogleTest works inside.
 //
 // GoogleTest has no hook between "this test is about to run" and "its object
-// is created", so five private members are used: TestInfo::factory_,
-// TestInfo::Run, TestResult::set_elapsed_time, UnitTest::mutex_ and
+// is created", so six private members are used: TestInfo::factory_,
+// TestInfo::Run, TestResult::set_elapsed_time,
+// TestResult::ClearTestPartResults, UnitTest::mutex_ and
 // TestEventListeners::repeater_. Their names and types are the same from
 // GoogleTest 1.12 to 1.18, and gtest_internals.cc checks them when it is
 // compiled.
@@ -45,6 +46,9 @@ class ResultsLock {
 // Adds a result to the current test exactly as it is, without a trace, an
 // exception or a breakpoint of its own; listeners hear of it.
 void AddResult(const testing::TestPartResult& result);
+
+// Drops the results of `test` so far, as GoogleTest's own tests do.
+void ClearResults(const testing::TestInfo& test);
 
 // While it lives, no result that this thread produces is recorded.
 class ResultsIgnored {

@@ -47,6 +47,7 @@ bool HasUsableNumbers(RecordKind kind, const int64_t (&numbers)[3]) {
     case RecordKind::kProperty:
     case RecordKind::kExit:
     case RecordKind::kDeath:
+    case RecordKind::kCleared:
       return true;
   }
   return false;  // no kind

@@ -27,6 +27,7 @@ enum class RecordKind : uint32_t {
   // ExpectBlocked begins; numbers: its own, rule, line; texts: target, file
   kBeginExpected,
   kEndExpected,  // and ends; numbers: its own
+  kCleared,      // the test has dropped its results so far
 };
 
 // clang-tidy 14 trips over the arrays' hidden loop variable.

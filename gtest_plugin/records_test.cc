@@ -164,7 +164,8 @@ TEST(RecordReaderTest, NumbersThatCannotBeAreDamage) {
            {RecordKind::kBeginExpected, {1, 1, kLarge}, false},
            {RecordKind::kEndExpected, {1, 0, 0}, true},
            {RecordKind::kEndExpected, {0, 0, 0}, false},
-           {static_cast<RecordKind>(9), {1, 1, 1}, false},
+           {RecordKind::kCleared, {0, 0, 0}, true},
+           {static_cast<RecordKind>(10), {1, 1, 1}, false},
            {static_cast<RecordKind>(0xffffffff), {1, 1, 1}, false},
        }) {
     Log log;

@@ -605,6 +605,10 @@ void Runner::Replay(const Record& record) {
     testing::Test::RecordProperty(record.texts[0], record.texts[1]);
     return;
   }
+  if (record.kind == RecordKind::kCleared) {
+    gtest_internals::ClearResults(current_->info());
+    return;
+  }
   // GoogleTest shows an empty name of the file as none, and from 1.18 on takes
   // no null.
   const TestPartResult result(

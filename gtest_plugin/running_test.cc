@@ -469,6 +469,11 @@ void RunningTest::Take(Record record) {
       Push(std::move(record));
       break;
     }
+    case RecordKind::kCleared:
+      failed_ = failed_fatally_ = false;
+      last_result_.clear();
+      Push(std::move(record));
+      break;
     case RecordKind::kProperty:
       Push(std::move(record));
       break;

@@ -67,7 +67,7 @@ class RunningTest {
     int fd;
     std::string bytes;
   };
-  // A Record is a result or a property.
+  // A Record is a result, a property, or kCleared.
   using Event = std::variant<Record, Notice, Output>;
 
   struct Asked {

@@ -94,6 +94,9 @@ void TestProcess::StreamResult(const TestPartResult& result) {
     return;
   }
   FlushOutput();
+  // GoogleTest counts this one already.
+  TellClearing(test_.result()->total_part_count() - 1);
+  ++streamed_;
   channel_->Append(RecordKind::kResult, {result.type(), result.line_number()},
                    result.file_name(), result.message());
   if (channel_->Ring() == Answer::kThrow) {
@@ -101,6 +104,14 @@ void TestProcess::StreamResult(const TestPartResult& result) {
     throw testing::AssertionException(result);
 #endif
   }
+}
+
+// Says so if GoogleTest knows of fewer results than the program: the test has
+// dropped those up to some point, as GoogleTest's own tests do.
+void TestProcess::TellClearing(int results) {
+  if (results >= streamed_) return;
+  channel_->Append(RecordKind::kCleared, {});
+  streamed_ = 0;
 }
 
 int TestProcess::BeginExpected(Rule rule, const char* target, const char* file,
@@ -167,6 +178,7 @@ void TestProcess::End() {
         TestPartResult::kNonFatalFailure);
   }
   FlushOutput();
+  TellClearing(test_.result()->total_part_count());
   AppendProperties();
   coverage::Save();
   channel_->Append(RecordKind::kDone, {absl::ToInt64Microseconds(elapsed)});

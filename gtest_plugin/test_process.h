@@ -52,6 +52,7 @@ class TestProcess {
 
   void CopyWorkingDirectory();
   void StreamResult(const testing::TestPartResult& result);
+  void TellClearing(int results);
   void AppendProperties();
   void AppendDeath();
   // Whether this is a process that the test has forked.
@@ -64,6 +65,7 @@ class TestProcess {
   Channel* const channel_;
   const pid_t pid_;
   int last_expected_ = 0;
+  int streamed_ = 0;  // results, since the test last dropped any
   std::chrono::steady_clock::time_point started_;
 };
 

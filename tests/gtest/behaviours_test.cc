@@ -133,6 +133,13 @@ TEST_P(Behaviours, B01NoCodeOfATestRunsInTheProgram) {
   EXPECT_EQ(Count(output.console, "destructor\n"), 2);
 }
 
+TEST_P(Behaviours, ResultsThatATestDropsDoNotCount) {
+  Compare("ClearsTest.*");
+  const Output output = Run("ClearsTest.AFailure:ClearsTest.AFatal*");
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+  EXPECT_EQ(Count(output.console, "Failure\n"), 2);
+}
+
 TEST_P(Behaviours, B02FixtureWithoutTheBasesSetUpIsEncapsulated) {
   const Output output = Run("PhasesTest.SeesAndChangesWhatIsShared");
   EXPECT_EQ(output.exit_code(), 0) << output.console;

@@ -33,6 +33,16 @@
 
 namespace {
 
+// TestResult::ClearTestPartResults(), which is private.
+template <typename Name, auto kMember>
+struct Reveal {
+  friend constexpr auto Get(Name) { return kMember; }
+};
+struct ClearParts {
+  friend constexpr auto Get(ClearParts);
+};
+template struct Reveal<ClearParts, &testing::TestResult::ClearTestPartResults>;
+
 class Base : public INNER_BASE {};
 
 void Append(const char* variable, const std::string& text) {
@@ -660,5 +670,35 @@ TEST_F(ThrowListenerTest, EndsThereAgain) {
   printf("reached only without the listener\n");
 }
 #endif
+
+// As GoogleTest's own tests do, which look at results that aren't theirs.
+class ClearsTest : public Base {
+ protected:
+  static void Clear() {
+    const testing::TestResult* const result =
+        testing::UnitTest::GetInstance()->current_test_info()->result();
+    (const_cast<testing::TestResult*>(result)->*Get(ClearParts{}))();
+  }
+};
+TEST_F(ClearsTest, AFailure) {
+  ADD_FAILURE() << "dropped";
+  Clear();
+}
+TEST_F(ClearsTest, AFailureAndFailsAgain) {
+  ADD_FAILURE() << "dropped";
+  ADD_FAILURE() << "dropped too";
+  Clear();
+  ADD_FAILURE() << "stays";
+}
+TEST_F(ClearsTest, NothingBeforeItFails) {
+  Clear();
+  ADD_FAILURE() << "stays";
+}
+TEST_F(ClearsTest, AFatalFailureAndGoesOn) {
+  [] { FAIL() << "dropped"; }();
+  Clear();
+  SUCCEED();
+  RecordProperty("goes", "on");
+}
 
 }  // namespace
