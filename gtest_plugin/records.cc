@@ -48,6 +48,7 @@ bool HasUsableNumbers(RecordKind kind, const int64_t (&numbers)[3]) {
     case RecordKind::kExit:
     case RecordKind::kDeath:
     case RecordKind::kCleared:
+    case RecordKind::kQuickExit:
       return true;
   }
   return false;  // no kind

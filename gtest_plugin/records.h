@@ -28,6 +28,7 @@ enum class RecordKind : uint32_t {
   kBeginExpected,
   kEndExpected,  // and ends; numbers: its own
   kCleared,      // the test has dropped its results so far
+  kQuickExit,    // quick_exit() was called
 };
 
 // clang-tidy 14 trips over the arrays' hidden loop variable.

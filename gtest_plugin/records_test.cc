@@ -165,7 +165,7 @@ TEST(RecordReaderTest, NumbersThatCannotBeAreDamage) {
            {RecordKind::kEndExpected, {1, 0, 0}, true},
            {RecordKind::kEndExpected, {0, 0, 0}, false},
            {RecordKind::kCleared, {0, 0, 0}, true},
-           {static_cast<RecordKind>(10), {1, 1, 1}, false},
+           {static_cast<RecordKind>(11), {1, 1, 1}, false},
            {static_cast<RecordKind>(0xffffffff), {1, 1, 1}, false},
        }) {
     Log log;

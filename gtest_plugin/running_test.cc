@@ -485,6 +485,7 @@ void RunningTest::Take(Record record) {
       break;
     case RecordKind::kSignal:
     case RecordKind::kExit:
+    case RecordKind::kQuickExit:
     case RecordKind::kDeath:
       if (!end_.has_value()) end_ = std::move(record);
       break;
@@ -584,11 +585,15 @@ std::string RunningTest::ExplainEnd(const Result& result) const {
                     SignalText(result.signal));
   } else if (end_.has_value() && end_->kind == RecordKind::kExit) {
     absl::StrAppend(&text, "The test called exit(", end_->numbers[0], ")");
+  } else if (end_.has_value() && end_->kind == RecordKind::kQuickExit) {
+    absl::StrAppend(&text, "The test called quick_exit(", result.exit_code,
+                    ")");
   } else if (end_.has_value() && end_->kind == RecordKind::kDeath) {
     absl::StrAppend(&text, "A sanitizer ended the test's process");
   } else {
-    absl::StrAppend(&text, "The test's process ended itself by _exit(",
-                    result.exit_code, ")");
+    absl::StrAppend(&text, "The test's process ended with the exit code ",
+                    result.exit_code,
+                    ", by _exit() or as another program that it executed,");
   }
   absl::StrAppend(&text, " before the test was done.");
   if (!result.limits_hit.empty()) {

@@ -228,7 +228,7 @@ class RunningTest {
   // Then, its processes, but for the one whose threads have told themselves.
   std::vector<Inhabitant> others_;
 
-  absl::optional<Record> end_;  // kSignal, kExit or kDeath
+  absl::optional<Record> end_;  // kSignal, kExit, kQuickExit or kDeath
   bool done_ = false;
   absl::Duration elapsed_;
   std::vector<Record> strays_;

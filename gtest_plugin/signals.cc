@@ -111,24 +111,90 @@ bool WriteFrame(void* frame, bool is_return_address) {
   return true;
 }
 
-struct Frames {
-  void* counters[kMaxFrames];
-  // How often each one comes in a row.
-  unsigned repetitions[kMaxFrames];
-  int depth = 0;
-  // Whether the interrupted instruction has been found; frames before it are
-  // the handler's.
+// The frames of a stack, innermost first. Functions that call each other in
+// turns take one place for each of them, however deep they go: calls in a row
+// that are the same as those before them are counted.
+class Frames {
+ public:
+  int depth() const { return depth_; }
+  void* operator[](int i) const { return counters_[i]; }
+
+  // Where the interrupted instruction has been found; frames before it are the
+  // handler's.
   bool found = false;
 
-  // A function that calls itself takes one place.
-  void Add(void* address) {
-    if (depth > 0 && counters[depth - 1] == address) {
-      ++repetitions[depth - 1];
-    } else if (depth < kMaxFrames) {
-      counters[depth] = address;
-      repetitions[depth++] = 1;
+  // False if there is no room for more.
+  bool Add(void* address) {
+    if (last_ >= 0) {
+      Cycle& cycle = cycles_[last_];
+      if (address == counters_[cycle.start + next_]) {
+        if (++next_ == cycle.size) {
+          ++cycle.times;
+          next_ = 0;
+        }
+        return true;
+      }
+      // Its last round isn't a whole one.
+      const int rest = next_;
+      last_ = -1;
+      next_ = 0;
+      settled_ = depth_;
+      for (int i = 0; i < rest; ++i) Append(counters_[cycle.start + i]);
+    }
+    Append(address);
+    FindCycle();
+    return depth_ < kMaxFrames;
+  }
+
+  // How many frames the cycle has that ends at frame `i`; 0 if there is none.
+  int CycleSize(int i, unsigned* times) const {
+    for (int j = 0; j < cycle_count_; ++j) {
+      if (cycles_[j].start + cycles_[j].size != i + 1) continue;
+      *times = cycles_[j].times;
+      return cycles_[j].size;
+    }
+    return 0;
+  }
+
+  void Clear() { *this = Frames(); }
+
+ private:
+  static constexpr int kMaxCycle = 16;
+
+  struct Cycle {
+    int start;
+    int size;
+    unsigned times;
+  };
+
+  void Append(void* address) {
+    if (depth_ < kMaxFrames) counters_[depth_++] = address;
+  }
+
+  // Takes the last frames for a cycle if they are those before them again.
+  void FindCycle() {
+    for (int size = 1; size <= kMaxCycle; ++size) {
+      const int start = depth_ - 2 * size;
+      if (start < settled_) return;
+      bool is_cycle = true;
+      for (int i = 0; i < size; ++i) {
+        is_cycle &= counters_[start + i] == counters_[start + size + i];
+      }
+      if (!is_cycle) continue;
+      depth_ -= size;
+      last_ = cycle_count_++;
+      cycles_[last_] = {start, size, 2};
+      return;
     }
   }
+
+  void* counters_[kMaxFrames] = {};
+  int depth_ = 0;
+  Cycle cycles_[kMaxFrames] = {};
+  int cycle_count_ = 0;
+  int settled_ = 0;  // frames that belong to a cycle that has ended
+  int last_ = -1;    // the cycle that goes on
+  int next_ = 0;     // which frame of it is to come
 };
 
 // The unwinder's tables lead through functions without frame pointers, those
@@ -146,10 +212,26 @@ void Unwind(void* counter, Frames* frames) {
         // NOLINTNEXTLINE(performance-no-int-to-ptr): the unwinder's type.
         void* const address = reinterpret_cast<void*>(_Unwind_GetIP(context));
         frames.found |= address == state->counter;
-        if (frames.found && address != nullptr) frames.Add(address);
-        return frames.depth < kMaxFrames ? _URC_NO_REASON : _URC_END_OF_STACK;
+        const bool more =
+            !frames.found || address == nullptr || frames.Add(address);
+        return more ? _URC_NO_REASON : _URC_END_OF_STACK;
       },
       &state);
+}
+
+// What is to be said of a cycle that ends at frame `i`.
+void WriteCycle(const Frames& frames, int i) {
+  unsigned times = 0;
+  const int size = frames.CycleSize(i, &times);
+  if (size == 0) return;
+  char line[96];
+  if (size == 1) {
+    snprintf(line, sizeof(line), "    ... %u times in a row\n", times);
+  } else {
+    snprintf(line, sizeof(line), "    ... these %d calls %u times in a row\n",
+             size, times);
+  }
+  Write(line);
 }
 
 void WriteStack(void* context) {
@@ -161,20 +243,15 @@ void WriteStack(void* context) {
     void* counters[kMaxFrames];
     const int depth = absl::GetStackTraceWithContext(
         counters, kMaxFrames, /*skip_count=*/1, context, nullptr);
-    frames.depth = 0;
+    frames.Clear();
     frames.Add(counter);
     for (int i = 0; i < depth; ++i) frames.Add(counters[i]);
   }
-  for (int i = 0; i < frames.depth; ++i) {
-    if (!WriteFrame(frames.counters[i], i > 0)) return;
-    if (frames.repetitions[i] > 1) {
-      char line[96];
-      snprintf(line, sizeof(line), "    ... %u times in a row\n",
-               frames.repetitions[i]);
-      Write(line);
-    }
+  for (int i = 0; i < frames.depth(); ++i) {
+    if (!WriteFrame(frames[i], i > 0)) return;
+    WriteCycle(frames, i);
   }
-  if (frames.depth == kMaxFrames) Write("    ...\n");
+  if (frames.depth() == kMaxFrames) Write("    ...\n");
 }
 
 // Ends the process if what follows waits for a lock that this thread holds.

@@ -62,6 +62,7 @@ TestProcess& TestProcess::Become(const testing::TestInfo& test,
   ReportSignals(channel, [] { this_process->AppendProperties(); });
   sanitizers::OnDeath([] { this_process->AppendDeath(); });
   on_exit(&TestProcess::OnExit, this_process);
+  at_quick_exit(&TestProcess::OnQuickExit);
   return *this_process;
 }
 
@@ -195,6 +196,15 @@ void TestProcess::OnExit(int status, void* process) {
   self->channel_->Append(RecordKind::kExit, {status});
   coverage::Save();
   _exit(status);
+}
+
+// Isn't told the status, so it can't end the process here.
+void TestProcess::OnQuickExit() {
+  if (this_process->IsStray()) return;
+  SaveOutput();
+  this_process->AppendProperties();
+  this_process->channel_->Append(RecordKind::kQuickExit, {});
+  coverage::Save();
 }
 
 }  // namespace encapsulate

@@ -58,6 +58,7 @@ class TestProcess {
   // Whether this is a process that the test has forked.
   bool IsStray() const;
   static void OnExit(int status, void* process);
+  static void OnQuickExit();
 
   const testing::TestInfo& test_;
   const TestOptions& options_;

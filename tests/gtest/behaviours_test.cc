@@ -173,7 +173,7 @@ TEST_P(Behaviours, B04EndWithoutADoneRecordIsAFailure) {
                               "done.\nThe end of its output:\n"
                               "    before exit\n"));
   EXPECT_THAT(text, HasSubstr("The test called exit(3) before"));
-  EXPECT_THAT(text, HasSubstr("ended itself by _exit(0) before"));
+  EXPECT_THAT(text, HasSubstr("ended with the exit code 0, by _exit()"));
   EXPECT_THAT(text, HasSubstr("[       OK ] EndsTest.AfterAll"));
   EXPECT_THAT(text, Not(HasSubstr("OK ] EndsTest.By")));
   EXPECT_THAT(text, HasSubstr("[  FAILED  ] EndsTest.ByIgnoringChildren"));
@@ -190,7 +190,7 @@ TEST_P(Behaviours, B04ProgramMayIgnoreItsChildren) {
   EXPECT_EQ(Count(output.console, "[       OK ]"), 2);
   EXPECT_THAT(output.console,
               AllOf(HasSubstr("The test called exit(3) before"),
-                    HasSubstr("ended itself by _exit(0) before"),
+                    HasSubstr("ended with the exit code 0, by _exit()"),
                     HasSubstr("The test's process was ended by SIGKILL")));
 }
 
@@ -230,6 +230,27 @@ TEST_P(Behaviours, B04OverflowOfTheStackIsReported) {
                     HasSubstr("Recursion::Down"), HasSubstr(" in a row\n"),
                     // What began it.
                     MatchesRegex("(.|\n)*Test::TestBody\\(\\)\n(.|\n)*")));
+}
+
+TEST_P(Behaviours, B04CallsInTurnsAreShownOnce) {
+  SKIP_WITH_SANITIZER();
+  const Output output = Run("EndsTest.ByOverflowOfTheStackInTurns");
+  EXPECT_THAT(output.console,
+              AllOf(HasSubstr("    (the stack overflowed)\n"),
+                    HasSubstr("    ... these 2 calls "),
+                    MatchesRegex("(.|\n)*Test::TestBody\\(\\)\n(.|\n)*")));
+  EXPECT_LT(Count(output.console, "Turns::First"), 48);
+}
+
+TEST_P(Behaviours, B04WaysToLeaveAreToldApart) {
+  EXPECT_THAT(Run("EndsTest.ByQuickExit").console,
+              HasSubstr("The test called quick_exit(0) before the test was "
+                        "done."));
+  const std::string others =
+      "The test's process ended with the exit code 0, by _exit() or as another "
+      "program that it executed, before the test was done.";
+  EXPECT_THAT(Run("EndsTest.ByUnderscoreExitZero").console, HasSubstr(others));
+  EXPECT_THAT(Run("EndsTest.ByExecutingAProgram").console, HasSubstr(others));
 }
 
 TEST_P(Behaviours, B04ResultsOutliveTheDescriptors) {

@@ -620,6 +620,35 @@ TEST_F(EndsTest, ByOverflowOfTheStack) {
   };
   EXPECT_EQ(Recursion::Down(nullptr), 0);
 }
+TEST_F(EndsTest, ByOverflowOfTheStackInTurns) {
+  struct Turns {
+    [[gnu::noinline]] static int First(const volatile char* above, int depth) {
+      volatile char here[4096];
+      here[0] = above != nullptr ? above[0] : '\1';
+      if (getpid() == 0) return 0;
+      return Second(here, depth + 1) + here[0];
+    }
+    [[gnu::noinline]] static int Second(const volatile char* above, int depth) {
+      volatile char here[4096];
+      here[0] = above[0];
+      if (getpid() == 0) return 0;
+      // Once a third one has its turn.
+      return (depth == 199 ? Third(here, depth) : First(here, depth + 1)) +
+             here[0];
+    }
+    [[gnu::noinline]] static int Third(const volatile char* above, int depth) {
+      volatile char here[4096];
+      here[0] = above[0];
+      if (getpid() == 0) return 0;
+      return First(here, depth + 1) + here[0];
+    }
+  };
+  EXPECT_EQ(Turns::First(nullptr, 0), 0);
+}
+TEST_F(EndsTest, ByQuickExit) { quick_exit(0); }
+TEST_F(EndsTest, ByExecutingAProgram) {
+  execl("/bin/sh", "sh", "-c", "exit 0", nullptr);
+}
 TEST_F(EndsTest, ForkedProcessReturns) {
   const pid_t pid = fork();
   if (pid == 0) return;
