@@ -301,7 +301,15 @@ std::string DescribeInstead(const Violation& violation,
   };
   switch (violation.rule) {
     case Rule::kWrite:
-      return in_tree("write");
+      if (options.working_directory.empty() ||
+          !IsWithin(violation.target, options.working_directory)) {
+        return in_tree("write");
+      }
+      return absl::StrCat(in_tree("write"), nearest.empty() ? "" : "; or ",
+                          "let it write to ", Quote(options.working_directory),
+                          " and throw that away: "
+                          "--encapsulate_working_directory=overlay, "
+                          "TestOptions::working_directory");
     case Rule::kNetwork:
       return "a server inside, at 127.0.0.1 or ::1";
     case Rule::kName:

@@ -39,6 +39,9 @@ struct TextOptions {
   std::vector<std::string> writable;
   // The program that needs no mention, as Violation::program has it.
   std::string program;
+  // A read-only directory for which the plugin has an option that lets a test
+  // write there and throws that away; "" for none.
+  std::string working_directory;
 };
 
 // The whole text, without a line feed at its end. Its lines start with two

@@ -94,6 +94,18 @@ TEST(ViolationTextTest, AndInThePluginsLanguage) {
       "\"/run/x \\\"y\\\".sock\", \"why\"});");
 }
 
+TEST(ViolationTextTest, OffersTheWorkingDirectoryWhereItWouldHelp) {
+  TextOptions options;
+  options.writable = {"/tmp/test"};
+  options.working_directory = "/usr";
+  EXPECT_EQ(DescribeInstead(Write(), options),
+            "write below '/tmp/test'; or let it write to '/usr' and throw that "
+            "away: --encapsulate_working_directory=overlay, "
+            "TestOptions::working_directory");
+  options.working_directory = "/us";
+  EXPECT_EQ(DescribeInstead(Write(), options), "write below '/tmp/test'");
+}
+
 TEST(ViolationTextTest, SaysWhatWasTried) {
   const struct {
     Violation violation;

@@ -664,8 +664,11 @@ void RunningTest::JudgeViolations(const Result& result) {
   std::vector<Violation> shown = result.violations;
   if (shown.size() > kMostShown) shown.resize(kMostShown);
   if (!shown.empty()) Symbolize(&shown);
-  const TextOptions text_options = {Language::kCode, view_.writable,
-                                    inputs_.program};
+  TextOptions text_options = {Language::kCode, view_.writable, inputs_.program,
+                              ""};
+  if (asked_.options.working_directory == WorkingDirectory::kReadOnly) {
+    text_options.working_directory = inputs_.directory;
+  }
   const bool fails = asked_.options.violations == Violations::kEnforce;
   const auto tell = [&](const std::string& text) {
     if (fails) {
@@ -685,10 +688,6 @@ void RunningTest::JudgeViolations(const Result& result) {
     } else {
       tell(text);
     }
-  }
-  for (const Violation& violation : result.violations) {
-    writes_to_directory_ |= violation.rule == Rule::kWrite &&
-                            IsWithin(violation.target, inputs_.directory);
   }
   const uint64_t more =
       result.violations.size() - shown.size() + result.violations_beyond;
@@ -754,10 +753,12 @@ void RunningTest::JudgeLeftovers(const Result& result) {
   }
 }
 
-// Where nobody watches, nothing tells for sure that a write was refused there,
-// but its error text in a failure or in the output does.
+// A violation says so itself. Where nobody watches, nothing tells for sure that
+// a write was refused there, but its error text in a failure or in the output
+// does.
 void RunningTest::OfferWorkingDirectory() {
-  if (!failed_ || !(tells_read_only_ || writes_to_directory_) ||
+  if (!failed_ || !tells_read_only_ ||
+      asked_.options.violations != Violations::kOff ||
       asked_.options.working_directory != WorkingDirectory::kReadOnly) {
     return;
   }

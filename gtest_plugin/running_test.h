@@ -240,7 +240,6 @@ class RunningTest {
   bool failed_ = false;
   bool failed_fatally_ = false;
   bool tells_read_only_ = false;
-  bool writes_to_directory_ = false;
 };
 
 }  // namespace encapsulate

@@ -333,8 +333,13 @@ TEST(OptionsTest, ScratchIsGoneByDefault) {
 TEST(OptionsTest, RefusedWriteOffersAnotherWorkingDirectory) {
   const Output refused = RunWithFlags("EndsTest.WritesToItsDirectory", {});
   EXPECT_EQ(refused.exit_code(), 1);
+  // In the failure, and so in every report.
+  for (const std::string& text : {refused.console, refused.xml}) {
+    EXPECT_THAT(text, HasSubstr("and throw that away: "
+                                "--encapsulate_working_directory=overlay, "));
+  }
   EXPECT_THAT(refused.console,
-              HasSubstr("hint: --encapsulate_working_directory=overlay"));
+              Not(HasSubstr("encapsulate: EndsTest.WritesToItsDirectory")));
   for (const char* way : {"overlay", "copy"}) {
     const Output allowed =
         RunWithFlags("EndsTest.WritesToItsDirectory",
