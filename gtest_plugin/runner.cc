@@ -587,7 +587,9 @@ void Runner::Replay() {
     if (const auto* record = std::get_if<Record>(&*event)) {
       Replay(*record);
     } else if (const auto* notice = std::get_if<RunningTest::Notice>(&*event)) {
-      Say(notice->text);
+      if (notice->once.empty() || told_.insert(notice->once).second) {
+        Say(notice->text);
+      }
     } else if (const auto* output = std::get_if<RunningTest::Output>(&*event)) {
       FlushOutput();
       WriteAll(output->fd, output->bytes);

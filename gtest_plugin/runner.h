@@ -131,6 +131,7 @@ class Runner {
   testing::TestEventListener* end_listener_ = nullptr;
   const absl::Time started_ = absl::Now();
   std::set<std::string> known_threads_;
+  std::set<std::string> told_;  // what is told once
   ChannelPool channels_;
   int jobs_ = 1;
   absl::optional<Durations> durations_;

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -212,6 +213,9 @@ absl::Status RunningTest::PrepareView() {
   if (settings_.exposed_executable.has_value()) {
     view_.options.exposed_executable = *settings_.exposed_executable;
   }
+  std::vector<std::string> own = {"/dev/shm"};
+  for (const Tmpfs& tmpfs : view_.options.tmpfs) own.push_back(tmpfs.path);
+  named_.emplace(std::move(own));
   return absl::OkStatus();
 }
 
@@ -293,7 +297,7 @@ void RunningTest::Refuse(const absl::Status& status) {
   Fail(absl::StrCat("cannot encapsulate ", FullName(test_), ": ", message));
 }
 
-void RunningTest::Note(std::string line) { Push(Notice{std::move(line)}); }
+void RunningTest::Note(std::string line) { Push(Notice{std::move(line), ""}); }
 
 // --- Watching ---------------------------------------------------------------
 
@@ -465,6 +469,7 @@ void RunningTest::Take(Record record) {
       failed_ |= type == TestPartResult::kNonFatalFailure ||
                  type == TestPartResult::kFatalFailure;
       failed_fatally_ |= type == TestPartResult::kFatalFailure;
+      if (failed_ && named_.has_value()) named_->Add(record.texts[1]);
       tells_read_only_ |= absl::StrContains(record.texts[1], strerror(EROFS));
       Push(std::move(record));
       break;
@@ -658,6 +663,7 @@ void RunningTest::Judge(const absl::StatusOr<Result>& result) {
   JudgeViolations(*result);
   JudgeLeftovers(*result);
   OfferWorkingDirectory();
+  TellWhatItMissed();
 }
 
 void RunningTest::JudgeViolations(const Result& result) {
@@ -768,6 +774,48 @@ void RunningTest::OfferWorkingDirectory() {
       "--encapsulate_working_directory=overlay (or ",
       "TestOptions::working_directory) lets it write to its working ",
       "directory, and throws that away"));
+}
+
+void RunningTest::TellWhatItMissed() {
+  if (!failed_) return;
+  std::vector<std::string> lines;
+  for (const std::string& path : named_->There()) {
+    const auto holds = [&](const std::string& tree) {
+      return IsWithin(tree, path);
+    };
+    if (absl::c_any_of(view_.options.overlay, holds) ||
+        absl::c_any_of(view_.writable, holds)) {
+      continue;
+    }
+    lines.push_back(absl::StrCat(
+        "'", path,
+        "' is there for the test program, and a test's directory is "
+        "its own; hint: make it in the test's SetUp(), or name it in "
+        "TestOptions::writable"));
+  }
+  const std::vector<std::string> processes = StartedProcesses();
+  if (!processes.empty()) {
+    const bool is_one = processes.size() == 1;
+    lines.push_back(absl::StrCat(
+        "the test program has started ", processes.size(),
+        is_one ? " process (" : " processes (", absl::StrJoin(processes, ", "),
+        "), and a test's processes and network are its own; hint: start ",
+        is_one ? "it" : "them", " in the test's SetUp()"));
+  }
+  if (asked_.options.network != Network::kHost) {
+    const std::set<int> ports = ListeningPorts();
+    if (!ports.empty()) {
+      lines.push_back(absl::StrCat(
+          "the test program listens at port ", absl::StrJoin(ports, ", "),
+          ", and a test's network is its own; hint: start the server in the "
+          "test's SetUp()"));
+    }
+  }
+  for (const std::string& line : lines) {
+    Push(Notice{
+        absl::StrCat(FullName(test_), " may have missed something: ", line),
+        line});
+  }
 }
 
 void RunningTest::KeepOrRemoveScratch() {

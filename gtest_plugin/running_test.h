@@ -47,6 +47,7 @@
 #include "gtest_plugin/channel.h"
 #include "gtest_plugin/encapsulation.h"
 #include "gtest_plugin/kept_scratch.h"
+#include "gtest_plugin/missed.h"
 #include "gtest_plugin/report.h"
 #include "gtest_plugin/settings.h"
 #include "gtest_plugin/view.h"
@@ -61,6 +62,8 @@ class RunningTest {
   // A line that the plugin prints.
   struct Notice {
     std::string text;
+    // If it isn't empty: to be printed for the first of those that have it.
+    std::string once;
   };
   // What the test wrote to a standard descriptor.
   struct Output {
@@ -193,6 +196,7 @@ class RunningTest {
   void JudgeViolations(const Result& result);
   void NoteAllowed(const Result& result);
   void OfferWorkingDirectory();
+  void TellWhatItMissed();
   void Add(testing::TestPartResult::Type type, const std::string& text);
   void AddAt(absl::string_view file, int line,
              testing::TestPartResult::Type type, const std::string& text);
@@ -240,6 +244,7 @@ class RunningTest {
   bool failed_ = false;
   bool failed_fatally_ = false;
   bool tells_read_only_ = false;
+  absl::optional<NamedFiles> named_;  // by its failures
 };
 
 }  // namespace encapsulate

@@ -1,6 +1,11 @@
 // Tests for options_test, which runs this program with options, flags and on
 // hosts of every kind. Its main() is GoogleTest's.
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -114,6 +119,58 @@ TEST_F(ExecutableTest, CanBeExecuted) {
   }
   return true;
 }();
+
+// Looks for what its suite has made in the program.
+class ServerTest : public EncapsulatedTest {
+ protected:
+  static void SetUpTestSuite() {
+    int ends[2];
+    int ready[2];
+    ASSERT_EQ(pipe(ends), 0);
+    ASSERT_EQ(pipe(ready), 0);
+    server_ = fork();
+    char byte = '!';
+    if (server_ == 0) {
+      close(ends[1]);
+      prctl(PR_SET_NAME, "server", 0, 0, 0);
+      if (write(ready[1], &byte, 1) != 1) _exit(1);
+      _exit(static_cast<int>(read(ends[0], &byte, 1)));
+    }
+    close(ends[0]);
+    to_server_ = ends[1];
+    ASSERT_EQ(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(listen(listener_, 1), 0);
+    file_ = testing::TempDir() + "/made_by_suite";
+    std::ofstream(file_) << "text";
+  }
+  static void TearDownTestSuite() {
+    close(listener_);
+    close(to_server_);
+    waitpid(server_, nullptr, 0);
+    remove(file_.c_str());
+  }
+
+  static pid_t server_;
+  static int to_server_;
+  static int listener_;
+  static std::string file_;
+};
+pid_t ServerTest::server_ = -1;
+int ServerTest::to_server_ = -1;
+int ServerTest::listener_ = -1;
+std::string ServerTest::file_;
+
+TEST_F(ServerTest, FindsNothing) {
+  EXPECT_EQ(kill(server_, 0), 0);
+  EXPECT_TRUE(std::ifstream(file_).is_open()) << "cannot open " << file_;
+}
+TEST_F(ServerTest, FindsNothingAgain) {
+  EXPECT_TRUE(std::ifstream(file_).is_open()) << "cannot open " << file_;
+}
+TEST_F(ServerTest, MissesNothing) {}
 
 }  // namespace
 }  // namespace encapsulate

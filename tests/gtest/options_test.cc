@@ -23,6 +23,7 @@ namespace encapsulate {
 namespace {
 
 using testing::AllOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::Not;
@@ -426,6 +427,28 @@ TEST(OptionsTest, HostThatRefusesIsAnInfrastructureFailure) {
   const std::string said = ReadFile(file);
   EXPECT_EQ(said.substr(0, 12), "encapsulate\n");
   EXPECT_THAT(output.console, HasSubstr(said.substr(12)));
+}
+
+TEST(OptionsTest, WhatATestMissesIsToldOnce) {
+  const Output output = RunOptions("ServerTest.*");
+  EXPECT_EQ(output.exit_code(), 1);
+  const std::string begin =
+      "\nencapsulate: ServerTest.FindsNothing may have missed something: ";
+  EXPECT_THAT(
+      output.console,
+      AllOf(HasSubstr(begin + "the test program has started 1 process "
+                              "(server), and a test's processes and network "
+                              "are its own; hint: start it in the test's "
+                              "SetUp()\n"),
+            HasSubstr(begin + "the test program listens at port "),
+            ContainsRegex("may have missed something: '[^']*/made_by_suite' is "
+                          "there for the test program, ")));
+  EXPECT_EQ(Count(output.console, "may have missed something"), 3);
+  EXPECT_THAT(RunOptions("ServerTest.MissesNothing").console,
+              Not(HasSubstr("may have missed")));
+  // Another failure has nothing to do with it.
+  EXPECT_THAT(RunOptions("PlainTest.LeavesAFileAndFails").console,
+              Not(HasSubstr("may have missed")));
 }
 
 }  // namespace
