@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "encapsulate/helper.h"
 #include "encapsulate/launch.h"
@@ -34,9 +35,11 @@ bool MakeOne(int socket, int caller, Plan* plan) {
   InitProcess init;
   HelperReply reply = {-1, 0};
   // Whatever fails, fails again when the caller makes this sandbox in line, and
-  // has its words then.
+  // has its words then. So has what isn't known of the host's sockets.
+  std::vector<std::string> unknown_sockets;
   if (StartInit(plan, caller, SIGCHLD, &init).ok() &&
-      AttendInit(*plan, init).ok()) {
+      AttendInit(*plan, init, &unknown_sockets).ok() &&
+      unknown_sockets.empty()) {
     reply = {init.pid, plan->namespaces};
   }
   const int fds[] = {init.pidfd.get(), init.control.get()};

@@ -2,51 +2,32 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "encapsulate/launch.h"
+#include "encapsulate/local_paths.h"
+#include "encapsulate/mount_table.h"
 #include "encapsulate/paths.h"
-#include "encapsulate/syscalls.h"
+#include "encapsulate/patient_lookup.h"
 #include "encapsulate/unique_fd.h"
+#include "encapsulate/unix_names.h"
 
 namespace encapsulate {
 namespace {
-
-// Filesystems that answer at once. A walk must not wake an automount or wait
-// for a network or FUSE server.
-bool IsLocal(int fd) {
-  struct statfs info;
-  if (fstatfs(fd, &info) != 0) return false;
-  constexpr uint32_t kXfs = 0x58465342;
-  switch (static_cast<uint32_t>(info.f_type)) {
-    case TMPFS_MAGIC:
-    case RAMFS_MAGIC:
-    case EXT4_SUPER_MAGIC:
-    case BTRFS_SUPER_MAGIC:
-    case F2FS_SUPER_MAGIC:
-    case OVERLAYFS_SUPER_MAGIC:
-    case kXfs:
-      return true;
-    default:
-      return false;
-  }
-}
 
 // Each level takes a descriptor and a piece of the stack, and anybody can make
 // directories in /tmp. A socket's address is too short for more levels.
@@ -54,82 +35,60 @@ constexpr int kMostLevels = sizeof(sockaddr_un::sun_path) / 2;
 
 class Finder {
  public:
-  explicit Finder(const std::vector<std::string>& excluded)
-      : excluded_(excluded) {}
+  Finder(const std::vector<std::string>& excluded, const MountTable& table)
+      : excluded_(excluded), table_(table), paths_(table) {}
 
-  // A name may hold line feeds, and then its line has others after it.
   void AddListed() {
-    const std::string list = ReadList();
-    std::string whole;
-    for (absl::string_view line : absl::StrSplit(list, '\n')) {
-      if (IsFirstLine(line)) {
-        AddLine(whole);
-        whole.clear();
-      } else {
-        whole.push_back('\n');
-      }
-      absl::StrAppend(&whole, line);
+    std::set<std::string> names;  // a server's connections have its name, too
+    const bool whole = ListUnixNames([&](absl::string_view name) {
+      if (name[0] == '/') names.emplace(name);
+    });
+    if (!whole) error_ = errno;
+    for (const std::string& name : names) {
+      const std::string path = Resolve(name);
+      if (path.empty()) continue;
+      LookAt(path);
+      for (const Alias& alias : table_.AliasesOf(path)) LookAt(alias.path);
     }
-    AddLine(absl::StripSuffix(whole, "\n"));
+    LookAtSlow();
   }
 
-  void Walk(const std::string& tree) {
-    const absl::StatusOr<std::string> real = RealPath(tree);
-    if (!real.ok() || IsExcluded(*real)) return;
-    UniqueFd directory(open(real->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory.valid()) {
-      WalkDirectory(directory, *real, kMostLevels);
-    } else {
-      NoteError();
+  // What is in the tree, also where it is mounted a second time.
+  void WalkEverywhere(const std::string& tree) {
+    const std::string real = Resolve(absl::StrCat(tree, "/."));
+    if (real.empty() || !Answers(real)) return;
+    Walk(real);
+    std::vector<std::string> parts = table_.MemoryMountsBelow(real);
+    parts.push_back(real);
+    for (const std::string& part : parts) {
+      for (const Alias& alias : table_.AliasesOf(part)) WalkAlias(alias);
+      for (const Alias& alias : table_.AliasesOfParts(part)) WalkAlias(alias);
     }
   }
 
-  absl::StatusOr<std::vector<std::string>> Take() {
+  absl::StatusOr<HostSockets> Take() {
     if (error_ != 0) {
       errno = error_;
       return HostError("look for the host's sockets");
     }
-    std::sort(found_.begin(), found_.end());
-    found_.erase(std::unique(found_.begin(), found_.end()), found_.end());
-    return std::move(found_);
+    HostSockets sockets;
+    sockets.paths = Sorted(&found_);
+    sockets.unknown = Sorted(&unknown_);
+    return sockets;
   }
 
  private:
+  using State = LocalPaths::Directory::State;
+
+  static std::vector<std::string> Sorted(std::vector<std::string>* paths) {
+    std::sort(paths->begin(), paths->end());
+    paths->erase(std::unique(paths->begin(), paths->end()), paths->end());
+    return std::move(*paths);
+  }
+
   // What is in a directory that the caller may not list, the kernel's list has.
   void NoteError() {
     if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) error_ = errno;
-  }
-
-  std::string ReadList() {
-    std::string list;
-    const UniqueFd file(open("/proc/net/unix", O_RDONLY | O_CLOEXEC));
-    if (!file.valid()) NoteError();
-    ssize_t size;
-    while (file.valid() &&
-           (size = read(file.get(), buffer_, sizeof(buffer_))) != 0) {
-      if (size < 0) {
-        error_ = errno;
-        break;
-      }
-      list.append(buffer_, static_cast<size_t>(size));
-    }
-    return list;
-  }
-
-  // "0000000000000000: 00000002 ...", in hexadecimal.
-  static bool IsFirstLine(absl::string_view line) {
-    const size_t colon = line.find(": ");
-    return colon != absl::string_view::npos && colon >= 8 &&
-           std::all_of(line.begin(), line.begin() + colon,
-                       [](unsigned char c) { return absl::ascii_isxdigit(c); });
-  }
-
-  // Seven columns of fixed meaning, then the path.
-  void AddLine(absl::string_view line) {
-    const size_t slash = line.find(" /");
-    if (slash != absl::string_view::npos) {
-      Add(std::string(line.substr(slash + 1)));
-    }
   }
 
   bool IsExcluded(absl::string_view path) const {
@@ -138,28 +97,100 @@ class Finder {
         [path](const std::string& tree) { return IsWithin(path, tree); });
   }
 
-  void Add(const std::string& path) {
-    struct stat info;
-    if (lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
-    const absl::StatusOr<std::string> real = RealPath(path);
-    if (real.ok()) AddFound(*real);
+  // The path without symbolic links in its directory, as far as that can be
+  // known without asking anybody; empty if there isn't any.
+  std::string Resolve(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    const LocalPaths::Directory& directory = paths_.Find(ParentOf(path));
+    const std::string name = path.substr(slash + 1);
+    if (directory.state == State::kMissing || name.empty()) return "";
+    return name == "." ? directory.real : Join(directory.real, name);
   }
 
-  static UniqueFd OpenBelow(int directory, const char* name) {
-    constexpr uint64_t kFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    open_how how = {};
-    how.flags = kFlags;
-    how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
-    UniqueFd child(sys::OpenAt2(directory, name, how));
-    if (child.valid() || errno != EXDEV) return child;
-    const UniqueFd place(
-        openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    if (!place.valid() || !IsLocal(place.get())) {
-      if (place.valid()) errno = EXDEV;
+  // `path` comes from Resolve() or the mount table.
+  void LookAt(const std::string& path) {
+    if (IsExcluded(path)) return;
+    const LocalPaths::Directory& directory = paths_.Find(ParentOf(path));
+    const bool slow_itself = table_.At(path) == MountTable::Point::kSlow;
+    if (directory.state == State::kMissing) return;
+    if (directory.state == State::kSlow || slow_itself) {
+      slow_[slow_itself ? path : directory.slow_point].push_back(path);
+      return;
+    }
+    struct stat info;
+    if (lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) {
+      AddFound(path);
+    }
+  }
+
+  void LookAtSlow() {
+    for (const auto& [point, paths] : slow_) {
+      std::vector<LookedUp> looked_up;
+      if (!LookUpPatiently(point, paths, &looked_up)) error_ = errno;
+      for (const LookedUp& looked : looked_up) {
+        if (!looked.answered) {
+          unknown_.push_back(looked.path);
+        } else if (S_ISSOCK(looked.mode)) {
+          AddFound(looked.real);
+        }
+      }
+    }
+  }
+
+  // Whether the tree can be walked without waiting for ever.
+  bool Answers(const std::string& tree) {
+    const LocalPaths::Directory& directory = paths_.Find(tree);
+    if (directory.state != State::kSlow) {
+      return directory.state == State::kLocal;
+    }
+    if (IsExcluded(tree)) return false;
+    std::vector<LookedUp> looked_up;
+    if (!LookUpPatiently(directory.slow_point, {tree}, &looked_up)) {
+      error_ = errno;
+      return false;
+    }
+    if (!looked_up[0].answered) unknown_.push_back(tree);
+    return looked_up[0].answered;
+  }
+
+  void WalkAlias(const Alias& alias) {
+    if (paths_.Find(alias.path).state != State::kLocal) return;
+    // Another mount may be over it (STATX_MNT_ID, Linux 5.8).
+    struct statx info;
+    if (statx(AT_FDCWD, alias.path.c_str(),
+              AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW, STATX_MNT_ID,
+              &info) != 0 ||
+        ((info.stx_mask & STATX_MNT_ID) != 0 &&
+         static_cast<int>(info.stx_mnt_id) != alias.mount_id)) {
+      return;
+    }
+    if (S_ISDIR(info.stx_mode)) {
+      Walk(alias.path);
+    } else if (S_ISSOCK(info.stx_mode) || S_ISFIFO(info.stx_mode)) {
+      AddFound(alias.path);
+    }
+  }
+
+  void Walk(const std::string& tree) {
+    if (IsExcluded(tree) || !walked_.insert(tree).second) return;
+    const UniqueFd directory(
+        open(tree.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory.valid()) {
+      WalkDirectory(directory, tree, kMostLevels);
+    } else {
+      NoteError();
+    }
+  }
+
+  UniqueFd OpenBelow(int directory, const char* name, const std::string& path) {
+    const MountTable::Point point = table_.At(path);
+    if (point != MountTable::Point::kNone &&
+        point != MountTable::Point::kLocal) {
+      errno = EXDEV;
       return UniqueFd();
     }
-    return UniqueFd(
-        openat(directory, name, static_cast<int>(kFlags) | O_NOFOLLOW));
+    return UniqueFd(openat(directory, name,
+                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   }
 
   // getdents64(2) itself: readdir(3) costs an allocation and two more calls
@@ -187,7 +218,7 @@ class Finder {
     for (const std::string& name : below) {
       const std::string child = Join(path, name);
       if (IsExcluded(child)) continue;
-      const UniqueFd opened = OpenBelow(directory.get(), name.c_str());
+      const UniqueFd opened = OpenBelow(directory.get(), name.c_str(), child);
       if (opened.valid()) {
         WalkDirectory(opened, child, levels - 1);
       } else {
@@ -197,7 +228,7 @@ class Finder {
   }
 
   static std::string Join(const std::string& path, absl::string_view name) {
-    return absl::StrCat(path, "/", name);
+    return absl::StrCat(path == "/" ? "" : path, "/", name);
   }
 
   static unsigned char TypeOf(int directory, const dirent64& entry) {
@@ -214,18 +245,27 @@ class Finder {
   }
 
   const std::vector<std::string>& excluded_;
+  const MountTable& table_;
+  LocalPaths paths_;
+  std::map<std::string, std::vector<std::string>> slow_;  // by their mount
+  std::set<std::string> walked_;
   std::vector<std::string> found_;
+  std::vector<std::string> unknown_;
   alignas(dirent64) char buffer_[16384];
   int error_ = 0;
 };
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> FindHostSockets(
+absl::StatusOr<HostSockets> FindHostSockets(
     const std::vector<std::string>& excluded) {
-  Finder finder(excluded);
+  const absl::StatusOr<MountTable> table = MountTable::Read();
+  if (!table.ok()) return table.status();
+  Finder finder(excluded, *table);
   finder.AddListed();
-  for (const char* tree : {"/run", "/tmp", "/var/tmp"}) finder.Walk(tree);
+  for (const char* tree : {"/run", "/tmp", "/var/tmp"}) {
+    finder.WalkEverywhere(tree);
+  }
   return finder.Take();
 }
 

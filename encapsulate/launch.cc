@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -61,13 +62,14 @@ absl::Status SendMask(int control, const Message& message) {
   return HostError("send to the sandbox");
 }
 
-absl::Status SendMasks(const Plan& plan, int control) {
-  const absl::StatusOr<std::vector<std::string>> sockets =
-      FindHostSockets(plan.unmasked);
+absl::Status SendMasks(const Plan& plan, int control,
+                       std::vector<std::string>* unknown) {
+  absl::StatusOr<HostSockets> sockets = FindHostSockets(plan.unmasked);
   if (!sockets.ok()) return sockets.status();
+  *unknown = std::move(sockets->unknown);
   Message message;
   message.kind = MessageKind::kMasks;
-  for (const std::string& path : *sockets) {
+  for (const std::string& path : sockets->paths) {
     const size_t size = path.size() + 1;
     if (size > kMaxMessageText) continue;  // no path is that long
     if (message.text_size + size > kMaxMessageText) {
@@ -133,7 +135,8 @@ absl::Status StartInit(Plan* plan, int caller, int exit_signal,
   return absl::OkStatus();
 }
 
-absl::Status AttendInit(const Plan& plan, const InitProcess& init) {
+absl::Status AttendInit(const Plan& plan, const InitProcess& init,
+                        std::vector<std::string>* unknown_sockets) {
   if (plan.map_from_outside) {
     absl::Status status = MapIds(plan, init.pid);
     if (!status.ok()) return status;
@@ -143,8 +146,9 @@ absl::Status AttendInit(const Plan& plan, const InitProcess& init) {
     go.kind = MessageKind::kGo;
     SendMessage(init.control.get(), go);
   }
-  return plan.mask_sockets ? SendMasks(plan, init.control.get())
-                           : absl::OkStatus();
+  return plan.mask_sockets
+             ? SendMasks(plan, init.control.get(), unknown_sockets)
+             : absl::OkStatus();
 }
 
 }  // namespace encapsulate

@@ -7,6 +7,8 @@
 
 #include <csignal>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -55,8 +57,10 @@ absl::Status StartInit(Plan* plan, int caller, int exit_signal,
 
 // What has to be done for a new init meanwhile: maps its ids, if the plan says
 // that it waits for that, and finds the host's sockets for it to mask. An init
-// that has died is no error here: it has left a record of why.
-absl::Status AttendInit(const Plan& plan, const InitProcess& init);
+// that has died is no error here: it has left a record of why. Sockets that may
+// be there, and can't be looked at, go to `unknown_sockets`.
+absl::Status AttendInit(const Plan& plan, const InitProcess& init,
+                        std::vector<std::string>* unknown_sockets);
 
 // Enter() into the sandbox of an init that somebody else has started by
 // `plan`, which `options` made. `maker` lives as long as the sandbox: its

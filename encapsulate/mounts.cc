@@ -80,6 +80,23 @@ unsigned long CurrentFlags(const struct statvfs& info) {
   return flags;
 }
 
+// The same by the mount table: statvfs(3) would wait for a file server, and
+// wake an automount.
+unsigned long CurrentFlags(const MountInfo& mount) {
+  unsigned long flags = 0;
+  const struct {
+    const char* shown;
+    unsigned long wanted;
+  } kPairs[] = {{"ro", MS_RDONLY},        {"nosuid", MS_NOSUID},
+                {"nodev", MS_NODEV},      {"noexec", MS_NOEXEC},
+                {"noatime", MS_NOATIME},  {"nodiratime", MS_NODIRATIME},
+                {"relatime", MS_RELATIME}};
+  for (const auto& pair : kPairs) {
+    if (mount.Has(pair.shown)) flags |= pair.wanted;
+  }
+  return flags;
+}
+
 unsigned long MountFlags(uint64_t attributes) {
   unsigned long flags = 0;
   if ((attributes & sys::kMountAttrReadOnly) != 0) flags |= MS_RDONLY;
@@ -89,12 +106,32 @@ unsigned long MountFlags(uint64_t attributes) {
 }
 
 // Before mount_setattr (Linux 5.12): one remount.
+int Remount(const char* path, unsigned long current, uint64_t set,
+            uint64_t clear) {
+  const unsigned long flags = (current | MountFlags(set)) & ~MountFlags(clear);
+  return mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | flags, nullptr);
+}
+
 int RemountOne(const char* path, uint64_t set, uint64_t clear) {
   struct statvfs info;
   if (statvfs(path, &info) != 0) return -1;
-  const unsigned long flags =
-      (CurrentFlags(info) | MountFlags(set)) & ~MountFlags(clear);
-  return mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | flags, nullptr);
+  return Remount(path, CurrentFlags(info), set, clear);
+}
+
+// The same of a mount of the table. Nothing is done if another one is over it,
+// whose flags those of the table aren't (STATX_MNT_ID, Linux 5.8).
+int RemountListed(const MountInfo& mount, uint64_t set, uint64_t clear) {
+  struct statx info;
+  if (statx(AT_FDCWD, mount.point,
+            AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC,
+            STATX_MNT_ID, &info) != 0) {
+    return -1;
+  }
+  if ((info.stx_mask & STATX_MNT_ID) == 0) {
+    return RemountOne(mount.point, set, clear);
+  }
+  if (static_cast<int>(info.stx_mnt_id) != mount.id) return 0;
+  return Remount(mount.point, CurrentFlags(mount), set, clear);
 }
 
 // Sets and clears attributes of the mount at `path`, and of those below it if
@@ -130,7 +167,7 @@ class Attributes {
     MountInfo mount;
     while (mount_reader.Next(&mount)) {
       if (!IsBelow(mount.point, path)) continue;
-      if (RemountOne(mount.point, set, clear) == 0) continue;
+      if (RemountListed(mount, set, clear) == 0) continue;
       // Gone from sight, under another mount or beyond a directory that can't
       // be searched: the mount table is read back later and has the last word.
       if (errno != ENOENT && errno != EACCES && errno != EINVAL) return -1;
@@ -620,7 +657,8 @@ class ViewBuilder {
   // doubt, it is.
   static bool IsVisible(const MountInfo& mount) {
     struct statx info;
-    if (statx(AT_FDCWD, mount.point, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW,
+    if (statx(AT_FDCWD, mount.point,
+              AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC,
               STATX_MNT_ID, &info) != 0) {
       return errno != ENOENT && errno != EACCES && errno != ENOTDIR;
     }

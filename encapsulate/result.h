@@ -78,6 +78,11 @@ struct Result {
   // The exceptions of Options::allowed that were used.
   std::vector<AllowedUse> allowed;
 
+  // Sockets of the host that may be there and weren't masked, because a mount
+  // on the way to them (NFS, FUSE) didn't answer within two seconds. Connecting
+  // to one would succeed should it answer again.
+  std::vector<std::string> unknown_sockets;
+
   bool ok() const { return outcome == Outcome::kExited && exit_code == 0; }
 };
 

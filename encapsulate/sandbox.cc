@@ -320,7 +320,9 @@ class Launcher {
       if (!status.ok()) return status;
     }
     absl::Status status = state->cgroup.Add(init.pid);
-    if (status.ok()) status = AttendInit(plan, init);
+    if (status.ok()) {
+      status = AttendInit(plan, init, &state->result.unknown_sockets);
+    }
     status.Update(Adopt(std::move(init), state));
     return status;
   }

@@ -143,6 +143,7 @@ int RunCommand(const CommandLine& line) {
   }
   if (verbose) SayOutcome(*result);
   SayLimits(*result);
+  SayUnknownSockets(*result);
   if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(*result);
   if (absl::GetFlag(FLAGS_overlay_changes)) SayOverlayChanges(*result);
   ReportViolations(*options, report.get(), !result->ok(), &*result);

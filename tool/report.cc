@@ -190,6 +190,13 @@ void SayLimits(const Result& result) {
   }
 }
 
+void SayUnknownSockets(const Result& result) {
+  for (const std::string& path : result.unknown_sockets) {
+    Complain(absl::StrCat("cannot keep the command from the host's socket ",
+                          Quote(path), ": its mount doesn't answer"));
+  }
+}
+
 void SayLeftovers(const Result& result) {
   for (const Leftover& leftover : result.leftovers) {
     Say(absl::StrCat(

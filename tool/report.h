@@ -31,6 +31,7 @@ void Complain(absl::string_view message);
 void SaySteps(const std::vector<StepTime>& steps);
 void SayOutcome(const Result& result);
 void SayLimits(const Result& result);
+void SayUnknownSockets(const Result& result);
 void SayLeftovers(const Result& result);
 void SayOverlayChanges(const Result& result);
 
