@@ -1,6 +1,9 @@
 #include "encapsulate/violation_text.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <set>
 #include <string>
 #include <vector>
@@ -342,6 +345,24 @@ std::string DescribeInstead(const Violation& violation,
   return "";
 }
 
+namespace {
+
+// A socket whose name is the network's.
+bool IsAbstract(const Violation& violation) {
+  return violation.rule == Rule::kHostSocket &&
+         absl::StartsWith(violation.target, "@");
+}
+
+// What the host hasn't either can't be made writable.
+bool CanBeNamed(const Violation& violation) {
+  struct stat info;
+  return !IsAbstract(violation) &&
+         (violation.error != ENOENT ||
+          lstat(violation.target.c_str(), &info) == 0);
+}
+
+}  // namespace
+
 std::string TreeToPermit(const Violation& violation) {
   switch (violation.rule) {
     case Rule::kWrite:
@@ -349,6 +370,7 @@ std::string TreeToPermit(const Violation& violation) {
     case Rule::kDevice:
       return absl::StartsWith(violation.call, "mknod") ? "" : violation.target;
     case Rule::kHostSocket:
+      return CanBeNamed(violation) ? violation.target : "";
     case Rule::kFifo:
       return violation.target;
     default:
@@ -357,7 +379,8 @@ std::string TreeToPermit(const Violation& violation) {
 }
 
 std::string PermitLine(const Violation& violation, Language language) {
-  if (violation.rule == Rule::kNetwork || violation.rule == Rule::kName) {
+  if (violation.rule == Rule::kNetwork || violation.rule == Rule::kName ||
+      IsAbstract(violation)) {
     return language == Language::kFlags
                ? "--network=host"
                : "options.network = encapsulate::Network::kHost;";

@@ -205,6 +205,14 @@ TEST(ViolationTextTest, PermitsWhatWouldHelp) {
       {Make(Rule::kDevice, "mknod", "/tmp/d", EPERM), "", ""},
       {Make(Rule::kNetwork, "connect", "192.0.2.1:80", ENETUNREACH),
        "--network=host", "options.network = encapsulate::Network::kHost;"},
+      {Make(Rule::kHostSocket, "connect", "/usr", ECONNREFUSED),
+       "--writable=/usr", "options.writable.push_back(\"/usr\");"},
+      // Behind a private place, and on no such host.
+      {Make(Rule::kHostSocket, "connect", "/usr", ENOENT), "--writable=/usr",
+       "options.writable.push_back(\"/usr\");"},
+      {Make(Rule::kHostSocket, "connect", "/usr/none", ENOENT), "", ""},
+      {Make(Rule::kHostSocket, "connect", "@name", ECONNREFUSED),
+       "--network=host", "options.network = encapsulate::Network::kHost;"},
       {Make(Rule::kKeyring, "add_key", "add_key", ENOSYS), "", ""},
   };
   for (const auto& c : cases) {

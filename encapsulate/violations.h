@@ -24,7 +24,10 @@
 //
 // No violation are calls that succeed, and those that fail for want of a file
 // or because there is one (ENOENT, EEXIST, ENOTDIR, EISDIR): `mkdir -p /usr` is
-// silent. So is connect(2) of a datagram socket to port 0, by which resolvers
+// silent. A socket that isn't there is another matter: where nobody inside
+// could have made it, connecting means one of the host's, and so it does where
+// the host has one of that name behind a private directory or in its network.
+// No violation is connect(2) of a datagram socket to port 0, by which resolvers
 // ask for a route without sending anything.
 //
 // Needs Linux 5.5 (SECCOMP_USER_NOTIF_FLAG_CONTINUE); see HostCheck. On 5.19

@@ -27,18 +27,22 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "encapsulate/address_sort.h"
+#include "encapsulate/paths.h"
 #include "encapsulate/resolver.h"
 
 namespace encapsulate {
 namespace {
 
 using Place = PathTarget::Place;
+
+constexpr absl::string_view kZero("\0", 1);
 
 // Of the kernel's own structures, which grow (SECCOMP_GET_NOTIF_SIZES).
 constexpr size_t kRoomToGrow = 256;
@@ -98,6 +102,9 @@ bool IsDenial(Rule rule, int error) {
       return rule == Rule::kNetwork;
     case ECONNREFUSED:
       return rule == Rule::kNetwork || rule == Rule::kHostSocket;
+    case ENOENT:
+      // Of what isn't there, only sockets are asked for: MissingSocket().
+      return rule == Rule::kHostSocket;
     case ESRCH:
       return rule == Rule::kSignal || rule == Rule::kTrace;
     default:
@@ -415,6 +422,10 @@ Witness::Verdict Witness::JudgeAddresses(const ThreadView& thread,
                                          const Call& call) const {
   const bool binds = strcmp(call.watched->name, "bind") == 0;
   for (const SocketAddress& address : ReadAddresses(thread, call)) {
+    if (address.family == AF_UNIX && address.local && !binds) {
+      Verdict verdict = JudgeAbstractName(address.text);
+      if (verdict.kind != Verdict::Kind::kPass) return verdict;
+    }
     if (address.local) continue;
     switch (address.family) {
       case AF_UNIX: {
@@ -456,11 +467,12 @@ Witness::Verdict Witness::JudgeInternet(const ThreadView& thread,
 }
 
 Witness::Verdict Witness::JudgeSocketPath(const ThreadView& thread, bool binds,
-                                          const std::string& path) {
+                                          const std::string& path) const {
   const PathTarget target = thread.LookUp(AT_FDCWD, path, /*follow=*/!binds);
   if (target.place == Place::kUnknown && !binds) {
     return Refuse(Rule::kHostSocket, target.path, EACCES);
   }
+  if (!binds && !target.exists) return JudgeMissingSocket(thread, target);
   if (target.place != Place::kReadOnly || target.exists == binds) return {};
   if (binds) return Suspect(Rule::kWrite, target.path, EROFS);
   switch (target.mode & S_IFMT) {
@@ -473,6 +485,51 @@ Witness::Verdict Witness::JudgeSocketPath(const ThreadView& thread, bool binds,
     default:
       return {};
   }
+}
+
+// What every program tries, it does without: not worth a word where there isn't
+// even such a server.
+bool Witness::IsTriedByAll(const std::string& path) const {
+  return absl::c_any_of(setup_.allowed, [&](const Allowed& allowed) {
+    return allowed.rule == Rule::kHostSocket && Matches(path, allowed.target) &&
+           absl::c_any_of(DefaultAllowed(), [&](const Allowed& one) {
+             return one.rule == allowed.rule && one.target == allowed.target;
+           });
+  });
+}
+
+// A server inside can make its socket where there is room for it. Elsewhere,
+// who tries it wants one of the host, which has it, or hasn't.
+Witness::Verdict Witness::JudgeMissingSocket(const ThreadView& thread,
+                                             const PathTarget& target) const {
+  std::string path = target.path;
+  Place place = target.place;
+  // The place of what there is on the way to it.
+  for (std::string above = path;
+       place == Place::kNowhere && above.size() > 1 && above[0] == '/';) {
+    above = ParentOf(above);
+    const PathTarget found = thread.LookUp(AT_FDCWD, above, /*follow=*/true);
+    place = found.place;
+    if (place == Place::kReadOnly) {
+      path = absl::StrCat(found.path == "/" ? "" : found.path,
+                          target.path.substr(above == "/" ? 0 : above.size()));
+    }
+  }
+  const bool outside = place == Place::kReadOnly ||
+                       (place == Place::kWritable &&
+                        (IsWellKnownUnixName(path) || host_names_.Has(path)));
+  return outside && !IsTriedByAll(path)
+             ? Suspect(Rule::kHostSocket, path, ENOENT)
+             : Verdict();
+}
+
+// `text` begins with '@'; a socket without a name has none.
+Witness::Verdict Witness::JudgeAbstractName(const std::string& text) const {
+  if (text.empty() || setup_.network == Network::kHost) return {};
+  const std::string name = absl::StrReplaceAll(text, {{kZero, "@"}});
+  return IsWellKnownUnixName(name) || host_names_.Has(name)
+             ? Suspect(Rule::kHostSocket, name, ECONNREFUSED)
+             : Verdict();
 }
 
 Witness::Verdict Witness::JudgeProcess(const ThreadView& thread,

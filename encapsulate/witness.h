@@ -34,6 +34,7 @@
 #include "encapsulate/resolver.h"
 #include "encapsulate/thread_view.h"
 #include "encapsulate/unique_fd.h"
+#include "encapsulate/unix_names.h"
 #include "encapsulate/unwind.h"
 #include "encapsulate/violations.h"
 
@@ -144,8 +145,12 @@ class Witness {
   Verdict JudgeAddresses(const ThreadView& thread, const Call& call) const;
   static Verdict JudgeInternet(const ThreadView& thread, const Call& call,
                                const SocketAddress& address);
-  static Verdict JudgeSocketPath(const ThreadView& thread, bool binds,
-                                 const std::string& path);
+  Verdict JudgeSocketPath(const ThreadView& thread, bool binds,
+                          const std::string& path) const;
+  Verdict JudgeMissingSocket(const ThreadView& thread,
+                             const PathTarget& target) const;
+  bool IsTriedByAll(const std::string& path) const;
+  Verdict JudgeAbstractName(const std::string& text) const;
   Verdict JudgeProcess(const ThreadView& thread, const Call& call) const;
   static Verdict JudgePrivilege(const ThreadView& thread, const Call& call);
 
@@ -174,6 +179,7 @@ class Witness {
 
   UniqueFd listener_;
   const WitnessSetup setup_;
+  mutable HostUnixNames host_names_;
   // While a thread is being stopped, no other is.
   bool stopping_ = false;
   // Calls that the stop kept from running; they come once more.

@@ -567,6 +567,15 @@ const std::vector<Attempt>& Attempts() {
          "network connect(3, {AF_INET6, \"[2001:db8::1]:443\"}, 28) -> "
          "[2001:db8::1]:443: ENETUNREACH",
          [](const Aim& aim) { Connect(SOCK_STREAM, Ipv6(aim.ipv6, 443)); }},
+        {"a socket that isn't there",
+         "host-socket connect(900, {AF_UNIX, \"$T/none\"}, 110) -> $T/none: "
+         "ENOENT",
+         [](const Aim& aim) {
+           const sockaddr_un address = Unix(aim / "none");
+           dup2(socket(AF_UNIX, SOCK_STREAM, 0), 900);
+           static_cast<void>(connect(900, Generic(address), sizeof(address)));
+           Close(900);
+         }},
         {"connect a datagram socket",
          "network connect(3, {AF_INET, \"192.0.2.1:53\"}, 16) -> 192.0.2.1:53: "
          "ENETUNREACH",

@@ -15,9 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -58,6 +60,35 @@ std::string Outside(int number) {
 // Whether the attempt fails as it has to.
 bool Attempt(int number) {
   return mkdir(Outside(number).c_str(), 0755) != 0 && errno == EROFS;
+}
+
+// The errno of connect(2); a leading '@' stands for an abstract name.
+int ConnectTo(const std::string& name, int type = SOCK_STREAM) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  memcpy(address.sun_path, name.data(),
+         std::min(name.size(), sizeof(address.sun_path) - 1));
+  const bool abstract = name[0] == '@';
+  if (abstract) address.sun_path[0] = '\0';
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) +
+                                           name.size() + (abstract ? 0 : 1));
+  const int fd = socket(AF_UNIX, type, 0);
+  const int result = connect(fd, reinterpret_cast<sockaddr*>(&address), size);
+  const int error = errno;
+  close(fd);
+  return result == 0 ? 0 : error;
+}
+
+// "rule target ERRNO", one for each.
+std::vector<std::string> Describe(const std::vector<Violation>& violations) {
+  std::vector<std::string> lines;
+  lines.reserve(violations.size());
+  for (const Violation& violation : violations) {
+    lines.push_back(absl::StrCat(RuleName(violation.rule), " ",
+                                 violation.target, " ",
+                                 strerrorname_np(violation.error)));
+  }
+  return lines;
 }
 
 bool CanCompile() { return system("g++ --version >/dev/null 2>&1") == 0; }
@@ -359,7 +390,8 @@ TEST(WitnessTest, ExecutedProgramsAreNamed) {
   for (const Program& program : programs) {
     SCOPED_TRACE(program.name);
     Options options = Watching();
-    options.allowed.clear();
+    // Interpreters ask for the user's name.
+    options.allowed = {{Rule::kHostSocket, "*", "the C library's"}};
     Result result = Runs(options, program.command);
     ASSERT_EQ(result.violations.size(), 1U);
     const Violation& violation = result.violations[0];
@@ -476,12 +508,10 @@ TEST(WitnessTest, WhatFailsForOtherReasonsIsSilent) {
     address.sin_addr.s_addr = htonl(0xc0000201);
     static_cast<void>(
         connect(route, reinterpret_cast<sockaddr*>(&address), sizeof(address)));
-    sockaddr_un nscd = {};
-    nscd.sun_family = AF_UNIX;
-    strcpy(nscd.sun_path, "/run/nothing.sock");
-    static_cast<void>(connect(socket(AF_UNIX, SOCK_STREAM, 0),
-                              reinterpret_cast<sockaddr*>(&nscd),
-                              sizeof(nscd)));
+    ConnectTo(scratch / "nothing.sock");
+    ConnectTo(scratch / "nothing/nothing.sock");
+    ConnectTo("/dev/shm/nothing.sock");
+    ConnectTo("@encapsulate nothing");
     // A child that has ended.
     const pid_t child = fork();
     if (child == 0) _exit(0);
@@ -538,18 +568,13 @@ void ReachForSocketsAndFifos() {
   for (int fd : {reader, go[0], go[1]}) close(fd);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->exit_code, 0);
-  std::vector<std::string> got;
-  for (const Violation& violation : result->violations) {
-    got.push_back(absl::StrCat(RuleName(violation.rule), " ", violation.target,
-                               " ", strerrorname_np(violation.error)));
-  }
   const std::vector<std::string> wanted = {
       absl::StrCat("host-socket ", scratch / "masked", " EACCES"),
       absl::StrCat("fifo ", fifo, " EACCES"),
       absl::StrCat("host-socket ", scratch / "late", " ECONNREFUSED"),
       absl::StrCat("fifo ", late_fifo, " EACCES"),
   };
-  EXPECT_EQ(got, wanted);
+  EXPECT_EQ(Describe(result->violations), wanted);
 }
 
 TEST(WitnessTest, SocketsAndFifosOfTheHostAreRefused) {
@@ -558,6 +583,118 @@ TEST(WitnessTest, SocketsAndFifosOfTheHostAreRefused) {
     ForgetStacks();
     ReachForSocketsAndFifos();
   });
+}
+
+// They may be there on another machine, and the program depends on it.
+TEST(WitnessTest, SocketsThatTheHostHasNotAreNamed) {
+  const Scratch scratch;
+  const std::string inside = scratch.Directory("inside");
+  scratch.Directory("outside");
+  ASSERT_EQ(symlink("outside", (scratch / "link").c_str()), 0);
+  Options options = Watching({inside});
+  options.tmpfs.push_back({scratch.Directory("fresh")});
+  const Result result = RunEntered(options, [&] {
+    const std::vector<std::string> missing = {
+        scratch / "outside/none", scratch / "outside/none/none/none",
+        scratch / "link/none/../none", "/dev/log"};
+    for (const std::string& path : missing) {
+      if (ConnectTo(path) != ENOENT) return 1;
+    }
+    if (ConnectTo(scratch / "outside/datagram", SOCK_DGRAM) != ENOENT) return 2;
+    // Room for a server inside, and what every program tries.
+    for (const char* name :
+         {"inside/none", "inside/none/none", "fresh/none", "fresh/none/none"}) {
+      if (ConnectTo(scratch / name) != ENOENT) return 3;
+    }
+    ConnectTo("/var/run/nscd/socket");
+    return 0;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  const std::string outside =
+      absl::StrCat("host-socket ", scratch / "outside/");
+  EXPECT_EQ(
+      Describe(result.violations),
+      (std::vector<std::string>{absl::StrCat(outside, "none ENOENT"),
+                                absl::StrCat(outside, "none/none/none ENOENT"),
+                                absl::StrCat(outside, "none/../none ENOENT"),
+                                "host-socket /dev/log ENOENT",
+                                absl::StrCat(outside, "datagram ENOENT")}));
+  EXPECT_EQ(result.allowed.size(), 0U) << "it isn't there";
+}
+
+TEST(WitnessTest, WhatEveryProgramTriesIsNamedWithoutExceptions) {
+  struct stat info;
+  REQUIRE_HOST(lstat("/run/nscd/socket", &info) != 0,
+               "the host has a name cache");
+  Options options = Watching();
+  const auto body = [] {
+    return ConnectTo("/run/nscd/socket") == ENOENT ? 0 : 1;
+  };
+  EXPECT_EQ(Describe(RunEntered(options, body).violations),
+            std::vector<std::string>());
+  options.allowed.clear();
+  EXPECT_EQ(Describe(RunEntered(options, body).violations),
+            std::vector<std::string>{"host-socket /run/nscd/socket ENOENT"});
+}
+
+// A desktop's, a database's: another process would have been reached outside.
+TEST(WitnessTest, HostSocketsBehindPrivatePlacesAreNamed) {
+  const Scratch scratch;
+  const UnixServer server(scratch / "server");
+  const UnixServer served(scratch / "served");
+  const std::string name = absl::StrCat("@encapsulate ", getpid());
+  const UnixServer abstract(name);
+  const UnixServer taken(absl::StrCat(name, " taken"));
+  Options options = Watching();
+  options.tmpfs.push_back({scratch.path()});
+  const auto body = [&] {
+    const UnixServer own(scratch / "served");
+    const UnixServer own_abstract(absl::StrCat(name, " taken"));
+    if (ConnectTo(scratch / "server") != ENOENT) return 1;
+    if (ConnectTo(name) != ECONNREFUSED) return 2;
+    if (ConnectTo(scratch / "served") != 0) return 3;
+    if (ConnectTo(absl::StrCat(name, " taken")) != 0) return 4;
+    if (ConnectTo(scratch / "nobody") != ENOENT) return 5;
+    if (ConnectTo(absl::StrCat(name, " nobody")) != ECONNREFUSED) return 6;
+    return 0;
+  };
+  const Result result = RunEntered(options, body);
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(Describe(result.violations),
+            (std::vector<std::string>{
+                absl::StrCat("host-socket ", scratch / "server", " ENOENT"),
+                absl::StrCat("host-socket ", name, " ECONNREFUSED")}));
+
+  // There, abstract names are the host's.
+  options.network = Network::kHost;
+  const Result on_host =
+      RunEntered(options, [&] { return ConnectTo(name) == 0 ? 0 : 1; });
+  EXPECT_EQ(on_host.exit_code, 0);
+  EXPECT_EQ(Describe(on_host.violations), std::vector<std::string>());
+}
+
+// The host needn't have them.
+TEST(WitnessTest, WellKnownSocketsAreNamedWhereNobodyServesThem) {
+  Options options = Watching();
+  options.tmpfs.push_back({"/tmp"});
+  options.directory = "/";
+  const Result result = RunEntered(options, [] {
+    for (const char* name :
+         {"/tmp/.X11-unix/X0", "@/tmp/.X11-unix/X0", "/tmp/.s.PGSQL.5432",
+          "/tmp/ssh-XXXX/agent.1", "/tmp/.X11-unix/X98", "/tmp/agent.1"}) {
+      if (ConnectTo(name) == 0) return 1;
+    }
+    mkdir("/tmp/.X11-unix", 0755);
+    const UnixServer own("/tmp/.X11-unix/X0");
+    return ConnectTo("/tmp/.X11-unix/X0") == 0 ? 0 : 2;
+  });
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(
+      Describe(result.violations),
+      (std::vector<std::string>{"host-socket /tmp/.X11-unix/X0 ENOENT",
+                                "host-socket @/tmp/.X11-unix/X0 ECONNREFUSED",
+                                "host-socket /tmp/.s.PGSQL.5432 ENOENT",
+                                "host-socket /tmp/ssh-XXXX/agent.1 ENOENT"}));
 }
 
 TEST(WitnessTest, ExceptionsAreCounted) {
