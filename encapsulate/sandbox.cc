@@ -79,6 +79,7 @@ struct Process::State {
   bool watching = false;         // and somebody is there to be watched
   std::vector<Allowed> allowed;  // until there is a witness
   UniqueFd name_sockets[2];      // datagrams, stream; until then, too
+  UniqueFd network_tables;       // /proc/PID/net of init
   std::unique_ptr<Resolver> resolver;
   // Messages that came while another was waited for.
   std::deque<std::unique_ptr<Message>> early;
@@ -106,6 +107,7 @@ struct Process::State {
     state->init = InitProcess();
     state->events.Reset();
     for (UniqueFd& socket : state->name_sockets) socket.Reset();
+    state->network_tables.Reset();
     state->relay_socket.Reset();
     if (state->witness != nullptr) state->witness->Disown();
     if (state->resolver != nullptr) state->resolver->Disown();
@@ -149,14 +151,17 @@ struct Process::State {
     setup.network = plan->network;
     setup.allowed = std::move(allowed);
     setup.last_pid = [this] { return LastPid(); };
-    setup.init = init.pid;
+    setup.network_tables = network_tables.get();
     witness = std::make_unique<Witness>(std::move(listener), std::move(setup));
     watching = true;
     return !plan->resolver || StartResolver();
   }
 
   bool StartResolver() {
-    if (!name_sockets[0].valid() || !name_sockets[1].valid()) return false;
+    if (!name_sockets[0].valid() || !name_sockets[1].valid() ||
+        !network_tables.valid()) {
+      return false;
+    }
     resolver = std::make_unique<Resolver>(
         std::move(name_sockets[0]), std::move(name_sockets[1]), HostName(),
         [this](const Question& asked, bool tcp, int port) {
@@ -357,6 +362,10 @@ class Launcher {
     }
     if (message->kind == MessageKind::kResolver) {
       state.name_sockets[message->number == SOCK_STREAM ? 1 : 0] = UniqueFd(fd);
+      return Await(state, wanted, message);
+    }
+    if (message->kind == MessageKind::kNetwork) {
+      state.network_tables = UniqueFd(fd);
       return Await(state, wanted, message);
     }
     if (message->kind == wanted) return absl::OkStatus();

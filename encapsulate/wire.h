@@ -74,6 +74,7 @@ enum class MessageKind : uint8_t {
               // caller's executable, without one if it couldn't be opened
   kListener,  // carries the filter's; number: 1 if only SIGKILL interrupts
   kResolver,  // carries the name server's socket; number: its type
+  kNetwork,   // carries the directory /proc/PID/net of init
   kLastPid,   // number: the latest pid that was given away inside
   kStarted,   // the command runs (text: StepRecords); number, from Enter()'s
               // child: why its executable is exposed

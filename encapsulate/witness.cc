@@ -764,12 +764,12 @@ void Witness::NoteAsker(const seccomp_notif& notification,
 namespace {
 
 // The inode of the socket at a local port, as "socket:[4711]", from the tables
-// of a process's network namespace (proc_pid_net(5)); empty if it is gone.
-std::string SocketAt(pid_t process, bool tcp, int port) {
+// of a network namespace (proc_pid_net(5)); empty if it is gone.
+std::string SocketAt(int tables, bool tcp, int port) {
   const std::string wanted = absl::StrFormat(":%04X", port);
   for (const char* version : {"", "6"}) {
-    std::ifstream table(
-        absl::StrCat("/proc/", process, "/net/", tcp ? "tcp" : "udp", version));
+    std::ifstream table(absl::StrCat("/proc/self/fd/", tables, "/",
+                                     tcp ? "tcp" : "udp", version));
     std::string line;
     std::getline(table, line);  // the headings
     while (std::getline(table, line)) {
@@ -799,7 +799,7 @@ bool Witness::IsCounted(pid_t asker, const Question& asked) {
 
 void Witness::RecordName(const Question& asked, bool tcp, int port) {
   const std::string& name = asked.name;
-  const auto asker = askers_.find(SocketAt(setup_.init, tcp, port));
+  const auto asker = askers_.find(SocketAt(setup_.network_tables, tcp, port));
   if (IsCounted(asker == askers_.end() ? 0 : asker->second.pid, asked)) return;
   const Verdict verdict = Suspect(Rule::kName, name, 0);
   const int expects = WhoExpects(verdict);

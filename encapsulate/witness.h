@@ -49,8 +49,10 @@ struct WitnessSetup {
   std::vector<Allowed> allowed;
   // The latest pid that was given away inside; 0 if unknown.
   std::function<pid_t()> last_pid;
-  // A process in the sandbox's network namespace.
-  pid_t init = 0;
+  // The directory /proc/PID/net of a process in the sandbox's network
+  // namespace. Not its path: where the host's /proc hides processes (proc(5),
+  // "hidepid"), init, whom nobody may look at, isn't there.
+  int network_tables = -1;
 };
 
 class Witness {

@@ -65,7 +65,7 @@ std::string Names(const Result& result) {
   return names;
 }
 
-TEST(NamesTest, ALookUpIsRefusedAndRecorded) {
+void ExpectTheAskerToBeKnown() {
   Result result = RunEntered(Watching(), [] {
     return LookUp("www.Example.com") == EAI_NONAME ? 0 : 1;
   });
@@ -85,6 +85,18 @@ TEST(NamesTest, ALookUpIsRefusedAndRecorded) {
     own |= absl::StrContains(frame.function, "LookUp");
   }
   EXPECT_EQ(own, HasStacks());
+}
+
+TEST(NamesTest, ALookUpIsRefusedAndRecorded) { ExpectTheAskerToBeKnown(); }
+
+// Of init, whom an ordinary user may not trace, such a /proc shows nothing.
+TEST(NamesTest, TheAskerIsKnownWhereProcHidesProcesses) {
+  for (const char* options : {"hidepid=1", "hidepid=2"}) {
+    OnHostWithProc(options, [&] {
+      SCOPED_TRACE(options);
+      ExpectTheAskerToBeKnown();
+    });
+  }
 }
 
 TEST(NamesTest, LookUpsAreCountedNotQuestions) {
