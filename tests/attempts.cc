@@ -450,7 +450,7 @@ const std::vector<Attempt>& Attempts() {
            Call(452, AT_FDCWD, (aim / "file").c_str(), 0600,
                 AT_SYMLINK_NOFOLLOW);
          },
-         true},
+         452},
         {"fchown", "write fchown(900, -1, -1) -> $T/file: EROFS",
          [](const Aim& aim) {
            dup2(open((aim / "file").c_str(), O_RDONLY), 900);
@@ -566,7 +566,8 @@ const std::vector<Attempt>& Attempts() {
         {"connect by IPv6",
          "network connect(3, {AF_INET6, \"[2001:db8::1]:443\"}, 28) -> "
          "[2001:db8::1]:443: ENETUNREACH",
-         [](const Aim& aim) { Connect(SOCK_STREAM, Ipv6(aim.ipv6, 443)); }},
+         [](const Aim& aim) { Connect(SOCK_STREAM, Ipv6(aim.ipv6, 443)); },
+         kIpv6},
         {"a socket that isn't there",
          "host-socket connect(900, {AF_UNIX, \"$T/none\"}, 110) -> $T/none: "
          "ENOENT",
@@ -586,7 +587,8 @@ const std::vector<Attempt>& Attempts() {
          [](const Aim& aim) {
            Connect(SOCK_STREAM,
                    Ipv6(absl::StrCat("::ffff:", aim.ipv4).c_str(), 80));
-         }},
+         },
+         kIpv6},
         {"sendto",
          "network sendto(3, ..., 1, 0, {AF_INET, \"192.0.2.1:9\"}, 16) -> "
          "192.0.2.1:9: ENETUNREACH",
@@ -594,7 +596,7 @@ const std::vector<Attempt>& Attempts() {
         {"sendto by IPv6",
          "network sendto(3, ..., 1, 0, {AF_INET6, \"[2001:db8::1]:9\"}, 28) -> "
          "[2001:db8::1]:9: ENETUNREACH",
-         [](const Aim& aim) { SendTo(Ipv6(aim.ipv6, 9)); }},
+         [](const Aim& aim) { SendTo(Ipv6(aim.ipv6, 9)); }, kIpv6},
         {"connect a stream to port 0",
          "network connect(3, {AF_INET, \"192.0.2.1:0\"}, 16) -> 192.0.2.1:0: "
          "ENETUNREACH",
@@ -617,7 +619,7 @@ const std::vector<Attempt>& Attempts() {
         {"sendmsg by IPv6",
          "network sendmsg(3, {AF_INET6, \"[2001:db8::1]:9\"}, 0) -> "
          "[2001:db8::1]:9: ENETUNREACH",
-         [](const Aim& aim) { SendMsg(Ipv6(aim.ipv6, 9)); }},
+         [](const Aim& aim) { SendMsg(Ipv6(aim.ipv6, 9)); }, kIpv6},
         {"sendmmsg",
          "network sendmmsg(3, [{AF_INET, \"192.0.2.1:53\"}, {AF_INET, "
          "\"192.0.2.1:53\"}], 2, 0) -> 192.0.2.1:53: ENETUNREACH",
@@ -629,7 +631,7 @@ const std::vector<Attempt>& Attempts() {
         {"bind by IPv6",
          "network bind(3, {AF_INET6, \"[2001:db8::1]:8080\"}, 28) -> "
          "[2001:db8::1]:8080: EADDRNOTAVAIL",
-         [](const Aim& aim) { Bind(Ipv6(aim.ipv6, 8080)); }},
+         [](const Aim& aim) { Bind(Ipv6(aim.ipv6, 8080)); }, kIpv6},
 
         // --- Families ---
         {"AF_VSOCK",
@@ -806,7 +808,7 @@ const std::vector<Attempt>& Attempts() {
              Call(442, AT_FDCWD, "/", 0, attributes, sizeof(attributes));
            }
          },
-         true},
+         442},
         {"a mount namespace",
          "privilege unshare(CLONE_NEWNS) -> CLONE_NEWNS: EPERM",
          [](const Aim& aim) { Unshare(aim, CLONE_NEWNS); }},
@@ -833,7 +835,7 @@ const std::vector<Attempt>& Attempts() {
            if (child == 0) _exit(0);
            if (child > 0) waitpid(static_cast<pid_t>(child), nullptr, 0);
          },
-         false, true},
+         0, true},
         {"join a namespace",
          "privilege setns(900, CLONE_NEWNS) -> CLONE_NEWNS: EPERM",
          [](const Aim& aim) {
@@ -849,7 +851,7 @@ const std::vector<Attempt>& Attempts() {
                         sizeof(attributes)));
            }
          },
-         true},
+         SYS_bpf},
         {"set the clock",
          "privilege clock_settime(CLOCK_REALTIME, ...) -> CLOCK_REALTIME: "
          "EPERM",
@@ -883,20 +885,20 @@ const std::vector<Attempt>& Attempts() {
          [](const Aim& aim) {
            if (aim.outside) Call(SYS_init_module, "ELF", 4, "");
          },
-         true},
+         SYS_init_module},
         {"delete_module",
          "privilege delete_module(\"loop\", 0x800) -> loop: "
          "EPERM",
          [](const Aim& aim) {
            if (aim.outside) Call(SYS_delete_module, "loop", O_NONBLOCK);
          },
-         true},
+         SYS_delete_module},
         {"kexec_load",
          "privilege kexec_load(0x0, 0, NULL, 0x0) -> kexec_load: EPERM",
          [](const Aim& aim) {
            if (aim.outside) Call(SYS_kexec_load, 0, 0, nullptr, 0);
          },
-         true},
+         SYS_kexec_load},
         {"reboot",
          "privilege reboot(0xfee1dead, 0x28121969, 0x0, NULL) -> reboot: EPERM",
          [](const Aim& aim) {
@@ -909,17 +911,17 @@ const std::vector<Attempt>& Attempts() {
          [](const Aim& aim) {
            if (aim.outside) swapon((aim / "file").c_str(), 0);
          },
-         true},
+         SYS_swapon},
         {"swapoff", "privilege swapoff(\"$T/file\") -> $T/file: EPERM",
          [](const Aim& aim) {
            if (aim.outside) swapoff((aim / "file").c_str());
          },
-         true},
+         SYS_swapoff},
         {"acct", "privilege acct(\"$T/file\") -> $T/file: EPERM",
          [](const Aim& aim) {
            if (aim.outside) acct((aim / "file").c_str());
          },
-         true},
+         SYS_acct},
         {"sethostname", "privilege sethostname(\"name\", 4) -> name: EPERM",
          [](const Aim& aim) {
            char name[65];
@@ -940,13 +942,13 @@ const std::vector<Attempt>& Attempts() {
              Close(Call(SYS_fanotify_init, FAN_CLASS_CONTENT, 0));
            }
          },
-         true},
+         SYS_fanotify_init},
 #ifdef SYS_iopl
         {"iopl", "privilege iopl(3) -> iopl: EPERM",
-         [](const Aim& aim) { Call(SYS_iopl, aim.outside ? 3 : 0); }, true},
+         [](const Aim& aim) { Call(SYS_iopl, aim.outside ? 3 : 0); }, SYS_iopl},
         {"ioperm", "privilege ioperm(0x80, 1, 1) -> ioperm: EPERM",
          [](const Aim& aim) { Call(SYS_ioperm, 0x80, 1, aim.outside ? 1 : 0); },
-         true},
+         SYS_ioperm},
 #endif
 
         // --- Past namespaces and filters ---
@@ -1005,7 +1007,7 @@ const std::vector<Attempt>& Attempts() {
          [](const Aim& aim) {
            Close(Call32(5, Address(Low(aim / "file")), O_WRONLY));
          },
-         true},
+         k32BitCalls},
         {"32-bit openat",
          "write openat(AT_FDCWD, \"$T/new\", O_WRONLY|O_CREAT, 0644) -> "
          "$T/new: "
@@ -1014,38 +1016,39 @@ const std::vector<Attempt>& Attempts() {
            Close(Call32(295, AT_FDCWD, Address(Low(aim / "new")),
                         O_WRONLY | O_CREAT, 0644));
          },
-         true},
+         k32BitCalls},
         {"32-bit mkdir", "write mkdir(\"$T/new\", 0755) -> $T/new: EROFS",
          [](const Aim& aim) { Call32(39, Address(Low(aim / "new")), 0755); },
-         true},
+         k32BitCalls},
         {"32-bit unlink", "write unlink(\"$T/file\") -> $T/file: EROFS",
-         [](const Aim& aim) { Call32(10, Address(Low(aim / "file"))); }, true},
+         [](const Aim& aim) { Call32(10, Address(Low(aim / "file"))); },
+         k32BitCalls},
         {"32-bit chown", "write chown32(\"$T/file\", -1, -1) -> $T/file: EROFS",
          [](const Aim& aim) {
            Call32(212, Address(Low(aim / "file")), -1, -1);
          },
-         true},
+         k32BitCalls},
         {"32-bit truncate64",
          "write truncate64(\"$T/file\", 1) -> $T/file: "
          "EROFS",
          [](const Aim& aim) { Call32(193, Address(Low(aim / "file")), 1, 0); },
-         true},
+         k32BitCalls},
         {"32-bit utimensat",
          "write utimensat_time64(AT_FDCWD, \"$T/file\", NULL, 0) -> $T/file: "
          "EROFS",
          [](const Aim& aim) {
            Call32(412, AT_FDCWD, Address(Low(aim / "file")), 0, 0);
          },
-         true},
+         k32BitCalls},
         {"32-bit kill", "signal kill(3999999, SIGTERM) -> pid 3999999: ESRCH",
-         [](const Aim& aim) { Call32(37, aim.pid, SIGTERM); }, true},
+         [](const Aim& aim) { Call32(37, aim.pid, SIGTERM); }, k32BitCalls},
         {"32-bit socket",
          "socket-family socket(AF_VSOCK, SOCK_STREAM, 0) -> AF_VSOCK: "
          "EAFNOSUPPORT",
          [](const Aim& aim) {
            Close(Call32(359, aim.outside ? AF_VSOCK : AF_INET, SOCK_STREAM, 0));
          },
-         true},
+         k32BitCalls},
         {"32-bit connect",
          "network connect(900, {AF_INET, \"192.0.2.1:80\"}, 16) -> "
          "192.0.2.1:80: ENETUNREACH",
@@ -1057,7 +1060,7 @@ const std::vector<Attempt>& Attempts() {
            Call32(362, 900, Address(low), sizeof(address));
            Close(900);
          },
-         true},
+         k32BitCalls},
         {"32-bit socketcall",
          "network connect(900, {AF_INET, \"192.0.2.1:80\"}, 16) -> "
          "192.0.2.1:80: ENETUNREACH",
@@ -1070,7 +1073,7 @@ const std::vector<Attempt>& Attempts() {
                3, {900, static_cast<uint32_t>(Address(low)), sizeof(address)});
            Close(900);
          },
-         true},
+         k32BitCalls},
         {"32-bit sendmsg",
          "network sendmsg(900, {AF_INET, \"192.0.2.1:9\"}, 0) -> 192.0.2.1:9: "
          "ENETUNREACH",
@@ -1088,7 +1091,7 @@ const std::vector<Attempt>& Attempts() {
            Call32(370, 900, base, 0);
            Close(900);
          },
-         true},
+         k32BitCalls},
 #endif
   };
   return *attempts;

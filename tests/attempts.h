@@ -27,14 +27,20 @@ struct Aim {
   }
 };
 
+// In place of a call's number: all calls of the machine's 32-bit convention,
+// and sockets of AF_INET6.
+inline constexpr long k32BitCalls = -1;
+inline constexpr long kIpv6 = -2;
+
 struct Attempt {
   const char* name;
   // Its records, a line each: "rule call(arguments) -> target: ERRNO". $T is
   // the tree, $W the writable one.
   const char* records;
   std::function<void(const Aim&)> make;
-  // Whether the kernel may not have the call, which then leaves no record.
-  bool optional = false;
+  // The call that this kernel may lack, for want of support for modules for
+  // example: then there is no such attempt. 0 if every kernel has it.
+  long needs = 0;
   // Whether stopping behind the call keeps it from running, as with fork(2).
   bool predicted = false;
 };

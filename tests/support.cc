@@ -382,6 +382,12 @@ bool LinuxIsAtLeast(int wanted_major, int wanted_minor) {
 
 }  // namespace
 
+bool Has32BitCalls() { return Outside({"call", "i386-getpid"}) == "ok"; }
+
+bool HasIpv6() {
+  return UniqueFd(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)).valid();
+}
+
 bool HasOverlays() { return LinuxIsAtLeast(5, 11); }
 
 bool OverlaysLoseDirectories() { return LinuxIsAtLeast(6, 6); }

@@ -120,6 +120,10 @@ void RefuseSystemCalls(const std::vector<int>& numbers, int error);
 // As on a kernel without them: ENOSYS.
 void ForgetSystemCalls(const std::vector<int>& numbers);
 
+// Whether 64-bit programs can make 32-bit calls, and sockets be of AF_INET6.
+bool Has32BitCalls();
+bool HasIpv6();
+
 // Whether users may have overlays (Linux 5.11).
 bool HasOverlays();
 // Whether directories can be deleted in them (Linux 6.6).
