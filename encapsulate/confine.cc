@@ -58,6 +58,13 @@ void DropBounds(const Setup& setup) {
   }
 }
 
+// Neither uid 0 nor a change of ids gives capabilities, and none can be raised;
+// all of it locked.
+constexpr int kSecureBits =
+    SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
+    SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+
 // For good: no capability now, none from a set-uid program or from being uid 0
 // (capabilities(7)). PR_SET_KEEPCAPS, which ping(8) and others call, needn't be
 // refused: it only turns off what a change of uids does to capabilities, as
@@ -66,11 +73,9 @@ void DropCapabilities(Setup& setup, bool executes, uint32_t kept) {
   constexpr Step kStep = Step::kDropCapabilities;
   setup.Check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), kStep);
   if (executes) DropBounds(setup);
-  constexpr unsigned long kSecureBits =
-      SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
-      SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
-      SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
-  setup.Check(prctl(PR_SET_SECUREBITS, kSecureBits, 0, 0, 0), kStep);
+  setup.Check(prctl(PR_SET_SECUREBITS, static_cast<unsigned long>(kSecureBits),
+                    0, 0, 0),
+              kStep);
   setup.Check(SetCapabilities(/*effective=*/0, kept), kStep);
   setup.Check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), kStep);
   setup.Done(kStep);
@@ -92,6 +97,9 @@ void Verify(Setup& setup, bool executes, uint32_t kept) {
   }
   if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) {
     setup.Fail(kStep, -1, EPERM, "no_new_privs isn't set");
+  }
+  if (prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != kSecureBits) {
+    setup.Fail(kStep, -1, EPERM, "uid 0 is still privileged");
   }
   setup.Done(kStep);
 }

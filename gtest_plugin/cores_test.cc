@@ -73,8 +73,15 @@ TEST_F(CoresTest, FollowTheQuotaOfVersion1) {
 
 TEST_F(CoresTest, IgnoreWhatCannotBeRead) {
   UseVersion2("/a");
-  Write("/sys/fs/cgroup/a/cpu.max", "many of them\n");
-  EXPECT_TRUE(std::isinf(CoresOfCgroups(root_)));
+  for (const char* text :
+       {"many of them\n", "many 100000\n", "100000 few\n", "0 100000\n",
+        "-1 100000\n", "100000 0\n", "100000 -1\n",
+        "99999999999999999999 100000\n", "100000\n", "\n", ""}) {
+    Write("/sys/fs/cgroup/a/cpu.max", text);
+    EXPECT_TRUE(std::isinf(CoresOfCgroups(root_))) << text;
+  }
+  Write("/sys/fs/cgroup/a/cpu.max", "100000 100000\n");
+  EXPECT_EQ(CoresOfCgroups(root_), 1) << "what can be";
 }
 
 TEST(AvailableCoresTest, FollowTheAffinity) {

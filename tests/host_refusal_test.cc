@@ -1,14 +1,18 @@
 // Hosts that say no: each refusal is named, nothing runs, nothing is left, and
 // nothing weaker is used in its place.
 #include <fcntl.h>
+#include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
@@ -241,6 +245,33 @@ TEST_F(RefusalTest, NoCallIsBelieved) {
                });
   }
   ExpectWorks();
+}
+
+// In a network namespace of the test's own, in which loopback is up, as the
+// host's. Nothing but its interfaces tells that it isn't the sandbox's.
+TEST_F(RefusalTest, ANetworkThatIsNotNewIsFound) {
+  ONLY_FOR_ROOT();
+  OnHostWith(
+      [] {
+        ASSERT_EQ(unshare(CLONE_NEWNET), 0);
+        ifreq request = {};
+        strncpy(request.ifr_name, "lo", IFNAMSIZ - 1);
+        request.ifr_flags = IFF_UP;
+        const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        ASSERT_EQ(ioctl(fd.get(), SIOCSIFFLAGS, &request), 0);
+        Mount("tmpfs", "/sys");
+      },
+      [&] {
+        Options none;
+        none.network = Network::kNone;
+        ExpectWorks(none);
+        RefuseSystemCalls({SYS_unshare}, 0);
+        alarm(20);  // instead of waiting for ever
+        const std::string message = Refusal(none);
+        EXPECT_TRUE(absl::StartsWith(
+            message, "cannot isolate the network, interface 'lo'"))
+            << message;
+      });
 }
 
 // Whichever call of the set-up is refused: an error, never a weaker sandbox.

@@ -99,6 +99,24 @@ TEST(PrivilegesTest, KeptCapabilitiesAreNone) {
   }
 }
 
+// With these, not even uid 0 gets capabilities by executing a program
+// (capabilities(7)): NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE, each
+// locked.
+constexpr int kSecureBits = 0xcf;
+
+TEST(PrivilegesTest, RootIsAUserLikeOthers) {
+  for (Identity identity : {Identity::kCaller, Identity::kRoot}) {
+    EXPECT_EQ(Inside(As(identity), {"securebits"}), absl::StrCat(kSecureBits));
+    EXPECT_EQ(RunEntered(As(identity),
+                         [] { return prctl(PR_GET_SECUREBITS, 0, 0, 0, 0); })
+                  .exit_code,
+              kSecureBits);
+  }
+  if (IsHostRoot()) {
+    EXPECT_NE(Outside({"securebits"}), absl::StrCat(kSecureBits));
+  }
+}
+
 TEST(PrivilegesTest, IdentityIsTheCallersOrRoot) {
   EXPECT_EQ(Inside(As(Identity::kCaller), {"ids"}), Outside({"ids"}));
   EXPECT_EQ(Inside(As(Identity::kRoot), {"ids"}), "0 0");

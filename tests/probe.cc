@@ -405,6 +405,11 @@ int Capabilities(const Arguments&) {
   return 0;
 }
 
+int SecureBits(const Arguments&) {
+  printf("%d\n", prctl(PR_GET_SECUREBITS, 0, 0, 0, 0));
+  return 0;
+}
+
 int Descriptors(const Arguments&) {
   DIR* directory = opendir("/proc/self/fd");
   if (directory == nullptr) return Say(-1);
@@ -707,6 +712,7 @@ const std::map<std::string, Command>& Commands() {
           return Say(rename(a[0].c_str(), a[1].c_str()));
         }}},
       {"resolve", {0, Resolve}},
+      {"securebits", {0, SecureBits}},
       {"setattr-by-fd", {1, SetAttributesByDescriptor}},
       {"setuid", {1, SetUserId}},
       {"shm", {1, SharedMemory}},
