@@ -1,11 +1,15 @@
 #include "encapsulate/causes.h"
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -14,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "encapsulate/containers.h"
 #include "encapsulate/mountinfo.h"
 #include "encapsulate/paths.h"
 #include "encapsulate/unique_fd.h"
@@ -41,6 +46,29 @@ bool IsMapped(const char* map, int64_t id) {
     if (id >= inside && id - inside < count) return true;
   }
   return false;
+}
+
+// Whether a seccomp filter binds this process, a container's profile usually.
+bool IsFiltered() {
+  return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER;
+}
+
+// Whether this kernel has what the project needs at least.
+bool KernelIsTooOld() {
+  struct utsname system = {};
+  int major = 0;
+  int minor = 0;
+  uname(&system);
+  return sscanf(system.release, "%d.%d", &major, &minor) == 2 &&
+         (major < 5 || (major == 5 && minor < 10));
+}
+
+// Whether this process is in the namespace that all others descend from
+// (PROC_USER_INIT_INO in the kernel's include/linux/proc_ns.h).
+bool InInitialUserNamespace() {
+  constexpr ino_t kInitial = 0xEFFFFFFD;
+  struct stat info;
+  return stat("/proc/self/ns/user", &info) == 0 && info.st_ino == kInitial;
 }
 
 // Whether two links of /proc lead to the same thing; if in doubt, they do.
@@ -129,11 +157,14 @@ Cause WhyNoNamespaces(int error) {
       return {"this host has turned them off",
               "as root, sysctl -w kernel.unprivileged_userns_clone=1"};
     }
-    return {
-        "something on this host forbids it, probably a container's seccomp "
-        "profile",
-        "let the container use user namespaces, for Docker with "
-        "--security-opt seccomp=unconfined"};
+    if (error == EPERM && !IsFiltered()) {
+      return {
+          "this is a chroot, in which the kernel gives none, or a security "
+          "module forbids it",
+          "use pivot_root, a container or a mount namespace in place of "
+          "chroot"};
+    }
+    return WhyForbidden(error);
   }
   if (error == ENOSPC || error == EUSERS) {
     for (const char* kind :
@@ -145,12 +176,20 @@ Cause WhyNoNamespaces(int error) {
                 absl::StrCat("as root, sysctl -w ", name, "=10000")};
       }
     }
-    return {"the limit on namespaces is reached, or they are nested 32 deep",
-            "as root, raise the limits in /proc/sys/user"};
+    if (InInitialUserNamespace()) {
+      return {"the limit on namespaces is reached",
+              "as root, raise the limits in /proc/sys/user"};
+    }
+    return {
+        "a limit on namespaces of a namespace around this one is reached, "
+        "or set to forbid any more, or they are nested 32 deep",
+        "outside, as root, raise the limits in /proc/sys/user"};
   }
-  if (error == EINVAL || error == ENOSYS) {
-    return {"this kernel was built without them", "use Linux 5.10 or newer"};
+  if (error == EINVAL) {
+    return {"this kernel was built without them",
+            "use a kernel with CONFIG_NAMESPACES and CONFIG_USER_NS"};
   }
+  if (error == ENOSYS) return WhyForbidden(error);
   return WhyUsedUp(error);
 }
 
@@ -168,16 +207,23 @@ Cause WhyNotPrivileged(int error) {
 Cause WhyForbidden(int error) {
   Cause cause = WhyNotPrivileged(error);
   if (!cause.reason.empty()) return cause;
-  if (error == EPERM || error == EACCES) {
+  // A profile refuses with EPERM, or as if it had never heard of the call.
+  if (error == EACCES || (error == EPERM && !IsFiltered())) {
+    return {"a security module such as AppArmor or SELinux forbids it",
+            HowToLeaveConfinement()};
+  }
+  if (error == EPERM) {
     return {
         "something on this host forbids it, probably a container's seccomp "
         "profile",
-        "for Docker, run it with --security-opt seccomp=unconfined"};
+        HowToAllowCalls()};
   }
   if (error == ENOSYS) {
-    return {"this kernel is too old, or a container filters the call",
-            "use Linux 5.10 or newer, for Docker with --security-opt "
-            "seccomp=unconfined"};
+    if (KernelIsTooOld()) {
+      return {"this kernel is too old", "use Linux 5.10 or newer"};
+    }
+    return {"probably a container's seccomp profile filters the call",
+            HowToAllowCalls()};
   }
   return WhyUsedUp(error);
 }
@@ -205,9 +251,7 @@ Cause WhyNotRevealed(const std::string& target, int error) {
   if (covers.empty()) return {"", ""};
   return {
       absl::StrCat("parts of the host's ", target, " are covered: ", covers),
-      absl::StrCat("unmask ", target,
-                   ", for Docker with --security-opt "
-                   "systempaths=unconfined")};
+      HowToUnmask(target)};
 }
 
 }  // namespace encapsulate

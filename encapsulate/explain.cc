@@ -106,7 +106,14 @@ class Explainer {
         Sentence(absl::StrCat(given ? "cannot change to directory "
                                     : "cannot keep working directory ",
                               Quote(path)),
-                 why, given ? "" : "name another directory, or show this one"));
+                 why, given ? "" : DirectoryHint()));
+  }
+
+  // Root, too, loses the right to enter what isn't its own.
+  const char* DirectoryHint() const {
+    return failure_.error == EACCES
+               ? "name one that this user may enter, such as --chdir=/"
+               : "name another directory with --chdir, or show this one";
   }
 
   std::string PlaceName() const {

@@ -81,6 +81,22 @@ TEST(ExplainTest, APlaceOfAnyKindMayVanish) {
   }
 }
 
+TEST(ExplainTest, AnotherDirectoryIsOffered) {
+  Plan plan;
+  plan.directory = "/closed";
+  EXPECT_EQ(Say(plan, {Step::kEnterDirectory, -1, EACCES, ""}),
+            "cannot keep working directory '/closed': permission denied "
+            "(EACCES); hint: name one that this user may enter, such as "
+            "--chdir=/");
+  EXPECT_EQ(Say(plan, {Step::kEnterDirectory, -1, ENOENT, ""}),
+            "cannot keep working directory '/closed': no such file or "
+            "directory (ENOENT); hint: name another directory with --chdir, or "
+            "show this one");
+  plan.directory_given = "closed";
+  EXPECT_EQ(Say(plan, {Step::kEnterDirectory, -1, EACCES, ""}),
+            "cannot change to directory 'closed': permission denied (EACCES)");
+}
+
 TEST(ExplainTest, AMountThatStaysWritableIsNamed) {
   EXPECT_EQ(Say(Plan(), {Step::kVerifyMounts, -1, EROFS, "/a b"}),
             "cannot make '/a b' read-only: it stayed writable: read-only file "

@@ -185,6 +185,14 @@ HostFeature CheckCall(absl::string_view name, HostSupport otherwise,
           absl::StrCat(reason, ": ", Reason(error)), std::string(hint)};
 }
 
+// The same for what nothing can replace, and only a filter or an old kernel
+// lacks.
+HostFeature CheckNeeded(absl::string_view name, long result) {
+  const int error = errno;
+  if (result >= 0 || (error != ENOSYS && error != EPERM)) return Works(name);
+  return Lacks(name, HostSupport::kRefused, error, WhyForbidden(error));
+}
+
 // Splits "cannot ...: reason; hint: action".
 HostFeature CheckCgroup(absl::string_view name, const std::string& why) {
   if (why.empty()) return Works(name);
@@ -220,17 +228,11 @@ HostFeature CheckSandbox() {
 std::vector<HostFeature> CheckCalls() {
   std::vector<HostFeature> features;
   errno = 0;
-  features.push_back(CheckCall(
-      "pidfds", HostSupport::kRefused, UniqueFd(sys::PidfdOpen(getpid())).get(),
-      "this kernel is too old, or a container filters pidfd_open",
-      "use Linux 5.10 or newer, and let the container use it"));
+  features.push_back(
+      CheckNeeded("pidfds", UniqueFd(sys::PidfdOpen(getpid())).get()));
   // -1 and an empty path: EBADF or ENOENT from a kernel that has the call.
   features.push_back(
-      CheckCall("open_tree", HostSupport::kRefused,
-                sys::OpenTree(-1, "", sys::kOpenTreeCloexec),
-                "this kernel is too old, or a container filters the call",
-                "use Linux 5.10 or newer, for Docker with --security-opt "
-                "seccomp=unconfined"));
+      CheckNeeded("open_tree", sys::OpenTree(-1, "", sys::kOpenTreeCloexec)));
   features.push_back(CheckCall(
       "mount_setattr", HostSupport::kUnavailable,
       sys::MountSetattr(-1, "", ~0U, {}),  // flags come before privileges

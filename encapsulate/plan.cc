@@ -287,8 +287,10 @@ class Planner {
       return Invalid(absl::StrCat(
           "cannot keep the working directory: ",
           errno == ERANGE || errno == ENAMETOOLONG
-              ? "its path is too long; hint: name another directory"
-              : "it has no path any more; hint: name a directory that exists"));
+              ? "its path is too long; hint: name another directory with "
+                "--chdir"
+              : "it has no path any more; hint: name a directory that exists "
+                "with --chdir"));
     }
     plan_.directory_given = options_.directory;
     plan_.directory =

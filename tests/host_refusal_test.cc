@@ -107,8 +107,8 @@ TEST_F(RefusalTest, ASeccompProfileRefusesNamespaces) {
     EXPECT_EQ(Refusal(),
               "cannot make namespaces: something on this host forbids it, "
               "probably a container's seccomp profile: operation not permitted "
-              "(EPERM); hint: let the container use user namespaces, for "
-              "Docker with --security-opt seccomp=unconfined");
+              "(EPERM); hint: for Docker and Podman, run it with "
+              "--security-opt seccomp=unconfined");
   });
   // An old profile only doesn't know the new call.
   InFork([&] {
@@ -150,7 +150,8 @@ TEST_F(RefusalTest, PartsOfProcAreCovered) {
                          "cannot mount a private '/proc': parts of the host's "
                          "/proc are covered: /proc/sys: operation not "
                          "permitted (EPERM); hint: unmask /proc, for Docker "
-                         "with --security-opt systempaths=unconfined");
+                         "with --security-opt systempaths=unconfined, for "
+                         "Podman with --security-opt unmask=ALL");
              });
 }
 

@@ -61,6 +61,16 @@ const Case kCases[] = {
      {""},
      "there is no command after the writable trees ''; hint: "
      "encapsulate 'writable|trees' command args..."},
+    {"OnlyACommandWithAPath",
+     {"/bin/true"},
+     "there is no command after the writable trees '/bin/true'; hint: if it is "
+     "the command, for no writable trees: encapsulate '' /bin/true"},
+    {"OnlyACommandThatIsADirectoryAsWell",
+     {"true"},
+     "there is no command after the writable trees 'true'; hint: if it is the "
+     "command, for no writable trees: encapsulate '' true",
+     125,
+     [] { MustWork(mkdir("true", 0700), "mkdir"); }},
     {"TreesAndDashesOnly",
      {"@", "--"},
      "there is no command after the writable trees '@'; hint: "
@@ -163,6 +173,22 @@ const Case kCases[] = {
      {"--learn", "--violations=enforce", "true"},
      "cannot enforce what is still to be learned; hint: leave out "
      "--violations=enforce or --learn"},
+    {"LearnWhileNobodyWatches",
+     {"--violations=off", "--learn", "true"},
+     "cannot learn while nobody watches; hint: leave out --violations=off or "
+     "--learn"},
+    {"LearnWithTrees",
+     {"--learn", ".", "true"},
+     "--learn takes no writable trees, but there is '.'; hint: encapsulate "
+     "--learn true"},
+    {"LearnWithNoTrees",
+     {"--learn", "", "true", "x"},
+     "--learn takes no writable trees, but there is ''; hint: encapsulate "
+     "--learn true ..."},
+    {"LearnWithTwoTrees",
+     {"--learn", "@/dir|@", "true"},
+     "--learn takes no writable trees, but there is '@/dir|@'; hint: "
+     "encapsulate --learn true"},
     {"LearnWithoutACommand",
      {"--learn"},
      "there is no command to run; hint: encapsulate 'writable|trees' command "
@@ -347,14 +373,14 @@ const Case kCases[] = {
     {"DirectoryHidden",
      {"--hide=@", "", "true"},
      "cannot keep working directory '@/dir': '@' is empty in the sandbox: no "
-     "such file or directory (ENOENT); hint: name another directory, or show "
-     "this one",
+     "such file or directory (ENOENT); hint: name another directory with "
+     "--chdir, or show this one",
      125,
      [] { MustWork(chdir("dir"), "chdir"); }},
     {"DirectoryGone",
      {"", "true"},
      "cannot keep the working directory: it has no path any more; "
-     "hint: name a directory that exists",
+     "hint: name a directory that exists with --chdir",
      125,
      [] {
        MustWork(mkdir("gone", 0700), "mkdir");
@@ -364,7 +390,7 @@ const Case kCases[] = {
     {"DirectoryTooDeep",
      {"", "true"},
      "cannot keep the working directory: its path is too long; hint: name "
-     "another directory",
+     "another directory with --chdir",
      125,
      [] {
        const std::string name = Long(250);

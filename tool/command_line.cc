@@ -1,7 +1,9 @@
 #include "tool/command_line.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <utility>
@@ -22,6 +24,26 @@ namespace {
 
 absl::Status Wrong(absl::string_view message) {
   return MakeFailure(FailureKind::kInvalidOptions, message);
+}
+
+bool IsDirectory(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool IsExecutableFile(const std::string& path) {
+  return access(path.c_str(), X_OK) == 0 && !IsDirectory(path);
+}
+
+// Whether a shell would take it for a command.
+bool IsCommand(const std::string& name) {
+  if (absl::StrContains(name, "/")) return IsExecutableFile(name);
+  const char* const path = getenv("PATH");
+  if (name.empty() || path == nullptr) return false;
+  for (absl::string_view directory : absl::StrSplit(path, ':')) {
+    if (IsExecutableFile(absl::StrCat(directory, "/", name))) return true;
+  }
+  return false;
 }
 
 class Parser {
@@ -103,6 +125,7 @@ class Parser {
       repeated_[flag].emplace_back(value);
       return absl::OkStatus();
     }
+    if (flag->name == "violations") watches_off_ = value == "off";
     std::string error;
     return SetFlag(*flag, value, &error) ? absl::OkStatus()
                                          : Bad(*flag, value, error);
@@ -129,6 +152,10 @@ class Parser {
         arguments_.begin() + static_cast<std::ptrdiff_t>(next_),
         arguments_.end());
     line->runs_bazel_test = IsRunUnderTest(rest);
+    if (absl::GetFlag(FLAGS_learn)) {
+      const absl::Status status = CheckLearn(rest);
+      if (!status.ok()) return status;
+    }
     if (dashes_ || absl::GetFlag(FLAGS_learn) ||
         (line->runs_bazel_test && IsProgram(rest.front()))) {
       line->command = std::move(rest);
@@ -149,6 +176,25 @@ class Parser {
         "command args..., see encapsulate --help");
   }
 
+  // Nothing is writable while the tool learns what a command wants to write,
+  // so no trees are named.
+  absl::Status CheckLearn(const std::vector<std::string>& rest) const {
+    if (watches_off_) {
+      return Wrong(
+          "cannot learn while nobody watches; hint: leave out --violations=off "
+          "or --learn");
+    }
+    if (dashes_ || rest.size() < 2) return absl::OkStatus();
+    const std::string& first = rest[0];
+    if (!first.empty() && !absl::StrContains(first, "|") &&
+        !IsDirectory(first)) {
+      return absl::OkStatus();
+    }
+    return Wrong(absl::StrCat("--learn takes no writable trees, but there is ",
+                              Quote(first), "; hint: encapsulate --learn ",
+                              rest[1], rest.size() > 2 ? " ..." : ""));
+  }
+
   // The one mistake that everybody makes: a command in place of the trees.
   static absl::Status CheckTrees(const std::string& trees,
                                  const std::vector<std::string>& command) {
@@ -162,17 +208,22 @@ class Parser {
           trees, command.empty() ? "" : " ..."));
     }
     if (command.empty()) {
-      return Wrong(absl::StrCat("there is no command after the writable trees ",
-                                Quote(trees),
-                                "; hint: encapsulate 'writable|trees' command "
-                                "args..."));
+      return Wrong(absl::StrCat(
+          "there is no command after the writable trees ", Quote(trees),
+          "; hint: ",
+          IsCommand(trees) ? absl::StrCat("if it is the command, for no "
+                                          "writable trees: encapsulate '' ",
+                                          trees)
+                           : "encapsulate 'writable|trees' command "
+                             "args..."));
     }
     return absl::OkStatus();
   }
 
   const std::vector<std::string>& arguments_;
   size_t next_ = 0;
-  bool dashes_ = false;  // flags ended with "--"
+  bool dashes_ = false;       // flags ended with "--"
+  bool watches_off_ = false;  // by --violations=off
   std::map<const FlagEntry*, std::vector<std::string>> repeated_;
 };
 

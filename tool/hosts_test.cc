@@ -104,10 +104,17 @@ const Case kCases[] = {
      "cannot make namespaces: this host has set "
      "user.max_uts_namespaces to 0: no space left on device (ENOSPC); "
      "hint: as root, sysctl -w user.max_uts_namespaces=10000"},
-    {"NamespacesUsedUp", [] { FailCall(SYS_clone3, ENOSPC); },
-     "cannot make namespaces: the limit on namespaces is reached, or "
-     "they are nested 32 deep: no space left on device (ENOSPC); "
-     "hint: as root, raise the limits in /proc/sys/user"},
+    {"NamespacesUsedUpOutside",
+     [] {
+       BecomeHost();
+       DropCapabilities();
+       FailCall(SYS_clone3, ENOSPC);
+     },
+     "cannot make namespaces: a limit on namespaces of a namespace around this "
+     "one is reached, or set to forbid any more, or they are nested 32 deep: "
+     "no "
+     "space left on device (ENOSPC); hint: outside, as root, raise the limits "
+     "in /proc/sys/user"},
     {"NamespacesForbidden",
      [] {
        FailCall(SYS_clone3, ENOSYS);
@@ -115,8 +122,8 @@ const Case kCases[] = {
      },
      "cannot make namespaces: something on this host forbids it, "
      "probably a container's seccomp profile: operation not permitted "
-     "(EPERM); hint: let the container use user namespaces, for "
-     "Docker with --security-opt seccomp=unconfined"},
+     "(EPERM); hint: for Docker and Podman, run it with --security-opt "
+     "seccomp=unconfined"},
     {"UserWithoutAnId",
      [] { MustWork(unshare(CLONE_NEWUSER), "unshare"); },
      "cannot make namespaces: this user, or its group, has no id in its own "
@@ -138,18 +145,18 @@ const Case kCases[] = {
      "docs/apparmor, or, as root, sysctl -w "
      "kernel.apparmor_restrict_unprivileged_userns=0"},
     {"NamespacesNotBuiltIn", [] { FailCall(SYS_clone3, EINVAL); },
-     "cannot make namespaces: this kernel was built without them: "
-     "invalid argument (EINVAL); hint: use Linux 5.10 or newer"},
+     "cannot make namespaces: this kernel was built without them: invalid "
+     "argument (EINVAL); hint: use a kernel with CONFIG_NAMESPACES and "
+     "CONFIG_USER_NS"},
     {"NoMoreProcesses", [] { FailCall(SYS_clone3, EAGAIN); },
      "cannot make namespaces: the limit on processes is reached: "
      "resource temporarily unavailable (EAGAIN); hint: raise ulimit -u"},
     {"NoMemory", [] { FailCall(SYS_clone3, ENOMEM); },
      "cannot make namespaces: cannot allocate memory (ENOMEM)"},
     {"NoPidfds", [] { FailCall(SYS_pidfd_open, ENOSYS); },
-     "cannot open a pidfd: this kernel is too old, or a container "
-     "filters the call: function not implemented (ENOSYS); hint: use "
-     "Linux 5.10 or newer, for Docker with --security-opt "
-     "seccomp=unconfined"},
+     "cannot open a pidfd: probably a container's seccomp profile filters the "
+     "call: function not implemented (ENOSYS); hint: for Docker and Podman, "
+     "run it with --security-opt seccomp=unconfined"},
     {"InAChroot",
      [] {
        BecomeHost();
@@ -173,8 +180,8 @@ const Case kCases[] = {
     {"MountsForbidden", [] { FailCall(SYS_mount, EPERM); },
      "cannot mount a tmpfs at '/proc': something on this host forbids "
      "it, probably a container's seccomp profile: operation not "
-     "permitted (EPERM); hint: for Docker, run it with --security-opt "
-     "seccomp=unconfined"},
+     "permitted (EPERM); hint: for Docker and Podman, run it with "
+     "--security-opt seccomp=unconfined"},
     {"TooManyMounts", [] { FailCall(SYS_mount, ENOSPC); },
      "cannot mount a tmpfs at '/proc': the limit on mounts is "
      "reached: no space left on device (ENOSPC); hint: as root, raise "
@@ -182,23 +189,21 @@ const Case kCases[] = {
     {"ReadOnlyForbidden", [] { FailCall(kMountSetattr, EPERM); },
      "cannot make the filesystem read-only: something on this host "
      "forbids it, probably a container's seccomp profile: operation "
-     "not permitted (EPERM); hint: for Docker, run it with "
+     "not permitted (EPERM); hint: for Docker and Podman, run it with "
      "--security-opt seccomp=unconfined"},
     {"NoOpenTree", [] { FailCall(SYS_open_tree, ENOSYS); },
-     "cannot make writable '@': this kernel is too old, or a "
-     "container filters the call: function not implemented (ENOSYS); "
-     "hint: use Linux 5.10 or newer, for Docker with --security-opt "
-     "seccomp=unconfined"},
+     "cannot make writable '@': probably a container's seccomp profile filters "
+     "the call: function not implemented (ENOSYS); hint: for Docker and "
+     "Podman, run it with --security-opt seccomp=unconfined"},
     {"OpenTreeForbidden", [] { FailCall(SYS_open_tree, EPERM); },
      "cannot make writable '@': something on this host forbids it, "
      "probably a container's seccomp profile: operation not permitted "
-     "(EPERM); hint: for Docker, run it with --security-opt "
+     "(EPERM); hint: for Docker and Podman, run it with --security-opt "
      "seccomp=unconfined"},
     {"NoMoveMount", [] { FailCall(SYS_move_mount, ENOSYS); },
-     "cannot make writable '@': this kernel is too old, or a "
-     "container filters the call: function not implemented (ENOSYS); "
-     "hint: use Linux 5.10 or newer, for Docker with --security-opt "
-     "seccomp=unconfined"},
+     "cannot make writable '@': probably a container's seccomp profile filters "
+     "the call: function not implemented (ENOSYS); hint: for Docker and "
+     "Podman, run it with --security-opt seccomp=unconfined"},
     {"ProcMissing",
      [] {
        BecomeHost();
@@ -216,8 +221,8 @@ const Case kCases[] = {
      },
      "cannot mount a private '/proc': parts of the host's /proc are "
      "covered: /proc/sys: operation not permitted (EPERM); hint: "
-     "unmask /proc, for Docker with --security-opt "
-     "systempaths=unconfined"},
+     "unmask /proc, for Docker with --security-opt systempaths=unconfined, for "
+     "Podman with --security-opt unmask=ALL"},
     {"SysPartlyCovered",
      [] {
        BecomeHost();
@@ -226,8 +231,8 @@ const Case kCases[] = {
      },
      "cannot mount a private '/sys': parts of the host's /sys are "
      "covered: /sys/kernel: operation not permitted (EPERM); hint: "
-     "unmask /sys, for Docker with --security-opt "
-     "systempaths=unconfined"},
+     "unmask /sys, for Docker with --security-opt systempaths=unconfined, for "
+     "Podman with --security-opt unmask=ALL"},
     {"ReadOnlyTree",
      [] {
        BecomeHost();
@@ -269,18 +274,18 @@ const Case kCases[] = {
     {"SeccompForbidden", [] { FailCall(SYS_seccomp, EPERM); },
      "cannot filter system calls: something on this host forbids it, "
      "probably a container's seccomp profile: operation not permitted "
-     "(EPERM); hint: for Docker, run it with --security-opt "
+     "(EPERM); hint: for Docker and Podman, run it with --security-opt "
      "seccomp=unconfined"},
     {"NoLoopback", [] { FailCall(SYS_ioctl, EPERM); },
      "cannot bring loopback up: something on this host forbids it, "
      "probably a container's seccomp profile: operation not permitted "
-     "(EPERM); hint: for Docker, run it with --security-opt "
+     "(EPERM); hint: for Docker and Podman, run it with --security-opt "
      "seccomp=unconfined"},
     {"HostnameForbidden",
      [] { FailCall(SYS_sethostname, EPERM); },
      "cannot set host name 'x': something on this host forbids it, "
      "probably a container's seccomp profile: operation not permitted "
-     "(EPERM); hint: for Docker, run it with --security-opt "
+     "(EPERM); hint: for Docker and Podman, run it with --security-opt "
      "seccomp=unconfined",
      {"--hostname=x", "", "/bin/true"}},
 };
