@@ -111,6 +111,10 @@ int main(int argc, char** argv) {
   PublishData("tests/attempt", base, "ENCAPSULATE_TEST_ATTEMPT");
   PublishData("tool/encapsulate", base, "ENCAPSULATE_TEST_TOOL");
   umask(022);
+  // What programs say is compared.
+  for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE"}) {
+    unsetenv(name);
+  }
 
   int result = RunAll(argc, argv, base, 0);
   if (OrdinaryUserExists()) {

@@ -84,6 +84,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   umask(022);
+  // What programs say is compared.
+  for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE"}) {
+    unsetenv(name);
+  }
   Install("encapsulate", base + "/encapsulate", "ENCAPSULATE_TEST_TOOL");
   Install("encapsulate_static", base + "/encapsulate_static",
           "ENCAPSULATE_TEST_STATIC");
