@@ -91,6 +91,14 @@ TEST_F(ToolTest, EndsAStoppedCommandAfterATimeout) {
   }
 }
 
+TEST_F(ToolTest, KeepsTheTimeWhateverRunsInside) {
+  const Finished finished = RunTool(
+      {"--timeout=0.5", "--grace=0.1", "", "/bin/sh", "-c",
+       "trap '' TERM; renice -n 19 -p 1; chrt -i -p 0 1; taskset -p 1 1; "
+       "ionice -c 3 -p 1; prlimit --pid=1 --nofile=0:0; while :; do :; done"});
+  EXPECT_EQ(finished.exit_code, 124);
+}
+
 TEST_F(ToolTest, TakesATimeoutOfThousandsOfYears) {
   EXPECT_EQ(
       RunTool({"--timeout=9000000000000", "--grace=1e300", "", "/bin/true"})
