@@ -198,6 +198,9 @@ class Explainer {
         return "leave the session keyring";
       case Step::kDropCapabilities:
         return "drop capabilities";
+      case Step::kMakeMappingsPrivate:
+        return absl::StrCat("make the shared mapping of ",
+                            Quote(failure_.text), " private");
       case Step::kFilterCalls:
         return "filter system calls";
       case Step::kWatchCalls:
@@ -271,6 +274,10 @@ class Explainer {
                 "pass its content by a pipe: cat FILE | encapsulate ..."};
       case Step::kProtectExecutable:
         return WhyExposed();
+      case Step::kMakeMappingsPrivate:
+        return {"the sandbox has no such file",
+                "map it inside, or keep it shared by "
+                "Options::shared_mappings (TestOptions::shared_mappings)"};
       case Step::kVerifyMounts:
         return {"it stayed writable", ""};
       case Step::kVerifyNetwork:
@@ -442,6 +449,8 @@ absl::string_view StepName(Step step) {
       return "leave keyring";
     case Step::kDropCapabilities:
       return "drop capabilities";
+    case Step::kMakeMappingsPrivate:
+      return "make mappings private";
     case Step::kFilterCalls:
       return "filter system calls";
     case Step::kWatchCalls:

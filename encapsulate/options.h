@@ -113,6 +113,19 @@ enum class ExposedExecutable {
   kAllow,
 };
 
+// What becomes of host files that the caller of Enter() has mapped with
+// MAP_SHARED, and of System V memory that it has attached, where the child could
+// write to them.
+enum class SharedMappings {
+  // Files that aren't `writable` become private to the child: it sees what was
+  // in them, and what it writes is its own. What can't be had so, System V
+  // memory and files that the child's view doesn't have, is an error. Memory
+  // without a name (MAP_ANONYMOUS, memfd_create(2), deleted files) stays shared.
+  kPrivate,
+  // They stay what they are, doors to the host.
+  kKeep,
+};
+
 struct Options {
   // Trees (directories or single files) that stay as they are on the host,
   // with their submounts. Listing one twice, or inside another, is fine.
@@ -156,6 +169,7 @@ struct Options {
   std::vector<Allowed> allowed = DefaultAllowed();
 
   ExposedExecutable exposed_executable = ExposedExecutable::kRefuseRoot;
+  SharedMappings shared_mappings = SharedMappings::kPrivate;
 
   // Report in Result what overlays caught.
   bool list_overlay_changes = false;

@@ -799,6 +799,9 @@ class Planner {
 
   // A command is found in the view; a forked child keeps what it has.
   absl::Status PlanExecutable() {
+    plan_.private_mappings =
+        command_ == nullptr && !plan_.root_writable &&
+        options_.shared_mappings == SharedMappings::kPrivate;
     if (command_ != nullptr || plan_.root_writable || !ExecutableIsExposed()) {
       return absl::OkStatus();
     }

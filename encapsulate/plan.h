@@ -124,6 +124,7 @@ struct Plan {
   std::string executable;
   int executable_file = -1;  // in the child: that file through the view
   bool must_move = false;    // and it is an error if that can't be done
+  bool private_mappings = false;  // Enter(): see SharedMappings
 
   std::vector<ResourceLimit> limits;
   // Not among `limits`, because it has to be set before system calls are

@@ -495,6 +495,7 @@ class Launcher {
       environ = const_cast<char**>(plan.envp.data());
     }
     DropPrivileges(setup, /*executes=*/true);
+    MakeMappingsPrivate(setup);
     if (plan.watching_filter == nullptr) {
       FilterCalls(setup);
     } else if (WatchCalls(plan, setup.control())) {

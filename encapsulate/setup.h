@@ -109,6 +109,10 @@ struct MoveFailure {
 // used have to be mapped once more.
 bool MoveToView(int file, MoveFailure* failure);
 
+// shared_mappings.cc: has Enter()'s child share no file of the host's with the
+// caller by its memory, if the plan says so.
+void MakeMappingsPrivate(Setup& setup);
+
 // init.cc: all of it, in a process fresh from clone(2). `caller` is a pidfd of
 // the caller, whose death ends the sandbox.
 [[noreturn]] void RunInit(Plan& plan, int control, int caller);

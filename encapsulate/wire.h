@@ -42,6 +42,7 @@ enum class Step : uint8_t {
   kEnterDirectory,
   kLeaveKeyring,
   kDropCapabilities,
+  kMakeMappingsPrivate,  // Enter() only; text: what is mapped
   kFilterCalls,
   kWatchCalls,
   kVerifyPrivileges,

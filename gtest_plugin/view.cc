@@ -68,6 +68,7 @@ class ViewMaker {
     Options& options = view_.options;
     options.network = asked_.network;
     options.limits = asked_.limits;
+    options.shared_mappings = asked_.shared_mappings;
     options.violations = asked_.violations;
     options.allowed = asked_.allowed;
     options.umask = 022;
