@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
+#include "encapsulate/allow_pattern.h"
 #include "encapsulate/error.h"
 #include "encapsulate/paths.h"
 #include "encapsulate/printable.h"
@@ -389,13 +390,14 @@ std::string PermitLine(const Violation& violation, Language language) {
 }
 
 std::string IgnoreLine(const Violation& violation, Language language) {
+  const std::string target = AllowPattern(violation.rule, violation.target);
   if (language == Language::kFlags) {
     return absl::StrCat("--allow=",
                         ShellWord(absl::StrCat(RuleName(violation.rule), ":",
-                                               violation.target)));
+                                               target)));
   }
   return absl::StrCat("options.allowed.push_back({", Constant(violation.rule),
-                      ", ", Literal(violation.target), ", \"why\"});");
+                      ", ", Literal(target), ", \"why\"});");
 }
 
 std::string PartLine(absl::string_view label, absl::string_view text) {

@@ -507,7 +507,7 @@ TEST_F(ToolTest, LearnsWhatACommandNeeds) {
       "--writable=" + tree_ + "/a --writable='" + tree_ + "/c d'");
   // A file that is there doesn't need its directory.
   ExpectLessonHelps(cd + "echo x > file", "--writable=" + tree_ + "/file");
-  ExpectLessonHelps("kill -0 3999999", "--allow='signal:p\\*'");
+  ExpectLessonHelps("kill -0 3999999", "--allow='signal:pid \\*'");
 }
 
 TEST_F(ToolTest, LearnsThatNothingIsNeeded) {
@@ -532,7 +532,7 @@ TEST_F(ToolTest, SaysThatThereIsMoreToLearnFromACommandThatFailed) {
       "cd " + tree_ + " && : >a/1 && : >b/2 && kill -0 3999999 || exit 3";
   const std::string a = "--writable=" + tree_ + "/a";
   const std::string b = "--writable=" + tree_ + "/b";
-  const std::string signal = "--allow='signal:p*'";
+  const std::string signal = "--allow='signal:pid *'";
   const std::string more =
       "encapsulate: learned: that may not be all, since the command failed; "
       "hint: learn again with these flags in front of it\n";

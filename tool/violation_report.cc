@@ -20,6 +20,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "encapsulate/allow_pattern.h"
 #include "encapsulate/error.h"
 #include "encapsulate/paths.h"
 #include "encapsulate/violation_text.h"
@@ -275,12 +276,7 @@ std::vector<std::string> LearnedFlags(
       (access(tree.c_str(), W_OK) == 0 ? writable : ignored_trees).insert(tree);
       continue;
     }
-    Violation pattern = violation;
-    // The next run has other numbers.
-    if (violation.rule == Rule::kSignal || violation.rule == Rule::kTrace) {
-      pattern.target = "p*";
-    }
-    others.insert(IgnoreLine(pattern, Language::kFlags));
+    others.insert(IgnoreLine(violation, Language::kFlags));
   }
   std::vector<std::string> flags;
   for (const std::string& tree : Outermost(writable)) {
@@ -297,12 +293,17 @@ std::vector<std::string> LearnedFlags(
       inside = inside ||
                (violation.target != tree && IsWithin(violation.target, tree));
     }
-    const std::string flag = absl::StrCat("write:", tree);
-    if (itself) flags.push_back(absl::StrCat("--allow=", ShellWord(flag)));
-    if (inside) {
-      flags.push_back(
-          absl::StrCat("--allow=", ShellWord(absl::StrCat(flag, "/*"))));
-    }
+    const std::string pattern =
+        absl::StrCat("write:", AllowPattern(Rule::kWrite, tree));
+    const auto add = [&](const std::string& allowed) {
+      const std::string flag = absl::StrCat("--allow=", ShellWord(allowed));
+      // Trees that differ by a number have the same pattern.
+      if (std::find(flags.begin(), flags.end(), flag) == flags.end()) {
+        flags.push_back(flag);
+      }
+    };
+    if (itself) add(pattern);
+    if (inside) add(absl::StrCat(pattern, "/*"));
   }
   flags.insert(flags.end(), others.begin(), others.end());
   return flags;
