@@ -725,7 +725,11 @@ void Witness::Record(const seccomp_notif& notification,
   if (IsOpen(call) && violation.error == EXDEV) return;
   // Others may have been recorded while this one was being stopped.
   std::vector<Violation>& seen = SeenBy(std::get<int>(key));
-  if (!known_.emplace(std::move(key), seen.size()).second) return;
+  const auto added = known_.emplace(std::move(key), seen.size());
+  if (!added.second) {
+    ++seen[added.first->second].count;
+    return;
+  }
   seen.push_back(std::move(violation));
 }
 
