@@ -153,12 +153,30 @@ class DescriptorsTest : public testing::Test {
     directory_ = open(testing::TempDir().c_str(), O_RDONLY | O_DIRECTORY);
     program_ = open("/proc/self/exe", O_RDONLY);
     lseek(program_, 1, SEEK_SET);
+    const std::string fifo = testing::TempDir() + "/view_test_fifo";
+    ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+    fifo_ = open(fifo.c_str(), O_RDONLY | O_NONBLOCK);
+    fifo_path_ = open(fifo.c_str(), O_PATH);
+    device_ = open("/dev/zero", O_RDONLY);
+    ASSERT_EQ(pipe(pipe_), 0);
+    ASSERT_EQ(write(pipe_[1], "p", 1), 1);
+  }
+  static void TearDownTestSuite() {
+    unlink((testing::TempDir() + "/view_test_fifo").c_str());
   }
   static int directory_;
   static int program_;
+  static int fifo_;
+  static int fifo_path_;
+  static int device_;
+  static int pipe_[2];
 };
 int DescriptorsTest::directory_;
 int DescriptorsTest::program_;
+int DescriptorsTest::fifo_;
+int DescriptorsTest::fifo_path_;
+int DescriptorsTest::device_;
+int DescriptorsTest::pipe_[2];
 
 TEST_F(DescriptorsTest, OfTheProgramAreNoWayAroundTheView) {
   // TEST_TMPDIR is the test's own, so the program's is gone.
@@ -169,6 +187,20 @@ TEST_F(DescriptorsTest, OfTheProgramAreNoWayAroundTheView) {
   char magic[3];
   EXPECT_EQ(read(program_, magic, 3), 3);
   EXPECT_EQ(std::string(magic, 3), "ELF");
+}
+
+TEST_F(DescriptorsTest, OfFifosAndDevicesAreNoWayAroundTheView) {
+  // TEST_TMPDIR doesn't have them any more.
+  EXPECT_EQ(fcntl(fifo_, F_GETFD), -1);
+  EXPECT_EQ(fcntl(fifo_path_, F_GETFD), -1);
+  // What the view has stays, with its number.
+  char byte = 'x';
+  EXPECT_EQ(read(device_, &byte, 1), 1);
+  EXPECT_EQ(byte, '\0');
+  EXPECT_EQ(fcntl(device_, F_GETFL) & O_NONBLOCK, 0);
+  // So do pipes without a name.
+  EXPECT_EQ(read(pipe_[0], &byte, 1), 1);
+  EXPECT_EQ(byte, 'p');
 }
 
 TEST_F(DescriptorsTest, NewOnesHaveTheLowestNumber) {
