@@ -256,9 +256,12 @@ TEST_P(LoopbackTest, PingIsAnswered) {
   options_.identity = Identity::kRoot;
   ExpectWorks([] { return Ping("127.0.0.1"); });
   // A raw socket still takes a capability.
-  ExpectWorks([] {
+  const Result raw = RunEntered(options_, [] {
     return Fails(EPERM, socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)) ? 0 : 1;
   });
+  EXPECT_EQ(raw.exit_code, 0);
+  EXPECT_EQ(Violated(raw),
+            GetParam() == Violations::kOff ? "" : "privilege SOCK_RAW\n");
 }
 
 TEST_P(LoopbackTest, WithoutLoopbackNobodyIsReached) {
