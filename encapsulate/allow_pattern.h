@@ -16,7 +16,8 @@ namespace encapsulate {
 //     digits stand beside them as in a version;
 //   - four digits in a row or more, with the digits behind them in a component
 //     (a date); eight hexadecimal digits or more; a UUID;
-//   - a word of eight characters or more, or six with letters of both cases, that
+//   - a word of eight characters or more, or six with letters of both cases,
+//   that
 //     has digits in two places.
 // The rest stays, so that it matches little else: addresses, versions, names of
 // devices. Random parts of letters alone can't be told from words.

@@ -19,6 +19,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/containers.h"
+#include "encapsulate/error.h"
 #include "encapsulate/mountinfo.h"
 #include "encapsulate/paths.h"
 #include "encapsulate/unique_fd.h"
@@ -252,6 +253,16 @@ Cause WhyNotRevealed(const std::string& target, int error) {
   return {
       absl::StrCat("parts of the host's ", target, " are covered: ", covers),
       HowToUnmask(target)};
+}
+
+absl::Status HostError(absl::string_view what) {
+  const int error = errno;
+  const Cause cause = WhyForbidden(error);
+  return MakeFailure(
+      FailureKind::kHostRefused,
+      absl::StrCat("cannot ", what, ": ", cause.reason,
+                   cause.reason.empty() ? "" : ": ", Reason(error),
+                   cause.hint.empty() ? "" : "; hint: ", cause.hint));
 }
 
 }  // namespace encapsulate

@@ -6,6 +6,9 @@
 
 #include <string>
 
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
 namespace encapsulate {
 
 // Both are empty if errno says all that is known.
@@ -37,6 +40,10 @@ Cause WhyForbidden(int error);
 // where the visible one is partly covered (mount_too_revealing() in the
 // kernel's fs/namespace.c), and the covers are named.
 Cause WhyNotRevealed(const std::string& target, int error);
+
+// The error of a system call, errno, with what the host's settings say about
+// it: "cannot `what`: ...".
+absl::Status HostError(absl::string_view what);
 
 }  // namespace encapsulate
 

@@ -1,7 +1,6 @@
 #include "encapsulate/error.h"
 
-#include <signal.h>
-#include <string.h>  // NOLINT: strerrorname_np, sigabbrev_np are GNU's
+#include <string.h>  // NOLINT: strerrorname_np is GNU's
 
 #include <string>
 
@@ -95,41 +94,6 @@ std::string Reason(int error) {
   }
   const char* name = strerrorname_np(error);
   return absl::StrCat(text, " (", name != nullptr ? name : "unknown", ")");
-}
-
-const char* OutcomeName(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::kExited:
-      return "exited";
-    case Outcome::kSignaled:
-      return "signaled";
-    case Outcome::kTimedOut:
-      return "timed-out";
-  }
-  return "unknown";
-}
-
-const char* LimitName(LimitHit limit) {
-  switch (limit) {
-    case LimitHit::kCpuTime:
-      return "cpu-time";
-    case LimitHit::kFileSize:
-      return "file-size";
-    case LimitHit::kMemory:
-      return "memory";
-    case LimitHit::kProcesses:
-      return "processes";
-  }
-  return "unknown";
-}
-
-std::string SignalName(int signal) {
-  if (signal >= SIGRTMIN && signal <= SIGRTMAX) {
-    return absl::StrCat("SIGRTMIN+", signal - SIGRTMIN);
-  }
-  const char* name = sigabbrev_np(signal);
-  if (name == nullptr) return absl::StrCat("signal ", signal);
-  return absl::StrCat("SIG", name);
 }
 
 }  // namespace encapsulate

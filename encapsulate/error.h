@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/result.h"
+#include "encapsulate/failure.h"
 
 namespace encapsulate {
 

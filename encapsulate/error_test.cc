@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "encapsulate/result.h"
 #include "gtest/gtest.h"
 
 namespace encapsulate {

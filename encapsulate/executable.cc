@@ -21,13 +21,10 @@
 
 #include "encapsulate/beside.h"
 #include "encapsulate/executable_move.h"
-#include "encapsulate/setup.h"
 #include "encapsulate/syscalls.h"
 
 namespace encapsulate {
 namespace {
-
-constexpr char kExecutable[] = "/proc/self/exe";
 
 // --- In place ---------------------------------------------------------------
 
@@ -206,25 +203,7 @@ bool RunsOnValgrind() {
   return preloaded != nullptr && strstr(preloaded, "/vgpreload_") != nullptr;
 }
 
-template <typename T>
-T* MapFresh() {
-  void* const memory = mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return memory != MAP_FAILED ? static_cast<T*>(memory) : nullptr;
-}
-
 }  // namespace
-
-bool ExecutableIsExposed() {
-  struct statfs mount = {};
-  struct stat info = {};
-  if (statfs(kExecutable, &mount) != 0 || stat(kExecutable, &info) != 0) {
-    return true;
-  }
-  if ((mount.f_flags & ST_RDONLY) != 0 || info.st_nlink == 0) return false;
-  return geteuid() == 0 || info.st_uid == geteuid() ||
-         faccessat(AT_FDCWD, kExecutable, W_OK, AT_EACCESS) == 0;
-}
 
 bool ProtectExecutable() {
   if (!ExecutableIsExposed()) return true;
@@ -239,32 +218,6 @@ bool ProtectExecutable() {
   if (frame->move.pagemap >= 0) close(frame->move.pagemap);
   munmap(frame, sizeof(*frame));
   return !ExecutableIsExposed();
-}
-
-void OpenExecutable(Setup& setup) {
-  Plan& plan = setup.plan();
-  if (plan.executable.empty()) return;
-  // A failure is for the child to tell.
-  plan.executable_file = open(plan.executable.c_str(), O_RDONLY | O_CLOEXEC);
-}
-
-bool MoveToView(int file, MoveFailure* failure) {
-  auto* const move = MapFresh<ExecutableMove>();
-  if (move == nullptr) {
-    *failure = {MoveStep::kRead, errno};
-    return false;
-  }
-  bool moved = ReadExecutable(move);
-  if (moved) moved = MoveExecutable(move, file);
-  *failure = {move->step, move->error};
-  munmap(move, sizeof(*move));
-  struct statfs mount = {};
-  if (moved &&
-      (statfs(kExecutable, &mount) != 0 || (mount.f_flags & ST_RDONLY) == 0)) {
-    *failure = {MoveStep::kVerify, EROFS};
-    moved = false;
-  }
-  return moved;
 }
 
 }  // namespace encapsulate

@@ -14,12 +14,9 @@
 #ifndef ENCAPSULATE_EXECUTABLE_H_
 #define ENCAPSULATE_EXECUTABLE_H_
 
-namespace encapsulate {
+#include "encapsulate/exposed_executable.h"  // ExecutableIsExposed()
 
-// Whether a child of fork(2) could change the file. Not if its mount is
-// read-only, it has no name any more, or neither is it the caller's own nor may
-// the caller write it.
-bool ExecutableIsExposed();
+namespace encapsulate {
 
 // Moves this process, once for all its children, which then cost nothing. Needs
 // a process with one thread. If it fails, Enter() moves each child instead,

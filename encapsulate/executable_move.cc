@@ -12,10 +12,14 @@
 
 #include <cstddef>
 
+#include "encapsulate/setup.h"
+
 namespace encapsulate {
 namespace {
 
 using Mapping = ExecutableMove::Mapping;
+
+constexpr char kExecutable[] = "/proc/self/exe";
 
 // /proc/PID/pagemap, see the kernel's Documentation/admin-guide/mm/pagemap.rst.
 constexpr uint64_t kOfFileOrShared = uint64_t{1} << 61;
@@ -290,6 +294,32 @@ bool MoveExecutable(ExecutableMove* move, int file) {
   Call(SYS_close, move->pagemap, 0, 0);
   move->pagemap = -1;
   return result == 0 || Fail(move, step, result);
+}
+
+void OpenExecutable(Setup& setup) {
+  Plan& plan = setup.plan();
+  if (plan.executable.empty()) return;
+  // A failure is for the child to tell.
+  plan.executable_file = open(plan.executable.c_str(), O_RDONLY | O_CLOEXEC);
+}
+
+bool MoveToView(int file, MoveFailure* failure) {
+  auto* const move = MapFresh<ExecutableMove>();
+  if (move == nullptr) {
+    *failure = {MoveStep::kRead, errno};
+    return false;
+  }
+  bool moved = ReadExecutable(move);
+  if (moved) moved = MoveExecutable(move, file);
+  *failure = {move->step, move->error};
+  munmap(move, sizeof(*move));
+  struct statfs mount = {};
+  if (moved &&
+      (statfs(kExecutable, &mount) != 0 || (mount.f_flags & ST_RDONLY) == 0)) {
+    *failure = {MoveStep::kVerify, EROFS};
+    moved = false;
+  }
+  return moved;
 }
 
 }  // namespace encapsulate

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <linux/prctl.h>
+#include <sys/mman.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -50,6 +51,14 @@ RUNS_BESIDE bool ReadExecutable(ExecutableMove* move);
 // mount, and closes `pagemap`. False, with `step` and `error`, if that fails;
 // the program goes on as before then.
 RUNS_BESIDE bool MoveExecutable(ExecutableMove* move, int file);
+
+// Memory of its own, zero at first; null, with errno, if there is none.
+template <typename T>
+T* MapFresh() {
+  void* const memory = mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory != MAP_FAILED ? static_cast<T*>(memory) : nullptr;
+}
 
 }  // namespace encapsulate
 

@@ -199,8 +199,8 @@ class Explainer {
       case Step::kDropCapabilities:
         return "drop capabilities";
       case Step::kMakeMappingsPrivate:
-        return absl::StrCat("make the shared mapping of ",
-                            Quote(failure_.text), " private");
+        return absl::StrCat("make the shared mapping of ", Quote(failure_.text),
+                            " private");
       case Step::kFilterCalls:
         return "filter system calls";
       case Step::kWatchCalls:

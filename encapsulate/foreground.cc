@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <ctime>
 
-#include "encapsulate/launch.h"
+#include "encapsulate/signals_blocked.h"
 
 namespace encapsulate {
 namespace {

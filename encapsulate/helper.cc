@@ -17,6 +17,8 @@
 #include <utility>
 
 #include "encapsulate/beside.h"
+#include "encapsulate/causes.h"
+#include "encapsulate/signals_blocked.h"
 #include "encapsulate/syscalls.h"
 #include "encapsulate/wire.h"
 

@@ -18,7 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/launch.h"
+#include "encapsulate/causes.h"
 #include "encapsulate/local_paths.h"
 #include "encapsulate/mount_table.h"
 #include "encapsulate/paths.h"

@@ -26,7 +26,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "encapsulate/launch.h"
+#include "encapsulate/signals_blocked.h"
 #include "encapsulate/thread_view.h"
 #include "encapsulate/unwind.h"
 
@@ -237,12 +237,12 @@ void DoAsTracer(const Function& what) {
 
 }  // namespace
 
-std::vector<Inhabitant> ListInhabitants(const InitProcess& init, pid_t relay) {
+std::vector<Inhabitant> ListInhabitants(pid_t init, int init_pidfd,
+                                        pid_t relay) {
   // Of the numbers of a process, one for each namespace that it is in. What
   // /proc has of init itself may be hidden (proc(5), "hidepid").
   const size_t level =
-      Field(ReadAll(absl::StrCat("/proc/self/fdinfo/", init.pidfd.get())),
-            "NSpid:")
+      Field(ReadAll(absl::StrCat("/proc/self/fdinfo/", init_pidfd)), "NSpid:")
           .size();
   std::vector<Inhabitant> found;
   if (level < 2) return found;  // it is gone
@@ -255,10 +255,10 @@ std::vector<Inhabitant> ListInhabitants(const InitProcess& init, pid_t relay) {
     return number;
   };
 
-  std::map<pid_t, pid_t> inside = {{init.pid, 1}};  // by the numbers outside
+  std::map<pid_t, pid_t> inside = {{init, 1}};  // by the numbers outside
   std::vector<pid_t> parents;
   std::vector<std::vector<ThreadView>> threads;
-  for (pid_t pid : Descendants({init.pid, relay})) {
+  for (pid_t pid : Descendants({init, relay})) {
     const std::string status = ReadStatus(pid);
     Inhabitant one;
     one.pid = number_inside(status);

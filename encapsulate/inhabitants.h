@@ -6,15 +6,16 @@
 
 #include <vector>
 
-#include "encapsulate/launch.h"
-#include "encapsulate/sandbox.h"
+#include "encapsulate/inhabitant.h"
 
 namespace encapsulate {
 
-// The processes that descend from `init`, or from `relay` if that isn't -1, in
-// the PID namespace of `init` and those below it. Threads that can be stopped
+// The processes that descend from `init`, a pidfd of which is `init_pidfd`, or
+// from `relay` if that isn't -1, in the PID namespace of `init` and those below
+// it. Threads that can be stopped
 // are, for a moment, by ptrace(2).
-std::vector<Inhabitant> ListInhabitants(const InitProcess& init, pid_t relay);
+std::vector<Inhabitant> ListInhabitants(pid_t init, int init_pidfd,
+                                        pid_t relay);
 
 }  // namespace encapsulate
 

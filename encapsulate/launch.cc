@@ -90,16 +90,6 @@ absl::Status SendMasks(const Plan& plan, int control,
 
 }  // namespace
 
-absl::Status HostError(absl::string_view what) {
-  const int error = errno;
-  const Cause cause = WhyForbidden(error);
-  return MakeFailure(
-      FailureKind::kHostRefused,
-      absl::StrCat("cannot ", what, ": ", cause.reason,
-                   cause.reason.empty() ? "" : ": ", Reason(error),
-                   cause.hint.empty() ? "" : "; hint: ", cause.hint));
-}
-
 absl::Status StartInit(Plan* plan, int caller, int exit_signal,
                        InitProcess* init) {
   int sockets[2];

@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/launch.h"
+#include "encapsulate/causes.h"
 #include "encapsulate/mountinfo.h"
 #include "encapsulate/paths.h"
 #include "encapsulate/unique_fd.h"

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "encapsulate/interfaces.h"
-#include "encapsulate/resolver.h"
+#include "encapsulate/name_server_address.h"
 #include "encapsulate/setup.h"
 #include "encapsulate/wire.h"
 

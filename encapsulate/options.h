@@ -114,13 +114,14 @@ enum class ExposedExecutable {
 };
 
 // What becomes of host files that the caller of Enter() has mapped with
-// MAP_SHARED, and of System V memory that it has attached, where the child could
-// write to them.
+// MAP_SHARED, and of System V memory that it has attached, where the child
+// could write to them.
 enum class SharedMappings {
   // Files that aren't `writable` become private to the child: it sees what was
   // in them, and what it writes is its own. What can't be had so, System V
   // memory and files that the child's view doesn't have, is an error. Memory
-  // without a name (MAP_ANONYMOUS, memfd_create(2), deleted files) stays shared.
+  // without a name (MAP_ANONYMOUS, memfd_create(2), deleted files) stays
+  // shared.
   kPrivate,
   // They stay what they are, doors to the host.
   kKeep,

@@ -23,7 +23,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "encapsulate/beside.h"
-#include "encapsulate/launch.h"
+#include "encapsulate/signals_blocked.h"
 #include "encapsulate/syscalls.h"
 #include "encapsulate/unique_fd.h"
 

@@ -31,10 +31,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "encapsulate/error.h"
-#include "encapsulate/executable.h"
+#include "encapsulate/exposed_executable.h"
 #include "encapsulate/mountinfo.h"
+#include "encapsulate/name_server_address.h"
 #include "encapsulate/paths.h"
-#include "encapsulate/resolver.h"
 #include "encapsulate/syscalls.h"
 #include "encapsulate/unique_fd.h"
 

@@ -122,8 +122,8 @@ struct Plan {
   // Enter(): the program that the caller executes, if the child has to be moved
   // to another mount of it, see executable.h.
   std::string executable;
-  int executable_file = -1;  // in the child: that file through the view
-  bool must_move = false;    // and it is an error if that can't be done
+  int executable_file = -1;       // in the child: that file through the view
+  bool must_move = false;         // and it is an error if that can't be done
   bool private_mappings = false;  // Enter(): see SharedMappings
 
   std::vector<ResourceLimit> limits;

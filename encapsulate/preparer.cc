@@ -22,6 +22,7 @@
 #include "encapsulate/launch.h"
 #include "encapsulate/plan.h"
 #include "encapsulate/plan_wire.h"
+#include "encapsulate/sandbox_internal.h"
 #include "encapsulate/syscalls.h"
 #include "encapsulate/unique_fd.h"
 

@@ -19,10 +19,6 @@
 
 namespace encapsulate {
 
-// What the sandbox's resolv.conf says.
-inline constexpr char kResolverConfiguration[] = "nameserver 127.0.0.1\n";
-inline constexpr int kResolverPort = 53;
-
 struct Question {
   std::string name;   // "example.com", lower-case, odd bytes as \DDD
   uint16_t type = 0;  // of the record: 1 is A, 28 AAAA

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "encapsulate/failure.h"
 #include "encapsulate/violations.h"
 
 namespace encapsulate {
@@ -85,19 +85,6 @@ struct Result {
 
   bool ok() const { return outcome == Outcome::kExited && exit_code == 0; }
 };
-
-// What kind of failure a status from this library stands for.
-enum class FailureKind {
-  kNone,              // the status is OK or not of this library
-  kInvalidOptions,    // the caller's mistake; nothing was started
-  kHostRefused,       // the host doesn't allow what was asked for
-  kCommandNotFound,   // no such program inside the sandbox
-  kCommandNotUsable,  // found, but it can't be executed
-  // The command ran, and how it ended or what it left can't be known.
-  kLost,
-};
-
-FailureKind FailureKindOf(const absl::Status& status);
 
 // The names used in reports: "exited", "signaled", "timed-out".
 const char* OutcomeName(Outcome outcome);

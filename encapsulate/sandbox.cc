@@ -24,6 +24,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "encapsulate/causes.h"
 #include "encapsulate/cgroup.h"
 #include "encapsulate/deadline.h"
 #include "encapsulate/error.h"
@@ -35,7 +36,9 @@
 #include "encapsulate/plan.h"
 #include "encapsulate/relay.h"
 #include "encapsulate/resolver.h"
+#include "encapsulate/sandbox_internal.h"
 #include "encapsulate/setup.h"
+#include "encapsulate/signals_blocked.h"
 #include "encapsulate/syscalls.h"
 #include "encapsulate/unique_fd.h"
 #include "encapsulate/wire.h"
@@ -528,7 +531,8 @@ Process::~Process() = default;
 void Process::Disown() { State::Disown(std::move(state_)); }
 
 std::vector<Inhabitant> Process::Inhabitants() const {
-  return ListInhabitants(state_->init, state_->relay.pid());
+  return ListInhabitants(state_->init.pid, state_->init.pidfd.get(),
+                         state_->relay.pid());
 }
 
 pid_t Process::init_pid() const { return state_->init.pid; }

@@ -37,6 +37,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/inhabitant.h"
 #include "encapsulate/options.h"
 #include "encapsulate/result.h"
 
@@ -46,26 +47,6 @@ namespace encapsulate {
 struct StepTime {
   std::string step;
   absl::Duration time;
-};
-
-// A thread inside, and where it stands.
-struct InhabitantThread {
-  pid_t tid = 0;  // inside the sandbox
-  std::string name;
-  char state = '\0';     // as in proc_pid_stat(5): 'R' runs, 'S' waits
-  std::string waits_in;  // "wait4", "read of /dev/null (descriptor 0)", or ""
-  // Innermost first; not symbolized. Empty where it can't be had: the thread
-  // doesn't stop, or is being traced.
-  std::vector<Frame> stack;
-};
-
-// A process inside.
-struct Inhabitant {
-  pid_t pid = 0;  // inside the sandbox
-  // 0: a process outside, for the child of Enter().
-  pid_t parent = 0;
-  std::string command;  // its arguments, joined by spaces; may be empty
-  std::vector<InhabitantThread> threads;  // the first one has its name
 };
 
 // A sandbox with a process in it. Move-only. The destructor kills every

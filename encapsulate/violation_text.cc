@@ -392,9 +392,9 @@ std::string PermitLine(const Violation& violation, Language language) {
 std::string IgnoreLine(const Violation& violation, Language language) {
   const std::string target = AllowPattern(violation.rule, violation.target);
   if (language == Language::kFlags) {
-    return absl::StrCat("--allow=",
-                        ShellWord(absl::StrCat(RuleName(violation.rule), ":",
-                                               target)));
+    return absl::StrCat(
+        "--allow=",
+        ShellWord(absl::StrCat(RuleName(violation.rule), ":", target)));
   }
   return absl::StrCat("options.allowed.push_back({", Constant(violation.rule),
                       ", ", Literal(target), ", \"why\"});");

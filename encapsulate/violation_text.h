@@ -72,8 +72,8 @@ std::string TreeToPermit(const Violation& violation);
 // give much away: `--network=host` isolates nothing.
 std::string PermitLine(const Violation& violation, Language language);
 
-// The line that adds the violation to Options::allowed, and what it is called in
-// the next run (AllowPattern()).
+// The line that adds the violation to Options::allowed, and what it is called
+// in the next run (AllowPattern()).
 std::string IgnoreLine(const Violation& violation, Language language);
 
 // `text` as one word for a shell, quoted if it must be.

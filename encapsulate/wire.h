@@ -25,11 +25,11 @@ enum class Step : uint8_t {
   kReopenInput,        // index: descriptor
   kProtectExecutable,  // index: MoveStep; text: "allowed" if that is no error
   kMountStage,
-  kMakeMountPoint,  // index: place
-  kMountPlace,      // index: place
-  kSealPlace,       // index: place
-  kMakeDirectory,   // index: plan.make_directories
-  kMaskSocket,      // text: the path
+  kMakeMountPoint,   // index: place
+  kMountPlace,       // index: place
+  kSealPlace,        // index: place
+  kMakeDirectory,    // index: plan.make_directories
+  kMaskSocket,       // text: the path
   kNetworkSettings,  // text: the setting's path
   kForbidCgroups,
   kProtectProc,

@@ -34,6 +34,7 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "encapsulate/address_sort.h"
+#include "encapsulate/name_server_address.h"
 #include "encapsulate/paths.h"
 #include "encapsulate/resolver.h"
 

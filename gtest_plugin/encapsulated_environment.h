@@ -8,9 +8,9 @@
 //     return RUN_ALL_TESTS();
 //   }
 //
-// Linking with //gtest_plugin:main does the same without a line of code, in place
-// of GoogleTest's gtest_main or with a main() of the program's own. What that
-// means for a test is said in encapsulated_test.h.
+// Linking with //gtest_plugin:main does the same without a line of code, in
+// place of GoogleTest's gtest_main or with a main() of the program's own. What
+// that means for a test is said in encapsulated_test.h.
 #ifndef GTEST_PLUGIN_ENCAPSULATED_ENVIRONMENT_H_
 #define GTEST_PLUGIN_ENCAPSULATED_ENVIRONMENT_H_
 

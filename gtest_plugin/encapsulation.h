@@ -69,8 +69,8 @@ struct TestOptions {
   std::vector<std::string> writable;
   WorkingDirectory working_directory = WorkingDirectory::kReadOnly;
   Network network = Network::kLoopback;
-  // What becomes of host files that SetUpTestSuite(), say, has mapped for a test
-  // to write, see encapsulate/options.h.
+  // What becomes of host files that SetUpTestSuite(), say, has mapped for a
+  // test to write, see encapsulate/options.h.
   SharedMappings shared_mappings = SharedMappings::kPrivate;
   // NAME=VALUE: set for the test after its environment has been scrubbed.
   std::vector<std::string> environment;

@@ -1,0 +1,28 @@
+// Why a sandbox could not be made, for programs.
+//
+//   absl::StatusOr<encapsulate::Result> result = encapsulate::Run(...);
+//   if (encapsulate::FailureKindOf(result.status()) ==
+//       encapsulate::FailureKind::kCommandNotFound) ...
+#ifndef ENCAPSULATE_FAILURE_H_
+#define ENCAPSULATE_FAILURE_H_
+
+#include "absl/status/status.h"
+
+namespace encapsulate {
+
+// What kind of failure a status from this library stands for.
+enum class FailureKind {
+  kNone,              // the status is OK or not of this library
+  kInvalidOptions,    // the caller's mistake; nothing was started
+  kHostRefused,       // the host doesn't allow what was asked for
+  kCommandNotFound,   // no such program inside the sandbox
+  kCommandNotUsable,  // found, but it can't be executed
+  // The command ran, and how it ended or what it left can't be known.
+  kLost,
+};
+
+FailureKind FailureKindOf(const absl::Status& status);
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_FAILURE_H_
