@@ -7,7 +7,7 @@
 //   - in the program: plain GoogleTest, all tests in one process.
 //   - fork: the least that a test in a process of its own can cost.
 //   - encapsulated: by //gtest_plugin:environment.
-//   - encapsulated, no witness: the same with violations off.
+//   - encapsulated, no monitor: the same with violations off.
 //   - encapsulated, in line: the same as the first, with no sandbox made ahead
 //   of need.
 //   - encapsulated, at a terminal: the same as the first, with no pipe for the
@@ -199,7 +199,7 @@ std::vector<Contender> Contenders() {
        [](int tests, const std::string& megabytes) {
          return TimeOfTests("plugin_tests_encapsulated", tests, megabytes);
        }},
-      {"encapsulated, no witness",
+      {"encapsulated, no monitor",
        [](int tests, const std::string& megabytes) {
          return TimeOfTests("plugin_tests_encapsulated", tests, megabytes,
                             {"ENCAPSULATE_VIOLATIONS=off"});

@@ -19,9 +19,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "encapsulate/beside.h"
-#include "encapsulate/executable_move.h"
-#include "encapsulate/syscalls.h"
+#include "encapsulate/child/executable_move.h"
+#include "encapsulate/kernel/raw_clone.h"
+#include "encapsulate/kernel/syscalls.h"
 
 namespace encapsulate {
 namespace {
@@ -43,11 +43,11 @@ struct InPlace {
   alignas(16) char stack[65536];
 };
 
-RUNS_BESIDE long Address(const void* pointer) {
+SHARES_CALLER_MEMORY long Address(const void* pointer) {
   return reinterpret_cast<long>(pointer);
 }
 
-RUNS_BESIDE size_t AppendNumber(char* to, size_t at, unsigned number) {
+SHARES_CALLER_MEMORY size_t AppendNumber(char* to, size_t at, unsigned number) {
   char digits[16];
   size_t count = 0;
   do {
@@ -59,18 +59,19 @@ RUNS_BESIDE size_t AppendNumber(char* to, size_t at, unsigned number) {
   return at;
 }
 
-RUNS_BESIDE bool WriteFile(const char* path, const char* text, size_t size) {
+SHARES_CALLER_MEMORY bool WriteFile(const char* path, const char* text,
+                                    size_t size) {
   const long fd =
-      Call(SYS_openat, AT_FDCWD, Address(path), O_WRONLY | O_CLOEXEC);
+      RawSyscall(SYS_openat, AT_FDCWD, Address(path), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return false;
   const long written =
-      Call(SYS_write, fd, Address(text), static_cast<long>(size));
-  Call(SYS_close, fd, 0, 0);
+      RawSyscall(SYS_write, fd, Address(text), static_cast<long>(size));
+  RawSyscall(SYS_close, fd, 0, 0);
   return written == static_cast<long>(size);
 }
 
 // An id, mapped to itself: a tmpfs refuses unmapped owners.
-RUNS_BESIDE bool MapId(const char* path, unsigned id) {
+SHARES_CALLER_MEMORY bool MapId(const char* path, unsigned id) {
   char text[48];
   size_t size = AppendNumber(text, 0, id);
   size = AppendNumber(text, size, id);
@@ -78,9 +79,10 @@ RUNS_BESIDE bool MapId(const char* path, unsigned id) {
   return WriteFile(path, text, size);
 }
 
-RUNS_BESIDE bool OwnMounts(const InPlace* frame) {
+SHARES_CALLER_MEMORY bool OwnMounts(const InPlace* frame) {
   if (!frame->user_namespace) {
-    return Call(SYS_mount, 0, Address("/"), 0, MS_REC | MS_PRIVATE, 0) == 0;
+    return RawSyscall(SYS_mount, 0, Address("/"), 0, MS_REC | MS_PRIVATE, 0) ==
+           0;
   }
   return MapId("/proc/self/uid_map", frame->uid) &&
          WriteFile("/proc/self/setgroups", "deny", 4) &&
@@ -89,80 +91,84 @@ RUNS_BESIDE bool OwnMounts(const InPlace* frame) {
 
 // Before Linux 5.12. Flags that a less privileged namespace may not take back
 // have to be said again.
-RUNS_BESIDE bool Remount(const char* path) {
+SHARES_CALLER_MEMORY bool Remount(const char* path) {
   struct statfs info = {};
-  if (Call(SYS_statfs, Address(path), Address(&info), 0) != 0) return false;
+  if (RawSyscall(SYS_statfs, Address(path), Address(&info), 0) != 0)
+    return false;
   unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
   if ((info.f_flags & ST_NOEXEC) != 0) flags |= MS_NOEXEC;
   if ((info.f_flags & ST_NOATIME) != 0) flags |= MS_NOATIME;
   if ((info.f_flags & ST_NODIRATIME) != 0) flags |= MS_NODIRATIME;
   if ((info.f_flags & ST_RELATIME) != 0) flags |= MS_RELATIME;
   if ((info.f_flags & (ST_NOATIME | ST_RELATIME)) == 0) flags |= MS_STRICTATIME;
-  return Call(SYS_mount, 0, Address(path), 0, static_cast<long>(flags), 0) == 0;
+  return RawSyscall(SYS_mount, 0, Address(path), 0, static_cast<long>(flags),
+                    0) == 0;
 }
 
-RUNS_BESIDE bool MakeReadOnly(const char* file) {
+SHARES_CALLER_MEMORY bool MakeReadOnly(const char* file) {
   constexpr long kMountSetattr = 442;
   const uint64_t attributes[4] = {sys::kMountAttrReadOnly |
                                   sys::kMountAttrNosuid | sys::kMountAttrNodev};
-  const long result = Call(kMountSetattr, AT_FDCWD, Address(kFrame),
-                           sys::kRecursive | AT_SYMLINK_NOFOLLOW,
-                           Address(attributes), sizeof(attributes));
+  const long result = RawSyscall(kMountSetattr, AT_FDCWD, Address(kFrame),
+                                 sys::kRecursive | AT_SYMLINK_NOFOLLOW,
+                                 Address(attributes), sizeof(attributes));
   if (result != -ENOSYS && result != -EPERM) return result == 0;
   return Remount(kFrame) && Remount(file);
 }
 
-RUNS_BESIDE bool MakeFile(const char* name) {
-  return Call(SYS_mknodat, AT_FDCWD, Address(name), S_IFREG | 0444, 0) == 0;
+SHARES_CALLER_MEMORY bool MakeFile(const char* name) {
+  return RawSyscall(SYS_mknodat, AT_FDCWD, Address(name), S_IFREG | 0444, 0) ==
+         0;
 }
 
 // Mounts the frame over /proc, in a mount namespace of its own, with the
 // executable in it. Leaves the frame as working directory.
-RUNS_BESIDE bool BuildFrame(InPlace* frame) {
+SHARES_CALLER_MEMORY bool BuildFrame(InPlace* frame) {
   char* const path = frame->move.path;
   const char* const name = path + 1;
-  const long file = Call(SYS_open_tree, AT_FDCWD, Address(path),
-                         sys::kOpenTreeClone | sys::kOpenTreeCloexec);
+  const long file = RawSyscall(SYS_open_tree, AT_FDCWD, Address(path),
+                               sys::kOpenTreeClone | sys::kOpenTreeCloexec);
   if (file < 0 ||
-      Call(SYS_mount, Address("encapsulate"), Address(kFrame), Address("tmpfs"),
-           MS_NOSUID | MS_NODEV,
-           Address("size=64k,nr_inodes=4k,mode=0555")) != 0 ||
-      Call(SYS_chdir, Address(kFrame), 0, 0) != 0) {
+      RawSyscall(SYS_mount, Address("encapsulate"), Address(kFrame),
+                 Address("tmpfs"), MS_NOSUID | MS_NODEV,
+                 Address("size=64k,nr_inodes=4k,mode=0555")) != 0 ||
+      RawSyscall(SYS_chdir, Address(kFrame), 0, 0) != 0) {
     return false;
   }
   for (char* slash = path + 1; *slash != '\0'; ++slash) {
     if (*slash != '/') continue;
     *slash = '\0';
-    const long made = Call(SYS_mkdirat, AT_FDCWD, Address(name), 0555);
+    const long made = RawSyscall(SYS_mkdirat, AT_FDCWD, Address(name), 0555);
     *slash = '/';
     if (made != 0) return false;
   }
   const bool moved = MakeFile(name) && MakeFile(kPin) &&
-                     Call(SYS_move_mount, file, Address(""), AT_FDCWD,
-                          Address(name), sys::kMoveMountFromFd) == 0;
-  Call(SYS_close, file, 0, 0);
+                     RawSyscall(SYS_move_mount, file, Address(""), AT_FDCWD,
+                                Address(name), sys::kMoveMountFromFd) == 0;
+  RawSyscall(SYS_close, file, 0, 0);
   return moved && MakeReadOnly(name);
 }
 
-RUNS_BESIDE long OpenIn(long directory, const char* name) {
-  return Call(SYS_openat, directory, Address(name),
-              O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+SHARES_CALLER_MEMORY long OpenIn(long directory, const char* name) {
+  return RawSyscall(SYS_openat, directory, Address(name),
+                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 // Beside the program, while that waits, with its memory and descriptors.
-RUNS_BESIDE int Move(void* argument) {
+SHARES_CALLER_MEMORY int Move(void* argument) {
   auto* const frame = static_cast<InPlace*>(argument);
   if (!OwnMounts(frame) || !BuildFrame(frame)) return 1;
   const long tree =
-      Call(SYS_open_tree, AT_FDCWD, Address(kFrame),
-           sys::kOpenTreeClone | sys::kOpenTreeCloexec | sys::kRecursive);
+      RawSyscall(SYS_open_tree, AT_FDCWD, Address(kFrame),
+                 sys::kOpenTreeClone | sys::kOpenTreeCloexec | sys::kRecursive);
   const long file = OpenIn(tree, frame->move.path + 1);
   const long pin = OpenIn(tree, kPin);
   // Takes both mounts out of every namespace, and so out of reach: who held
   // this descriptor could make them writable, in a user namespace of its own.
-  Call(SYS_close, tree, 0, 0);
-  const long kept = Call(SYS_mmap, 0, static_cast<long>(frame->move.page_size),
-                         PROT_READ, MAP_PRIVATE, pin, 0);
+  RawSyscall(SYS_close, tree, 0, 0);
+  const long kept =
+      RawSyscall(SYS_mmap, 0, static_cast<long>(frame->move.page_size),
+                 PROT_READ, MAP_PRIVATE, pin, 0);
   const bool is_kept = kept >= 0 || kept < -4095;
   frame->done = file >= 0 && is_kept &&
                 MoveExecutable(&frame->move, static_cast<int>(file));
@@ -170,20 +176,20 @@ RUNS_BESIDE int Move(void* argument) {
   const MoveStep step = frame->move.step;
   if (is_kept && !frame->done && step != MoveStep::kMap &&
       step != MoveStep::kReplace) {
-    Call(SYS_munmap, kept, static_cast<long>(frame->move.page_size), 0);
+    RawSyscall(SYS_munmap, kept, static_cast<long>(frame->move.page_size), 0);
   }
-  Call(SYS_close, file, 0, 0);
-  Call(SYS_close, pin, 0, 0);
+  RawSyscall(SYS_close, file, 0, 0);
+  RawSyscall(SYS_close, pin, 0, 0);
   return 0;
 }
 
-RUNS_BESIDE void MoveInPlace(InPlace* frame) {
+SHARES_CALLER_MEMORY void MoveInPlace(InPlace* frame) {
   constexpr int kFlags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_NEWNS;
   // No handler may run beside the program.
   const uint64_t all = ~uint64_t{0};
   uint64_t before = 0;
-  Call(SYS_rt_sigprocmask, SIG_SETMASK, Address(&all), Address(&before),
-       sizeof(all));
+  RawSyscall(SYS_rt_sigprocmask, SIG_SETMASK, Address(&all), Address(&before),
+             sizeof(all));
   char* const stack = frame->stack + sizeof(frame->stack);
   // Who may, does without a user namespace, and so may search the directories
   // of others.
@@ -192,9 +198,10 @@ RUNS_BESIDE void MoveInPlace(InPlace* frame) {
     frame->user_namespace = true;
     pid = __clone(&Move, stack, kFlags | CLONE_NEWUSER, frame);
   }
-  while (pid > 0 && Call(SYS_wait4, pid, 0, __WALL, 0) == -EINTR) {
+  while (pid > 0 && RawSyscall(SYS_wait4, pid, 0, __WALL, 0) == -EINTR) {
   }
-  Call(SYS_rt_sigprocmask, SIG_SETMASK, Address(&before), 0, sizeof(before));
+  RawSyscall(SYS_rt_sigprocmask, SIG_SETMASK, Address(&before), 0,
+             sizeof(before));
 }
 
 // valgrind executes the program itself, and knows no such clone(2).

@@ -14,7 +14,7 @@
 #ifndef ENCAPSULATE_EXECUTABLE_H_
 #define ENCAPSULATE_EXECUTABLE_H_
 
-#include "encapsulate/exposed_executable.h"  // ExecutableIsExposed()
+#include "encapsulate/host/exposed_executable.h"  // ExecutableIsExposed()
 
 namespace encapsulate {
 

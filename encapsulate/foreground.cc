@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <ctime>
 
-#include "encapsulate/signals_blocked.h"
+#include "encapsulate/base/signals_blocked.h"
 
 namespace encapsulate {
 namespace {

@@ -8,8 +8,8 @@
 #include <csignal>
 
 #include "absl/time/time.h"
-#include "encapsulate/plan.h"
-#include "encapsulate/unique_fd.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/plan/plan.h"
 
 namespace encapsulate {
 

@@ -24,13 +24,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
-#include "encapsulate/causes.h"
-#include "encapsulate/cgroup.h"
-#include "encapsulate/error.h"
-#include "encapsulate/interfaces.h"
+#include "encapsulate/base/error.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/host/causes.h"
+#include "encapsulate/kernel/interfaces.h"
+#include "encapsulate/kernel/syscalls.h"
+#include "encapsulate/plan/cgroup.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/syscalls.h"
-#include "encapsulate/unique_fd.h"
 
 namespace encapsulate {
 namespace {
@@ -74,13 +74,13 @@ using Probe = void (*)(int report);
 
 // What goes wrong, as errno, when `probe` runs in a child with new namespaces
 // `flags`, or when they can't be made; 0 if nothing does.
-struct Trial {
+struct ProbeResult {
   bool made = false;  // the namespaces
   int error = 0;
 };
 
-Trial TryInChild(int flags, Probe probe) {
-  Trial trial;
+ProbeResult TryInChild(int flags, Probe probe) {
+  ProbeResult trial;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
     trial.error = errno;
@@ -128,8 +128,8 @@ HostFeature Lacks(absl::string_view name, HostSupport support, int error,
 
 // A probe's outcome; `why` explains its errno.
 template <typename Why>
-HostFeature Judge(absl::string_view name, HostSupport otherwise,
-                  const Trial& trial, Why why) {
+HostFeature Classify(absl::string_view name, HostSupport otherwise,
+                     const ProbeResult& trial, Why why) {
   if (trial.error == 0) return Works(name);
   return Lacks(name, otherwise, trial.error,
                trial.made ? why(trial.error) : WhyNoNamespaces(trial.error));
@@ -269,57 +269,57 @@ std::vector<HostFeature> CheckHost() {
   constexpr int kMounts = CLONE_NEWUSER | CLONE_NEWNS;
   const auto unknown = [](int) { return Cause(); };
   std::vector<HostFeature> features;
-  const Trial user = TryInChild(CLONE_NEWUSER, nullptr);
+  const ProbeResult user = TryInChild(CLONE_NEWUSER, nullptr);
   features.push_back(user.made
                          ? Works("user namespaces")
                          : Lacks("user namespaces", HostSupport::kRefused,
                                  user.error, WhyNoNamespaces(user.error)));
   if (user.made) {
     features.push_back(
-        Judge("user mapping", HostSupport::kRefused, user, WhyNotMapped));
+        Classify("user mapping", HostSupport::kRefused, user, WhyNotMapped));
   }
   // Without these, all that follows fails for the same reason.
   if (user.error == 0) {
-    features.push_back(Judge("mounts", HostSupport::kRefused,
-                             TryInChild(kMounts, MountPrivately),
-                             WhyForbidden));
+    features.push_back(Classify("mounts", HostSupport::kRefused,
+                                TryInChild(kMounts, MountPrivately),
+                                WhyForbidden));
     features.push_back(
-        Judge("private /proc", HostSupport::kRefused,
-              TryInChild(kMounts | CLONE_NEWPID, MountProc),
-              [](int error) { return WhyNotRevealed("/proc", error); }));
+        Classify("private /proc", HostSupport::kRefused,
+                 TryInChild(kMounts | CLONE_NEWPID, MountProc),
+                 [](int error) { return WhyNotRevealed("/proc", error); }));
     if (IsSysfs("/sys")) {
       features.push_back(
-          Judge("private /sys", HostSupport::kRefused,
-                TryInChild(kMounts | CLONE_NEWNET, MountSys),
-                [](int error) { return WhyNotRevealed("/sys", error); }));
+          Classify("private /sys", HostSupport::kRefused,
+                   TryInChild(kMounts | CLONE_NEWNET, MountSys),
+                   [](int error) { return WhyNotRevealed("/sys", error); }));
     }
-    features.push_back(Judge(
+    features.push_back(Classify(
         "own network", HostSupport::kRefused,
         TryInChild(CLONE_NEWUSER | CLONE_NEWNET, MakeLoopback), WhyForbidden));
     const int cgroup = CgroupNamespacesAreOff() ? 0 : CLONE_NEWCGROUP;
+    features.push_back(Classify(
+        "other namespaces", HostSupport::kRefused,
+        TryInChild(CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWUTS | cgroup,
+                   nullptr),
+        unknown));
     features.push_back(
-        Judge("other namespaces", HostSupport::kRefused,
-              TryInChild(CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWUTS | cgroup,
-                         nullptr),
-              unknown));
-    features.push_back(
-        Judge("overlays", HostSupport::kUnavailable,
-              TryInChild(kMounts, MountOverlay), [](int) {
-                return Cause{
-                    "--overlay can't be used: this kernel has no overlays "
-                    "in user namespaces",
-                    "use Linux 5.11 or newer, or --tmpfs"};
-              }));
+        Classify("overlays", HostSupport::kUnavailable,
+                 TryInChild(kMounts, MountOverlay), [](int) {
+                   return Cause{
+                       "--overlay can't be used: this kernel has no overlays "
+                       "in user namespaces",
+                       "use Linux 5.11 or newer, or --tmpfs"};
+                 }));
     if (features.back().support == HostSupport::kOk) {
       features.push_back(
-          Judge("directories in overlays", HostSupport::kUnavailable,
-                TryInChild(kMounts, DeleteInOverlay), [](int) {
-                  return Cause{
-                      "in --overlay, directories can't be deleted or moved, "
-                      "nor made where something was deleted: this kernel's "
-                      "tmpfs has no attributes to mark them with",
-                      "use Linux 6.6 or newer, or a copy of the tree"};
-                }));
+          Classify("directories in overlays", HostSupport::kUnavailable,
+                   TryInChild(kMounts, DeleteInOverlay), [](int) {
+                     return Cause{
+                         "in --overlay, directories can't be deleted or moved, "
+                         "nor made where something was deleted: this kernel's "
+                         "tmpfs has no attributes to mark them with",
+                         "use Linux 6.6 or newer, or a copy of the tree"};
+                   }));
     }
   }
   for (HostFeature& feature : CheckCalls()) {

@@ -24,25 +24,25 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/causes.h"
-#include "encapsulate/cgroup.h"
+#include "encapsulate/base/error.h"
+#include "encapsulate/base/leak.h"
+#include "encapsulate/base/signals_blocked.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/child/message.h"
+#include "encapsulate/child/setup.h"
 #include "encapsulate/deadline.h"
-#include "encapsulate/error.h"
-#include "encapsulate/explain.h"
 #include "encapsulate/foreground.h"
-#include "encapsulate/inhabitants.h"
-#include "encapsulate/keep.h"
-#include "encapsulate/launch.h"
-#include "encapsulate/plan.h"
-#include "encapsulate/relay.h"
-#include "encapsulate/resolver.h"
+#include "encapsulate/host/causes.h"
+#include "encapsulate/inspect/sandboxed_processes.h"
+#include "encapsulate/kernel/syscalls.h"
+#include "encapsulate/launch/explain.h"
+#include "encapsulate/launch/launch.h"
+#include "encapsulate/launch/relay.h"
+#include "encapsulate/monitor/monitor.h"
+#include "encapsulate/monitor/name_server.h"
+#include "encapsulate/plan/cgroup.h"
+#include "encapsulate/plan/plan.h"
 #include "encapsulate/sandbox_internal.h"
-#include "encapsulate/setup.h"
-#include "encapsulate/signals_blocked.h"
-#include "encapsulate/syscalls.h"
-#include "encapsulate/unique_fd.h"
-#include "encapsulate/wire.h"
-#include "encapsulate/witness.h"
 
 namespace encapsulate {
 namespace {
@@ -78,12 +78,12 @@ struct Process::State {
   std::unique_ptr<Foreground> foreground;
   Deadline deadline;
   UniqueFd events;  // an epoll(7) instance over all that can happen
-  std::unique_ptr<Witness> witness;
+  std::unique_ptr<Monitor> monitor;
   bool watching = false;         // and somebody is there to be watched
-  std::vector<Allowed> allowed;  // until there is a witness
+  std::vector<Allowed> allowed;  // until there is a monitor
   UniqueFd name_sockets[2];      // datagrams, stream; until then, too
   UniqueFd network_tables;       // /proc/PID/net of init
-  std::unique_ptr<Resolver> resolver;
+  std::unique_ptr<NameServer> name_server;
   // Messages that came while another was waited for.
   std::deque<std::unique_ptr<Message>> early;
   Result result;
@@ -112,11 +112,11 @@ struct Process::State {
     for (UniqueFd& socket : state->name_sockets) socket.Reset();
     state->network_tables.Reset();
     state->relay_socket.Reset();
-    if (state->witness != nullptr) state->witness->Disown();
-    if (state->resolver != nullptr) state->resolver->Disown();
+    if (state->monitor != nullptr) state->monitor->Disown();
+    if (state->name_server != nullptr) state->name_server->Disown();
     state->relay.Disown();
     state->cgroup.Disown();
-    Keep(std::move(state));
+    Leak(std::move(state));
   }
 
   // The relay's child is in the sandbox, so the sandbox's end waits for it.
@@ -147,30 +147,30 @@ struct Process::State {
   }
 
   // Takes a filter's listener, which came along with `message`.
-  bool StartWitness(const Message& message, UniqueFd listener) {
+  bool StartMonitor(const Message& message, UniqueFd listener) {
     if (!listener.valid() || !Watch(listener.get())) return false;
-    WitnessSetup setup;
+    MonitorSetup setup;
     setup.killable = message.number != 0;
     setup.network = plan->network;
     setup.allowed = std::move(allowed);
     setup.last_pid = [this] { return LastPid(); };
     setup.network_tables = network_tables.get();
-    witness = std::make_unique<Witness>(std::move(listener), std::move(setup));
+    monitor = std::make_unique<Monitor>(std::move(listener), std::move(setup));
     watching = true;
-    return !plan->resolver || StartResolver();
+    return !plan->name_server || StartNameServer();
   }
 
-  bool StartResolver() {
+  bool StartNameServer() {
     if (!name_sockets[0].valid() || !name_sockets[1].valid() ||
         !network_tables.valid()) {
       return false;
     }
-    resolver = std::make_unique<Resolver>(
+    name_server = std::make_unique<NameServer>(
         std::move(name_sockets[0]), std::move(name_sockets[1]), HostName(),
         [this](const Question& asked, bool tcp, int port) {
-          witness->RecordName(asked, tcp, port);
+          monitor->RecordName(asked, tcp, port);
         });
-    return resolver->valid() && Watch(resolver->descriptor());
+    return name_server->valid() && Watch(name_server->descriptor());
   }
 
   // The sandbox's.
@@ -329,7 +329,7 @@ class Launcher {
     }
     absl::Status status = state->cgroup.Add(init.pid);
     if (status.ok()) {
-      status = AttendInit(plan, init, &state->result.unknown_sockets);
+      status = ServeInit(plan, init, &state->result.unknown_sockets);
     }
     status.Update(Adopt(std::move(init), state));
     return status;
@@ -360,10 +360,10 @@ class Launcher {
       return Lost(state);
     }
     if (message->kind == MessageKind::kListener) {
-      if (!state.StartWitness(*message, UniqueFd(fd))) return Lost(state);
+      if (!state.StartMonitor(*message, UniqueFd(fd))) return Lost(state);
       return Await(state, wanted, message);
     }
-    if (message->kind == MessageKind::kResolver) {
+    if (message->kind == MessageKind::kNameServer) {
       state.name_sockets[message->number == SOCK_STREAM ? 1 : 0] = UniqueFd(fd);
       return Await(state, wanted, message);
     }
@@ -438,7 +438,7 @@ class Launcher {
       return Lost(*state);
     }
     if (message.kind == MessageKind::kListener &&
-        (!state->StartWitness(message, UniqueFd(listener)) ||
+        (!state->StartMonitor(message, UniqueFd(listener)) ||
          !ReceiveMessage(state->relay_socket.get(), &message))) {
       return Lost(*state);
     }
@@ -530,9 +530,9 @@ Process::~Process() = default;
 
 void Process::Disown() { State::Disown(std::move(state_)); }
 
-std::vector<Inhabitant> Process::Inhabitants() const {
-  return ListInhabitants(state_->init.pid, state_->init.pidfd.get(),
-                         state_->relay.pid());
+std::vector<SandboxedProcess> Process::Processes() const {
+  return ListSandboxedProcesses(state_->init.pid, state_->init.pidfd.get(),
+                                state_->relay.pid());
 }
 
 pid_t Process::init_pid() const { return state_->init.pid; }
@@ -540,15 +540,16 @@ pid_t Process::init_pid() const { return state_->init.pid; }
 int Process::event_descriptor() const { return state_->events.get(); }
 
 std::array<int, 5> Process::event_descriptors() const {
-  return {state_->watching ? state_->witness->descriptor() : -1,
-          state_->foreground != nullptr ? state_->foreground->signals() : -1,
-          state_->init.control.get(),
-          state_->resolver != nullptr ? state_->resolver->descriptor() : -1,
-          state_->deadline.descriptor()};
+  return {
+      state_->watching ? state_->monitor->descriptor() : -1,
+      state_->foreground != nullptr ? state_->foreground->signals() : -1,
+      state_->init.control.get(),
+      state_->name_server != nullptr ? state_->name_server->descriptor() : -1,
+      state_->deadline.descriptor()};
 }
 
 const std::vector<Violation>& Process::violations() const {
-  return state_->witness != nullptr ? state_->witness->violations()
+  return state_->monitor != nullptr ? state_->monitor->violations()
                                     : state_->result.violations;
 }
 
@@ -561,22 +562,22 @@ Result Process::Recorded() const {
 
 // All but the violations themselves.
 void Process::AddSums(Result* result) const {
-  if (state_->witness == nullptr) return;
-  result->violations_beyond = state_->witness->beyond();
-  result->violations_unseen = state_->witness->unseen();
-  result->allowed = state_->witness->AllowedUses();
+  if (state_->monitor == nullptr) return;
+  result->violations_beyond = state_->monitor->beyond();
+  result->violations_unseen = state_->monitor->unseen();
+  result->allowed = state_->monitor->AllowedUses();
 }
 
 int Process::BeginExpected(Rule rule, const std::string& target) {
-  return state_->witness != nullptr
-             ? state_->witness->BeginExpected(rule, target)
+  return state_->monitor != nullptr
+             ? state_->monitor->BeginExpected(rule, target)
              : 0;
 }
 
 std::vector<Violation> Process::EndExpected(int number) {
   // Of questions for names, whose asker may not wait for an answer.
-  if (state_->resolver != nullptr) state_->resolver->Handle();
-  return state_->witness != nullptr ? state_->witness->EndExpected(number)
+  if (state_->name_server != nullptr) state_->name_server->Handle();
+  return state_->monitor != nullptr ? state_->monitor->EndExpected(number)
                                     : std::vector<Violation>();
 }
 
@@ -719,26 +720,26 @@ void Process::EndLate() {
   Kill();
 }
 
-bool Process::Handle() { return Attend(0); }
+bool Process::Handle() { return HandleEvents(0); }
 
 // Waits for something to do, `timeout` milliseconds at most, and does it. By
 // poll(2) of each descriptor: that of `events` wouldn't tell the kernel on
-// which processor the witness had best run, and an epoll_wait(2) that a
+// which processor the monitor had best run, and an epoll_wait(2) that a
 // container filters would never end.
-bool Process::Attend(int timeout) {
+bool Process::HandleEvents(int timeout) {
   if (state_->ended) return false;
   struct pollfd events[5] = {};
   const std::array<int, 5> descriptors = event_descriptors();
   for (size_t i = 0; i < 5; ++i) events[i] = {descriptors[i], POLLIN, 0};
   if (poll(events, 5, timeout) < 0) return true;  // EINTR
-  if (events[0].revents != 0 && !state_->witness->Handle()) {
+  if (events[0].revents != 0 && !state_->monitor->Handle()) {
     state_->watching = false;
     epoll_ctl(state_->events.get(), EPOLL_CTL_DEL, events[0].fd, nullptr);
   }
-  if (events[3].revents != 0) state_->resolver->Handle();
+  if (events[3].revents != 0) state_->name_server->Handle();
   if (events[1].revents != 0) ForwardSignals();
   const bool told = events[2].revents != 0;
-  // What came in while the witness asked for something is told already.
+  // What came in while the monitor asked for something is told already.
   if (told && state_->early.empty()) state_->ended = !Listen();
   while (!state_->ended && !state_->early.empty()) state_->ended = !Listen();
   if (!state_->ended && events[4].revents != 0) EndLate();
@@ -746,15 +747,15 @@ bool Process::Attend(int timeout) {
 }
 
 absl::StatusOr<Result> Process::Wait() {
-  while (Attend(-1)) {
+  while (HandleEvents(-1)) {
   }
   bool known = state_->known;
   if (known && state_->relay_socket.valid()) known = AskRelay();
   state_->ReapAll();
   Result result = std::move(state_->result);
   // What was asked at the very end, and nobody waited for.
-  if (state_->resolver != nullptr) state_->resolver->Handle();
-  state_->resolver = nullptr;
+  if (state_->name_server != nullptr) state_->name_server->Handle();
+  state_->name_server = nullptr;
   absl::c_sort(result.overlay_changes,
                [](const OverlayChange& a, const OverlayChange& b) {
                  return a.path < b.path;
@@ -776,8 +777,8 @@ absl::StatusOr<Result> Process::Wait() {
     state_->foreground = nullptr;
   }
   if (known) {
-    if (state_->witness != nullptr) {
-      result.violations = state_->witness->TakeViolations();
+    if (state_->monitor != nullptr) {
+      result.violations = state_->monitor->TakeViolations();
       AddSums(&result);
     }
     return result;

@@ -37,9 +37,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
-#include "encapsulate/inhabitant.h"
 #include "encapsulate/options.h"
 #include "encapsulate/result.h"
+#include "encapsulate/sandboxed_process.h"
 
 namespace encapsulate {
 
@@ -117,7 +117,7 @@ class Process {
   // second where a thread doesn't stop. Empty if init is gone. Where /proc
   // hides processes (hidepid), one that lets nobody look at it may be missing,
   // and what is below it.
-  std::vector<Inhabitant> Inhabitants() const;
+  std::vector<SandboxedProcess> Processes() const;
 
   // The pid of the sandbox's init, as the caller sees it.
   pid_t init_pid() const;
@@ -133,7 +133,7 @@ class Process {
   friend class Launcher;
   struct State;
   explicit Process(std::unique_ptr<State> state);
-  bool Attend(int timeout);
+  bool HandleEvents(int timeout);
   void ForwardSignals();
   void Continue();
   bool Listen();

@@ -6,9 +6,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
-#include "encapsulate/launch.h"
+#include "encapsulate/launch/launch.h"
 #include "encapsulate/options.h"
-#include "encapsulate/plan.h"
+#include "encapsulate/plan/plan.h"
 #include "encapsulate/sandbox.h"
 
 namespace encapsulate {

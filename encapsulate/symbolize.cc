@@ -30,9 +30,9 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/inspect/symbolizer_output.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/symbolizer_output.h"
-#include "encapsulate/unique_fd.h"
 #include "encapsulate/violations.h"
 
 namespace encapsulate {

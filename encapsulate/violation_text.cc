@@ -17,9 +17,9 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/allow_pattern.h"
-#include "encapsulate/error.h"
-#include "encapsulate/paths.h"
-#include "encapsulate/printable.h"
+#include "encapsulate/base/error.h"
+#include "encapsulate/base/paths.h"
+#include "encapsulate/base/printable.h"
 
 namespace encapsulate {
 namespace {
@@ -29,7 +29,7 @@ constexpr size_t kMaxFrames = 8;
 // --- What was tried ---------------------------------------------------------
 
 // What a call does to its target, in the words of `before` and `after`.
-struct Deed {
+struct CallVerb {
   absl::string_view call;  // the start of its name
   absl::string_view before;
   absl::string_view after;
@@ -37,7 +37,7 @@ struct Deed {
   bool changes_directory;
 };
 
-constexpr Deed kDeeds[] = {
+constexpr CallVerb kDeeds[] = {
     {"mkdir", "make the directory", "", true},
     {"mknod", "make the node", "", true},
     {"unlink", "remove", "", true},
@@ -59,8 +59,8 @@ constexpr Deed kDeeds[] = {
     {"open", "open", "for writing", false},
 };
 
-const Deed* DeedOf(const Violation& violation) {
-  for (const Deed& deed : kDeeds) {
+const CallVerb* VerbOf(const Violation& violation) {
+  for (const CallVerb& deed : kDeeds) {
     if (absl::StartsWith(violation.call, deed.call)) return &deed;
   }
   return nullptr;
@@ -68,7 +68,7 @@ const Deed* DeedOf(const Violation& violation) {
 
 std::string DescribeWrite(const Violation& violation) {
   const std::string target = Quote(violation.target);
-  const Deed* const deed = DeedOf(violation);
+  const CallVerb* const deed = VerbOf(violation);
   if (deed == nullptr) {
     return absl::StrContains(violation.call, "xattr")
                ? absl::StrCat("change the attributes of ", target)
@@ -85,7 +85,7 @@ std::string TreeToWrite(const Violation& violation) {
     if (IsWithin(target, tree)) return "";
   }
   if (!absl::StartsWith(target, "/")) return "";
-  const Deed* const deed = DeedOf(violation);
+  const CallVerb* const deed = VerbOf(violation);
   // A file without a name is made in its target.
   const bool changes_directory =
       (deed != nullptr && deed->changes_directory) ||

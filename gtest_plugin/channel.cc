@@ -172,8 +172,8 @@ void Channel::Announce() {
   static_cast<void>(write(child_bell_.get(), &kReportByte, 1) == 1);
 }
 
-Channel::Heard Channel::Hear() {
-  Heard heard;
+Channel::Received Channel::Receive() {
+  Received heard;
   char bytes[4096];
   const ssize_t size = read(bell_.get(), bytes, sizeof(bytes));
   if (size == 0) bell_.Reset();

@@ -24,7 +24,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
-#include "encapsulate/unique_fd.h"
+#include "encapsulate/base/unique_fd.h"
 #include "gtest_plugin/records.h"
 
 namespace encapsulate {
@@ -84,12 +84,12 @@ class Channel {
   // The parent's end of the bell: readable when the child rang. -1 once the
   // child's end is gone.
   int bell() const { return bell_.get(); }
-  struct Heard {
+  struct Received {
     bool ring = false;
     bool report = false;
   };
   // Takes in what made the bell readable.
-  Heard Hear();
+  Received Receive();
   void Reply(Answer answer);
 
   // The next record that the parent hasn't seen.

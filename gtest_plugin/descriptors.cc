@@ -11,7 +11,7 @@
 #include <system_error>
 #include <vector>
 
-#include "encapsulate/unique_fd.h"
+#include "encapsulate/base/unique_fd.h"
 
 namespace encapsulate {
 namespace {

@@ -14,8 +14,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/unique_fd.h"
-#include "encapsulate/write_all.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/base/write_all.h"
 
 namespace encapsulate {
 namespace {

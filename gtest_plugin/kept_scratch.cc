@@ -16,7 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "encapsulate/error.h"
+#include "encapsulate/base/error.h"
 
 namespace encapsulate {
 namespace {

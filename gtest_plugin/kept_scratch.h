@@ -13,7 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "encapsulate/unique_fd.h"
+#include "encapsulate/base/unique_fd.h"
 
 namespace encapsulate {
 

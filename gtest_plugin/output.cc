@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/printable.h"
-#include "encapsulate/write_all.h"
+#include "encapsulate/base/printable.h"
+#include "encapsulate/base/write_all.h"
 
 namespace encapsulate {
 

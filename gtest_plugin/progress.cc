@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/write_all.h"
+#include "encapsulate/base/write_all.h"
 #include "gtest_plugin/output.h"
 
 namespace encapsulate {

@@ -17,7 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "encapsulate/printable.h"
+#include "encapsulate/base/printable.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
 
@@ -122,7 +122,7 @@ std::string AddLines(absl::string_view stacks) {
 }
 
 // "waits in wait4", in the words for a state of proc_pid_stat(5).
-std::string Describe(const InhabitantThread& thread) {
+std::string Describe(const SandboxedThread& thread) {
   switch (thread.state) {
     case 'R':
       return "runs";
@@ -141,10 +141,10 @@ std::string Describe(const InhabitantThread& thread) {
 
 // "  process 5 (sh), child of 2, waits in wait4: sh -c true", with one more
 // line for each further thread, and below each its stack.
-std::string FormatProcesses(const std::vector<Inhabitant>& processes) {
+std::string FormatProcesses(const std::vector<SandboxedProcess>& processes) {
   std::vector<Violation> stacks;  // one for each thread
-  for (const Inhabitant& process : processes) {
-    for (const InhabitantThread& thread : process.threads) {
+  for (const SandboxedProcess& process : processes) {
+    for (const SandboxedThread& thread : process.threads) {
       if (stacks.size() == kMostThreads) break;
       stacks.emplace_back();
       stacks.back().stack = thread.stack;
@@ -155,8 +155,8 @@ std::string FormatProcesses(const std::vector<Inhabitant>& processes) {
   std::string text;
   size_t shown = 0;
   size_t more = 0;
-  for (const Inhabitant& process : processes) {
-    for (const InhabitantThread& thread : process.threads) {
+  for (const SandboxedProcess& process : processes) {
+    for (const SandboxedThread& thread : process.threads) {
       if (shown == kMostThreads) {
         ++more;
         continue;
@@ -194,7 +194,7 @@ std::string FormatProcesses(const std::vector<Inhabitant>& processes) {
 
 // GoogleTest's heading keeps the stacks out of the summary of the failure.
 std::string FormatReport(const std::string& report,
-                         const std::vector<Inhabitant>& others) {
+                         const std::vector<SandboxedProcess>& others) {
   const size_t trace = std::min(report.find(kTraceHeading), report.size());
   absl::string_view stacks = absl::string_view(report).substr(0, trace);
   std::string text;

@@ -19,7 +19,7 @@ namespace encapsulate {
 // addr2line is installed; that takes tens of milliseconds, for a large program
 // more.
 std::string FormatReport(const std::string& report,
-                         const std::vector<Inhabitant>& others = {});
+                         const std::vector<SandboxedProcess>& others = {});
 
 // The end of what a test prints: at most 40 lines of 4 KiB together.
 class OutputTail {

@@ -78,12 +78,12 @@ TEST(FormatReportTest, TraceComesFirst) {
             "    (unknown)");
 }
 
-Inhabitant MakeInhabitant(const std::string& name, char state,
-                          const std::string& waits_in) {
-  Inhabitant one;
+SandboxedProcess MakeProcess(const std::string& name, char state,
+                             const std::string& waits_in) {
+  SandboxedProcess one;
   one.pid = 5;
   one.parent = 2;
-  InhabitantThread thread;
+  SandboxedThread thread;
   thread.tid = 5;
   thread.name = name;
   thread.state = state;
@@ -93,7 +93,8 @@ Inhabitant MakeInhabitant(const std::string& name, char state,
 }
 
 TEST(FormatReportTest, ProcessesComeBehindThreads) {
-  Inhabitant waiting = MakeInhabitant("cat", 'S', "read of /x (descriptor 0)");
+  SandboxedProcess waiting =
+      MakeProcess("cat", 'S', "read of /x (descriptor 0)");
   waiting.command = "cat -";
   EXPECT_EQ(FormatReport("  thread 2 (a):\n    (unknown)\n", {waiting}),
             "\nStack trace:\n  thread 2 (a):\n    (unknown)\n"
@@ -107,7 +108,7 @@ TEST(FormatReportTest, ProcessesComeBehindThreads) {
 
 TEST(FormatReportTest, EveryStateHasItsWords) {
   const auto shown = [](char state, const std::string& waits_in) {
-    return FormatReport("", {MakeInhabitant("a", state, waits_in)});
+    return FormatReport("", {MakeProcess("a", state, waits_in)});
   };
   const std::string start = "\nStack trace:\n  process 5 (a), child of 2, ";
   EXPECT_EQ(shown('R', ""), start + "runs");
@@ -120,7 +121,7 @@ TEST(FormatReportTest, EveryStateHasItsWords) {
 }
 
 TEST(FormatReportTest, ProcessesAreCutToSize) {
-  Inhabitant one = MakeInhabitant("a\n", 'S', "");
+  SandboxedProcess one = MakeProcess("a\n", 'S', "");
   one.command = std::string(300, 'x') + "\n";
   one.threads.resize(100, one.threads[0]);
   one.threads[1].tid = 6;

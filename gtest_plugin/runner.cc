@@ -26,9 +26,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "encapsulate/base/write_all.h"
 #include "encapsulate/environment.h"
 #include "encapsulate/executable.h"
-#include "encapsulate/write_all.h"
 #include "gtest_plugin/cores.h"
 #include "gtest_plugin/gtest_internals.h"
 #include "gtest_plugin/output.h"
@@ -224,7 +224,7 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
 
 // What was made ahead ends with the tests, not a little after the program.
 void Runner::OnProgramEnd() {
-  preparer_ = absl::nullopt;
+  pool_ = absl::nullopt;
   WriteDurations();
 }
 
@@ -309,7 +309,8 @@ absl::Status Runner::WhyNotFork() const {
       "hint: start threads in the test itself");
 }
 
-RunningTest::Asked Runner::AskedFor(const testing::TestInfo& test) const {
+RunningTest::EffectiveOptions Runner::AskedFor(
+    const testing::TestInfo& test) const {
   const std::string and_more =
       settings_.ChangeOptions() ? " or of the command line or environment" : "";
   if (suite_options_.has_value()) {
@@ -340,15 +341,15 @@ absl::StatusOr<RunningTest::Side> Runner::Start(RunningTest* test,
   if (!why_not.ok()) return why_not;
   ++started_tests_;
   // One more than can run, so that there is one when one of them ends.
-  if (!preparer_.has_value()) preparer_.emplace(jobs_ + 1);
+  if (!pool_.has_value()) pool_.emplace(jobs_ + 1);
   absl::StatusOr<RunningTest::Side> side =
-      test->Start(where, &*preparer_, MoreTests());
+      test->Start(where, &*pool_, MoreTests());
   if (side.ok() && *side == RunningTest::Side::kTest) return side;
   if (side.ok() && !test->exposed_executable().empty() &&
       !std::exchange(told_exposed_, true)) {
     test->Note(test->exposed_executable());
   }
-  const std::string& why = preparer_->WhyInLine();
+  const std::string& why = pool_->WhyInLine();
   if (!why.empty() && !std::exchange(told_in_line_, true)) {
     test->Note(absl::StrCat(
         "sandboxes are made when tests need them, which takes longer: ", why));

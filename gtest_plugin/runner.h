@@ -22,7 +22,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
-#include "encapsulate/preparer.h"
+#include "encapsulate/sandbox_pool.h"
 #include "gtest/gtest.h"
 #include "gtest_plugin/channel.h"
 #include "gtest_plugin/durations.h"
@@ -88,7 +88,7 @@ class Runner {
 
   // Forks and, in the parent, sees the test through. False in the child.
   bool RunTest();
-  RunningTest::Asked AskedFor(const testing::TestInfo& test) const;
+  RunningTest::EffectiveOptions AskedFor(const testing::TestInfo& test) const;
   std::unique_ptr<RunningTest> Prepare(const testing::TestInfo& test);
   absl::StatusOr<RunningTest::Side> Start(RunningTest* test,
                                           RunningTest::Where where);
@@ -136,8 +136,8 @@ class Runner {
   int jobs_ = 1;
   absl::optional<Durations> durations_;
   bool shows_progress_ = false;
-  absl::optional<Preparer> preparer_;  // while tests run
-  int started_tests_ = 0;              // in this iteration
+  absl::optional<SandboxPool> pool_;  // while tests run
+  int started_tests_ = 0;             // in this iteration
   bool told_in_line_ = false;
   bool told_exposed_ = false;
 

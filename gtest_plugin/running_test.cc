@@ -28,12 +28,12 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
-#include "encapsulate/error.h"
-#include "encapsulate/paths.h"
-#include "encapsulate/printable.h"
+#include "encapsulate/base/error.h"
+#include "encapsulate/base/paths.h"
+#include "encapsulate/base/printable.h"
+#include "encapsulate/base/write_all.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
-#include "encapsulate/write_all.h"
 #include "gtest_plugin/gtest_internals.h"
 #include "gtest_plugin/output.h"
 #include "gtest_plugin/signals.h"
@@ -105,7 +105,7 @@ std::string FullName(const testing::TestInfo& test) {
   return absl::StrCat(test.test_suite_name(), ".", test.name());
 }
 
-RunningTest::RunningTest(const testing::TestInfo& test, Asked asked,
+RunningTest::RunningTest(const testing::TestInfo& test, EffectiveOptions asked,
                          const Settings& settings, absl::Time started,
                          ChannelPool* channels)
     : test_(test),
@@ -124,7 +124,7 @@ RunningTest::~RunningTest() {
 // --- Starting ---------------------------------------------------------------
 
 absl::StatusOr<RunningTest::Side> RunningTest::Start(Where where,
-                                                     Preparer* preparer,
+                                                     SandboxPool* pool,
                                                      int more) {
   absl::Status status = PrepareView();
   if (status.ok()) status = channel_->Open();
@@ -137,7 +137,7 @@ absl::StatusOr<RunningTest::Side> RunningTest::Start(Where where,
     const gtest_internals::ResultsLock lock;
     // A scratch directory of the test's own makes its sandbox one of a kind.
     const int alike = scratch_.has_value() ? 0 : more;
-    entered = preparer->Enter(view_.options, alike);
+    entered = pool->Enter(view_.options, alike);
   }
   if (entered.ok() && !entered->has_value()) return Side::kTest;
   channel_->EnterParent();
@@ -343,7 +343,7 @@ void RunningTest::Handle(const struct pollfd* polls) {
 }
 
 void RunningTest::HandleBell() {
-  const Channel::Heard heard = channel_->Hear();
+  const Channel::Received heard = channel_->Receive();
   if (heard.ring) {
     TakeOutput();
     TakeRecords();
@@ -425,12 +425,13 @@ void RunningTest::HandleTimer() {
 
 void RunningTest::StopHanging() {
   if (std::exchange(stopped_, true)) return;
-  others_ = process_->Inhabitants();
+  others_ = process_->Processes();
   if (!channel_->Report().empty()) {
-    others_.erase(
-        std::remove_if(others_.begin(), others_.end(),
-                       [](const Inhabitant& one) { return one.parent == 0; }),
-        others_.end());
+    others_.erase(std::remove_if(others_.begin(), others_.end(),
+                                 [](const SandboxedProcess& one) {
+                                   return one.parent == 0;
+                                 }),
+                  others_.end());
   }
   process_->Kill();
   limit_ = absl::InfiniteDuration();
@@ -537,7 +538,7 @@ void RunningTest::End() {
   }
   TakeRecords();
   if (!done_) elapsed_ = Passed();
-  Judge(result);
+  Classify(result);
   process_.reset();
   streams_.clear();
   channels_.Give(std::move(channel_));
@@ -620,14 +621,14 @@ std::string RunningTest::ExplainDamage() const {
       "which AddressSanitizer (-fsanitize=address) may find");
 }
 
-void RunningTest::Judge(const absl::StatusOr<Result>& result) {
+void RunningTest::Classify(const absl::StatusOr<Result>& result) {
   if (!result.ok()) {
     const std::string why(result.status().message());
     Fail(FailureKindOf(result.status()) == FailureKind::kLost
              ? absl::StrCat("The test was lost with its sandbox: ", why, ".",
                             WhatItDid())
              : why);
-    JudgeViolations(process_->Recorded());
+    ClassifyViolations(process_->Recorded());
     return;
   }
   if (timed_out_ && !done_) {
@@ -660,13 +661,13 @@ void RunningTest::Judge(const absl::StatusOr<Result>& result) {
     Fail(absl::StrCat("The test's results are larger than ",
                       Channel::kRecordsSize >> 20, " MiB; the rest is lost."));
   }
-  JudgeViolations(*result);
-  JudgeLeftovers(*result);
+  ClassifyViolations(*result);
+  ClassifyLeftovers(*result);
   OfferWorkingDirectory();
   TellWhatItMissed();
 }
 
-void RunningTest::JudgeViolations(const Result& result) {
+void RunningTest::ClassifyViolations(const Result& result) {
   std::vector<Violation> shown = result.violations;
   if (shown.size() > kMostShown) shown.resize(kMostShown);
   if (!shown.empty()) Symbolize(&shown);
@@ -737,7 +738,7 @@ void RunningTest::NoteAllowed(const Result& result) {
   }
 }
 
-void RunningTest::JudgeLeftovers(const Result& result) {
+void RunningTest::ClassifyLeftovers(const Result& result) {
   // A test that was stopped or crashed had no chance to put things right.
   if (result.leftover_count == 0 || !done_) return;
   std::string text = absl::StrCat(

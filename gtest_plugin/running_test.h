@@ -2,7 +2,7 @@
 // started, watched to its end, and judged.
 //
 //   RunningTest test(info, asked, settings, started, &channels);
-//   if (*test.Start(RunningTest::Where::kHeld, &preparer, 0) ==
+//   if (*test.Start(RunningTest::Where::kHeld, &pool, 0) ==
 //   RunningTest::Side::kTest) {
 //     test.Become();  // inside
 //     return;
@@ -39,10 +39,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
-#include "encapsulate/preparer.h"
+#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/result.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/unique_fd.h"
+#include "encapsulate/sandbox_pool.h"
 #include "gtest/gtest.h"
 #include "gtest_plugin/channel.h"
 #include "gtest_plugin/encapsulation.h"
@@ -73,14 +73,14 @@ class RunningTest {
   // A Record is a result, a property, or kCleared.
   using Event = std::variant<Record, Notice, Output>;
 
-  struct Asked {
+  struct EffectiveOptions {
     TestOptions options;
     // Who set them, for people: "the program".
     std::string by;
   };
 
   // `started` is when the program was.
-  RunningTest(const testing::TestInfo& test, Asked asked,
+  RunningTest(const testing::TestInfo& test, EffectiveOptions asked,
               const Settings& settings, absl::Time started,
               ChannelPool* channels);
   // Kills what still runs.
@@ -97,10 +97,10 @@ class RunningTest {
   // one file, its order is kept.
   enum class Where { kShown, kHeld };
   enum class Side { kProgram, kTest };
-  // Forks, into a sandbox of `preparer`, who is told that `more` tests are to
+  // Forks, into a sandbox of `pool`, who is told that `more` tests are to
   // come. An error is returned in the program only, and the test then hasn't
   // run.
-  absl::StatusOr<Side> Start(Where where, Preparer* preparer, int more);
+  absl::StatusOr<Side> Start(Where where, SandboxPool* pool, int more);
 
   // On the test's side, to be called when every other RunningTest is disowned.
   void Become();
@@ -188,12 +188,12 @@ class RunningTest {
   static size_t SizeOf(const Event& event);
   void Push(Event event);
   void End();
-  void Judge(const absl::StatusOr<Result>& result);
+  void Classify(const absl::StatusOr<Result>& result);
   std::string ExplainEnd(const Result& result) const;
   std::string ExplainDamage() const;
   std::string WhatItDid() const;
-  void JudgeLeftovers(const Result& result);
-  void JudgeViolations(const Result& result);
+  void ClassifyLeftovers(const Result& result);
+  void ClassifyViolations(const Result& result);
   void NoteAllowed(const Result& result);
   void OfferWorkingDirectory();
   void TellWhatItMissed();
@@ -203,7 +203,7 @@ class RunningTest {
   void Fail(const std::string& text);
 
   const testing::TestInfo& test_;
-  const Asked asked_;
+  const EffectiveOptions asked_;
   const Settings& settings_;
   const absl::Time program_started_;
   View view_;
@@ -230,7 +230,7 @@ class RunningTest {
   bool timed_out_ = false;
   bool stopped_ = false;
   // Then, its processes, but for the one whose threads have told themselves.
-  std::vector<Inhabitant> others_;
+  std::vector<SandboxedProcess> others_;
 
   absl::optional<Record> end_;  // kSignal, kExit, kQuickExit or kDeath
   bool done_ = false;

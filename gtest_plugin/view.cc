@@ -17,8 +17,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/environment.h"
-#include "encapsulate/paths.h"
 
 namespace encapsulate {
 namespace {

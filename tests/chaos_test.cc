@@ -23,9 +23,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
-#include "encapsulate/preparer.h"
+#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/unique_fd.h"
+#include "encapsulate/sandbox_pool.h"
 #include "gtest/gtest.h"
 #include "tests/support.h"
 
@@ -55,7 +55,7 @@ bool IsVictim(const absl::StatusOr<Result>& result) {
 
 // A caller, who has three sandboxes at a time. Returns how many were disturbed.
 int EnterMany() {
-  Preparer preparer(3);
+  SandboxPool pool(3);
   struct Running {
     Process process;
     int code;
@@ -66,7 +66,7 @@ int EnterMany() {
     if (i < kSandboxes) {
       const int code = i % 50 + 1;
       absl::StatusOr<absl::optional<Process>> child =
-          preparer.Enter(Options(), kSandboxes - i - 1);
+          pool.Enter(Options(), kSandboxes - i - 1);
       if (child.ok() && !child->has_value()) {
         // Somebody to be left behind.
         if (i % 4 == 0 && fork() == 0) {

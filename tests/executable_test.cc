@@ -32,9 +32,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "encapsulate/preparer.h"
+#include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/syscalls.h"
+#include "encapsulate/sandbox_pool.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support.h"
@@ -279,24 +279,23 @@ TEST(ExecutableTest, IsOutOfAWatchedChildsReach) {
 
 TEST(ExecutableTest, IsOutOfThePreparedChildsReach) {
   InCopy([] {
-    Preparer preparer(2);
+    SandboxPool pool(2);
     int inits = 0;
-    ExpectProtected(
-        [&](const Options& options, const std::function<int()>& body) {
-          absl::StatusOr<absl::optional<Process>> child =
-              preparer.Enter(options, 1000);
-          if (!child.ok()) {
-            ADD_FAILURE() << child.status();
-            return Result();
-          }
-          if (!child->has_value()) _exit(body());
-          ++inits;
-          absl::StatusOr<Result> result = (*child)->Wait();
-          EXPECT_TRUE(result.ok()) << result.status();
-          return result.ok() ? *std::move(result) : Result();
-        });
+    ExpectProtected([&](const Options& options,
+                        const std::function<int()>& body) {
+      absl::StatusOr<absl::optional<Process>> child = pool.Enter(options, 1000);
+      if (!child.ok()) {
+        ADD_FAILURE() << child.status();
+        return Result();
+      }
+      if (!child->has_value()) _exit(body());
+      ++inits;
+      absl::StatusOr<Result> result = (*child)->Wait();
+      EXPECT_TRUE(result.ok()) << result.status();
+      return result.ok() ? *std::move(result) : Result();
+    });
     EXPECT_GT(inits, 20);
-    EXPECT_EQ(preparer.WhyInLine(), "");
+    EXPECT_EQ(pool.WhyInLine(), "");
   });
 }
 

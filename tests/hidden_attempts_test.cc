@@ -1,4 +1,4 @@
-// Attempts that are made so that a witness may overlook them, without any race:
+// Attempts that are made so that a monitor may overlook them, without any race:
 // each is refused, recorded, or counted as one that couldn't be looked at, and
 // its harmless twin is not.
 #include <arpa/inet.h>
@@ -27,7 +27,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/types/optional.h"
-#include "encapsulate/filter.h"
+#include "encapsulate/plan/seccomp_filter.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/violations.h"
 #include "gtest/gtest.h"
@@ -155,7 +155,7 @@ TEST(HiddenAttemptsTest, ArgumentsThatNobodyCanReadAreNoAttempts) {
 }
 
 // A socket that is made after the others were masked is kept away by nobody but
-// the witness.
+// the monitor.
 TEST(HiddenAttemptsTest, AHostSocketIsNotReachedByAnAddressInSecretMemory) {
   REQUIRE_HOST(HasSecretMemory(), "this kernel has no memfd_secret(2)");
   const Scratch scratch;
@@ -265,7 +265,7 @@ TEST(HiddenAttemptsTest, ALinkWithASlashIsWhatItLeadsTo) {
 
 // --- Tracers -----------------------------------------------------------------
 
-// The witness can't learn what the call leads to. What it aims at is found all
+// The monitor can't learn what the call leads to. What it aims at is found all
 // the same.
 TEST(HiddenAttemptsTest, ATracerOfItsOwnHidesNothing) {
   const Scratch scratch;

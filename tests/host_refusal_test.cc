@@ -19,8 +19,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/unique_fd.h"
 #include "gtest/gtest.h"
 #include "tests/support.h"
 

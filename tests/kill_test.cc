@@ -20,8 +20,8 @@
 #include <string>
 
 #include "absl/types/optional.h"
-#include "encapsulate/preparer.h"
 #include "encapsulate/sandbox.h"
+#include "encapsulate/sandbox_pool.h"
 #include "gtest/gtest.h"
 #include "tests/support.h"
 
@@ -52,10 +52,9 @@ int EnterChild(const Options& options) {
 
 // The second and the third sandbox are made ahead.
 int EnterPrepared(const Options& options) {
-  Preparer preparer(2);
+  SandboxPool pool(2);
   for (int more = 2; more >= 0; --more) {
-    absl::StatusOr<absl::optional<Process>> child =
-        preparer.Enter(options, more);
+    absl::StatusOr<absl::optional<Process>> child = pool.Enter(options, more);
     if (!child.ok()) return kFailed;
     if (!child->has_value()) _exit(7);
     const absl::StatusOr<Result> result = (*child)->Wait();

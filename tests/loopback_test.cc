@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/unique_fd.h"
 #include "encapsulate/violations.h"
 #include "gtest/gtest.h"
 #include "tests/support.h"

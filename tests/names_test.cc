@@ -285,7 +285,7 @@ TEST(NamesTest, ASandboxInsideHasNoNameServer) {
   EXPECT_EQ(Names(beside.result), "name:example.com ");
 }
 
-TEST(NamesTest, WithoutAWitnessThereIsNoNameServer) {
+TEST(NamesTest, WithoutAMonitorThereIsNoNameServer) {
   const Result result = RunEntered({}, [] {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     const sockaddr_in server = NameServer();

@@ -19,8 +19,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/unique_fd.h"
 #include "gtest/gtest.h"
 #include "tests/support.h"
 
@@ -76,7 +76,7 @@ TEST(ProcessesTest, ProcessesOutsideCannotBeSignalled) {
 }
 
 // What is known of a shell and its child, a program that reads.
-void ExpectInhabitantsToBeSeen() {
+void ExpectProcessesToBeSeen() {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   const UniqueFd reader(ends[0]);
@@ -88,9 +88,9 @@ void ExpectInhabitantsToBeSeen() {
   dup2(saved.get(), 0);
   ASSERT_TRUE(process.ok()) << process.status();
   const std::string pipe = "read of pipe:[";
-  std::vector<Inhabitant> seen;
+  std::vector<SandboxedProcess> seen;
   do {
-    seen = process->Inhabitants();
+    seen = process->Processes();
     ASSERT_FALSE(seen.empty());
   } while (seen.size() != 2 || seen[0].threads[0].waits_in != "wait4" ||
            seen[1].threads[0].waits_in.compare(0, pipe.size(), pipe) != 0 ||
@@ -100,7 +100,7 @@ void ExpectInhabitantsToBeSeen() {
   EXPECT_EQ(seen[0].command, "/bin/sh -c cat -; exit 5");
   EXPECT_EQ(seen[1].parent, seen[0].pid);
   EXPECT_EQ(seen[1].command, "cat -");
-  for (const Inhabitant& one : seen) {
+  for (const SandboxedProcess& one : seen) {
     ASSERT_EQ(one.threads.size(), 1U);
     EXPECT_EQ(one.threads[0].tid, one.pid);
     EXPECT_FALSE(one.threads[0].stack.empty());
@@ -111,16 +111,14 @@ void ExpectInhabitantsToBeSeen() {
   EXPECT_EQ(process->Wait()->exit_code, 5);
 }
 
-TEST(ProcessesTest, InhabitantsAreSeenFromOutside) {
-  ExpectInhabitantsToBeSeen();
-}
+TEST(ProcessesTest, ProcessesAreSeenFromOutside) { ExpectProcessesToBeSeen(); }
 
 // Of init, whom an ordinary user may not trace, such a /proc shows nothing.
-TEST(ProcessesTest, InhabitantsAreSeenWhereProcHidesProcesses) {
+TEST(ProcessesTest, ProcessesAreSeenWhereProcHidesProcesses) {
   for (const char* options : {"hidepid=1", "hidepid=2"}) {
     OnHostWithProc(options, [&] {
       SCOPED_TRACE(options);
-      ExpectInhabitantsToBeSeen();
+      ExpectProcessesToBeSeen();
     });
   }
 }

@@ -24,7 +24,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "encapsulate/unique_fd.h"
+#include "encapsulate/base/unique_fd.h"
 #include "gtest/gtest.h"
 #include "tests/support.h"
 

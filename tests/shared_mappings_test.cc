@@ -15,8 +15,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "encapsulate/preparer.h"
 #include "encapsulate/sandbox.h"
+#include "encapsulate/sandbox_pool.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support.h"
@@ -118,10 +118,9 @@ TEST(SharedMappingsTest, FilesArePrivateInPreparedSandboxes) {
   const Scratch scratch;
   const std::string file = scratch / "file";
   const Shared shared(file, O_RDWR, PROT_READ | PROT_WRITE);
-  Preparer preparer(1);
+  SandboxPool pool(1);
   for (int i = 0; i < 3; ++i) {
-    absl::StatusOr<absl::optional<Process>> child =
-        preparer.Enter(Options(), 10);
+    absl::StatusOr<absl::optional<Process>> child = pool.Enter(Options(), 10);
     ASSERT_TRUE(child.ok()) << child.status();
     if (!child->has_value()) _exit(shared.Write());
     const absl::StatusOr<Result> result = (*child)->Wait();

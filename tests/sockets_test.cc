@@ -20,8 +20,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
-#include "encapsulate/preparer.h"
 #include "encapsulate/sandbox.h"
+#include "encapsulate/sandbox_pool.h"
 #include "gtest/gtest.h"
 #include "tests/support.h"
 
@@ -279,10 +279,10 @@ TEST(SocketsTest, WhatCannotBeLookedAtIsNamed) {
                    EXPECT_EQ(ran.output, "fine\n") << ran.status;
                    EXPECT_EQ(ran.result.unknown_sockets, unknown);
 
-                   Preparer preparer(1);
+                   SandboxPool pool(1);
                    for (int more = 2; more >= 0; --more) {
                      absl::StatusOr<absl::optional<Process>> child =
-                         preparer.Enter(Options(), more);
+                         pool.Enter(Options(), more);
                      ASSERT_TRUE(child.ok()) << child.status();
                      if (!child->has_value()) _exit(0);
                      const absl::StatusOr<Result> result = (*child)->Wait();

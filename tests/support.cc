@@ -33,8 +33,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/types/optional.h"
+#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/unique_fd.h"
 
 namespace encapsulate {
 namespace {

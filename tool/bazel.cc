@@ -14,7 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "encapsulate/error.h"
+#include "encapsulate/base/error.h"
 
 namespace encapsulate::tool {
 namespace {

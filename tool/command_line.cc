@@ -15,7 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/error.h"
+#include "encapsulate/base/error.h"
 #include "tool/bazel.h"
 #include "tool/flags.h"
 

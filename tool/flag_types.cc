@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "encapsulate/error.h"
+#include "encapsulate/base/error.h"
 
 namespace encapsulate::tool {
 namespace {

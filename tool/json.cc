@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "encapsulate/printable.h"
+#include "encapsulate/base/printable.h"
 
 namespace encapsulate::tool {
 

@@ -13,13 +13,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "encapsulate/error.h"
+#include "encapsulate/base/error.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/base/write_all.h"
 #include "encapsulate/host_check.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/unique_fd.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
-#include "encapsulate/write_all.h"
 #include "tool/bazel.h"
 #include "tool/command_line.h"
 #include "tool/exit_codes.h"
@@ -97,7 +97,7 @@ void ReportViolations(const Options& options, int report, bool failed,
   if (says || report >= 0) Symbolize(&result->violations);
   // Exceptions by themselves aren't worth a word.
   if (says &&
-      (SayViolations(*result, options) || absl::GetFlag(FLAGS_verbose))) {
+      (PrintViolations(*result, options) || absl::GetFlag(FLAGS_verbose))) {
     SayIgnored(*result);
   }
   if (absl::GetFlag(FLAGS_learn)) {
@@ -134,18 +134,18 @@ int RunCommand(const CommandLine& line) {
   if (!process.ok()) return Fail(process.status());
   IgnoreBrokenPipes();
   const bool verbose = absl::GetFlag(FLAGS_verbose);
-  if (verbose) SaySteps(process->steps());
+  if (verbose) PrintSteps(process->steps());
   absl::StatusOr<Result> result = process->Wait();
   if (!result.ok()) {
     Result recorded = process->Recorded();
     ReportViolations(*options, report.get(), /*failed=*/true, &recorded);
     return Fail(result.status());
   }
-  if (verbose) SayOutcome(*result);
-  SayLimits(*result);
+  if (verbose) PrintOutcome(*result);
+  PrintLimits(*result);
   SayUnknownSockets(*result);
   if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(*result);
-  if (absl::GetFlag(FLAGS_overlay_changes)) SayOverlayChanges(*result);
+  if (absl::GetFlag(FLAGS_overlay_changes)) PrintOverlayChanges(*result);
   ReportViolations(*options, report.get(), !result->ok(), &*result);
   WriteStatus(ToJson(*result, options->violations));
   if (result->signal == SIGINT) DieOfInterrupt();

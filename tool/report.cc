@@ -13,9 +13,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "encapsulate/error.h"
-#include "encapsulate/printable.h"
-#include "encapsulate/write_all.h"
+#include "encapsulate/base/error.h"
+#include "encapsulate/base/printable.h"
+#include "encapsulate/base/write_all.h"
 #include "tool/exit_codes.h"
 #include "tool/json.h"
 
@@ -147,40 +147,40 @@ int ExitCodeOf(const absl::Status& failure) {
   return kExitFailed;
 }
 
-void Say(absl::string_view message) { WriteLine("encapsulate:", message); }
+void Print(absl::string_view message) { WriteLine("encapsulate:", message); }
 
 void Complain(absl::string_view message) {
   WriteLine(UseColour() ? "\033[1;31mencapsulate:\033[0m" : "encapsulate:",
             message);
 }
 
-void SaySteps(const std::vector<StepTime>& steps) {
+void PrintSteps(const std::vector<StepTime>& steps) {
   absl::Duration total;
   for (const StepTime& step : steps) {
     total += step.time;
-    Say(absl::StrFormat("%8d us  %s", absl::ToInt64Microseconds(step.time),
-                        step.step));
+    Print(absl::StrFormat("%8d us  %s", absl::ToInt64Microseconds(step.time),
+                          step.step));
   }
-  Say(absl::StrFormat("%8d us  in all until the command started",
-                      absl::ToInt64Microseconds(total)));
+  Print(absl::StrFormat("%8d us  in all until the command started",
+                        absl::ToInt64Microseconds(total)));
 }
 
-void SayOutcome(const Result& result) {
+void PrintOutcome(const Result& result) {
   const std::string after = absl::StrCat(" after ", Brief(result.wall_time));
   switch (result.outcome) {
     case Outcome::kExited:
-      Say(absl::StrCat("the command exited with ", result.exit_code, after));
+      Print(absl::StrCat("the command exited with ", result.exit_code, after));
       break;
     case Outcome::kSignaled:
-      Say(absl::StrCat("the command was killed by ", SignalName(result.signal),
-                       after));
+      Print(absl::StrCat("the command was killed by ",
+                         SignalName(result.signal), after));
       break;
     case Outcome::kTimedOut:
-      break;  // SayLimits() does
+      break;  // PrintLimits() does
   }
 }
 
-void SayLimits(const Result& result) {
+void PrintLimits(const Result& result) {
   if (result.outcome == Outcome::kTimedOut) {
     Complain(absl::StrCat("the command was ended by --timeout after ",
                           Brief(result.wall_time)));
@@ -199,20 +199,20 @@ void SayUnknownSockets(const Result& result) {
 
 void SayLeftovers(const Result& result) {
   for (const Leftover& leftover : result.leftovers) {
-    Say(absl::StrCat(
+    Print(absl::StrCat(
         "killed ",
         Quote(leftover.command.empty() ? leftover.name : leftover.command),
         " (pid ", leftover.pid, "), still running when the command ended"));
   }
   const int more =
       result.leftover_count - static_cast<int>(result.leftovers.size());
-  if (more > 0) Say(absl::StrCat("killed ", more, " more processes"));
+  if (more > 0) Print(absl::StrCat("killed ", more, " more processes"));
 }
 
-void SayOverlayChanges(const Result& result) {
+void PrintOverlayChanges(const Result& result) {
   for (const OverlayChange& change : result.overlay_changes) {
-    Say(absl::StrCat("overlay: ", ChangeVerb(change.kind), " ",
-                     Quote(change.path)));
+    Print(absl::StrCat("overlay: ", ChangeVerb(change.kind), " ",
+                       Quote(change.path)));
   }
 }
 

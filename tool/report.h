@@ -24,16 +24,16 @@ int ExitCodeOf(const absl::Status& failure);
 bool HasStandardError();
 
 // One line on standard error: "encapsulate: message".
-void Say(absl::string_view message);
+void Print(absl::string_view message);
 // The same, in red if a person watches.
 void Complain(absl::string_view message);
 
-void SaySteps(const std::vector<StepTime>& steps);
-void SayOutcome(const Result& result);
-void SayLimits(const Result& result);
+void PrintSteps(const std::vector<StepTime>& steps);
+void PrintOutcome(const Result& result);
+void PrintLimits(const Result& result);
 void SayUnknownSockets(const Result& result);
 void SayLeftovers(const Result& result);
-void SayOverlayChanges(const Result& result);
+void PrintOverlayChanges(const Result& result);
 
 // For standard output.
 std::string HostReport(const std::vector<HostFeature>& features);

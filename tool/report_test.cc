@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "encapsulate/error.h"
+#include "encapsulate/base/error.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tool/exit_codes.h"

@@ -17,8 +17,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "encapsulate/base/error.h"
 #include "encapsulate/environment.h"
-#include "encapsulate/error.h"
 #include "tool/bazel.h"
 #include "tool/flags.h"
 

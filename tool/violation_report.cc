@@ -21,8 +21,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "encapsulate/allow_pattern.h"
-#include "encapsulate/error.h"
-#include "encapsulate/paths.h"
+#include "encapsulate/base/error.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
 #include "tool/json.h"
@@ -230,19 +230,19 @@ std::vector<std::string> SummaryOf(const Result& result,
   return lines;
 }
 
-bool SayViolations(const Result& result, const Options& options) {
+bool PrintViolations(const Result& result, const Options& options) {
   const std::vector<std::string> lines = SummaryOf(result, options);
   for (size_t i = 0; i < lines.size(); ++i) {
-    i == 0 ? Complain(lines[i]) : Say(lines[i]);
+    i == 0 ? Complain(lines[i]) : Print(lines[i]);
   }
   return !lines.empty();
 }
 
 void SayIgnored(const Result& result) {
   for (const AllowedUse& use : result.allowed) {
-    Say(absl::StrCat("ignored: ", RuleName(use.allowed.rule), " ",
-                     Quote(use.allowed.target), ", tried ", Times(use.count),
-                     " (", use.allowed.reason, ")"));
+    Print(absl::StrCat("ignored: ", RuleName(use.allowed.rule), " ",
+                       Quote(use.allowed.target), ", tried ", Times(use.count),
+                       " (", use.allowed.reason, ")"));
   }
 }
 
@@ -314,19 +314,20 @@ void SayLearned(const Result& result, bool failed,
   const std::vector<std::string> learned = LearnedFlags(result.violations);
   std::vector<std::string> flags = known;
   flags.insert(flags.end(), learned.begin(), learned.end());
-  Say(flags.empty() ? "learned: no flag is needed"
-                    : absl::StrCat("learned: ", absl::StrJoin(flags, " ")));
+  Print(flags.empty() ? "learned: no flag is needed"
+                      : absl::StrCat("learned: ", absl::StrJoin(flags, " ")));
   if (result.violations_beyond > 0) {
-    Say(absl::StrCat("learned: that isn't all, there were more than ",
-                     kMaxViolations, " violations"));
+    Print(absl::StrCat("learned: that isn't all, there were more than ",
+                       kMaxViolations, " violations"));
   }
   if (result.violations_unseen > 0) {
-    Say(absl::StrCat("learned: that may not be all, since ",
-                     result.violations_unseen,
-                     " calls could not be looked at"));
+    Print(absl::StrCat("learned: that may not be all, since ",
+                       result.violations_unseen,
+                       " calls could not be looked at"));
   }
   if (failed && !learned.empty()) {
-    Say("learned: that may not be all, since the command failed; hint: learn "
+    Print(
+        "learned: that may not be all, since the command failed; hint: learn "
         "again with these flags in front of it");
   }
 }

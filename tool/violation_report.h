@@ -17,7 +17,7 @@ std::vector<std::string> SummaryOf(const Result& result,
                                    const Options& options);
 
 // The summary, on standard error. False if it is empty.
-bool SayViolations(const Result& result, const Options& options);
+bool PrintViolations(const Result& result, const Options& options);
 
 // The exceptions that were used, on standard error.
 void SayIgnored(const Result& result);

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "encapsulate/decode.h"
+#include "encapsulate/monitor/decode.h"
 #include "tests/fuzz/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

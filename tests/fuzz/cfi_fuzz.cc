@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <cstring>
 
-#include "encapsulate/cfi.h"
-#include "encapsulate/registers.h"
-#include "encapsulate/remote_memory.h"
+#include "encapsulate/inspect/cfi.h"
+#include "encapsulate/inspect/registers.h"
+#include "encapsulate/inspect/remote_memory.h"
 #include "tests/fuzz/check.h"
 
 namespace {

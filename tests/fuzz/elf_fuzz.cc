@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "encapsulate/modules.h"
-#include "encapsulate/remote_memory.h"
+#include "encapsulate/inspect/modules.h"
+#include "encapsulate/inspect/remote_memory.h"
 #include "tests/fuzz/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

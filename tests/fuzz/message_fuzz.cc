@@ -6,8 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "encapsulate/unique_fd.h"
-#include "encapsulate/wire.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/child/message.h"
 #include "tests/fuzz/check.h"
 
 namespace {

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <initializer_list>
 
-#include "encapsulate/mountinfo.h"
+#include "encapsulate/kernel/mountinfo.h"
 #include "tests/fuzz/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -3,8 +3,8 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
-#include "encapsulate/plan.h"
-#include "encapsulate/plan_wire.h"
+#include "encapsulate/plan/plan.h"
+#include "encapsulate/plan/plan_codec.h"
 #include "tests/fuzz/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

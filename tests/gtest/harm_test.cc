@@ -35,9 +35,9 @@ namespace encapsulate {
 namespace {
 
 // Of the program itself, which would suffer with the machine.
-class Witness : public testing::Environment {
+class Monitor : public testing::Environment {
   void SetUp() override {
-    path_ = testing::TempDir() + "/witness";
+    path_ = testing::TempDir() + "/monitor";
     std::ofstream(path_) << "unharmed";
   }
   void TearDown() override {
@@ -52,8 +52,8 @@ class Witness : public testing::Environment {
   std::string path_;
   const time_t started_ = time(nullptr);
 };
-[[maybe_unused]] testing::Environment* const witness =
-    testing::AddGlobalTestEnvironment(new Witness);
+[[maybe_unused]] testing::Environment* const monitor =
+    testing::AddGlobalTestEnvironment(new Monitor);
 
 TEST(HarmTest, DeletesEveryFile) {
   const ExpectBlocked blocked(Rule::kWrite);

@@ -91,8 +91,8 @@ TEST(TimeTest, Works) {
 class HelperTest : public OrderTest {
  protected:
   static void SetUpTestSuite() {
-    const pid_t guardian = ChildOf(getpid());
-    const pid_t helper = ChildOf(guardian);
+    const pid_t reaper = ChildOf(getpid());
+    const pid_t helper = ChildOf(reaper);
     ASSERT_GT(helper, 0);
     ASSERT_EQ(kill(helper, SIGKILL), 0);
     while (kill(helper, 0) == 0) sched_yield();

@@ -182,7 +182,7 @@ TEST_F(ReachTest, IsPaused) {
 TEST_F(ReachTest, IsDebugged) {
   prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
   AttemptWhile("/usr/debugged", [](pid_t test) {
-    // Fails while the witness has it.
+    // Fails while the monitor has it.
     while (ptrace(PTRACE_SEIZE, test, nullptr, nullptr) != 0) sched_yield();
     ptrace(PTRACE_INTERRUPT, test, nullptr, nullptr);
     waitpid(test, nullptr, __WALL);

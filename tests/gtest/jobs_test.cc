@@ -257,8 +257,8 @@ void EndSandboxes(const std::string& directory, Made made) {
   EXPECT_EQ(inits.size(), 1U);
   if (made == Made::kAhead) {
     inits.clear();
-    for (const std::string& guardian : ChildrenOf(programs[0])) {
-      for (const std::string& helper : ChildrenOf(guardian)) {
+    for (const std::string& reaper : ChildrenOf(programs[0])) {
+      for (const std::string& helper : ChildrenOf(reaper)) {
         const Strings those = InitsOf(helper);
         inits.insert(inits.end(), those.begin(), those.end());
       }

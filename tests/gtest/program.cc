@@ -25,7 +25,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "encapsulate/unique_fd.h"
+#include "encapsulate/base/unique_fd.h"
 #include "gtest/gtest.h"
 
 namespace encapsulate {

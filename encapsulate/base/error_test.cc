@@ -1,0 +1,46 @@
+#include "encapsulate/base/error.h"
+
+#include <cerrno>
+#include <csignal>
+
+#include "encapsulate/result.h"
+#include "gtest/gtest.h"
+
+namespace encapsulate {
+namespace {
+
+TEST(ErrorTest, QuoteKeepsALineWhole) {
+  EXPECT_EQ(Quote("/a b"), "'/a b'");
+  EXPECT_EQ(Quote("line\nbreak\ttab\r"), "'line\\nbreak\\ttab\\r'");
+  EXPECT_EQ(Quote("it's"), "'it\\'s'");
+  EXPECT_EQ(Quote("back\\slash"), "'back\\\\slash'");
+  EXPECT_EQ(Quote("\033[31m"), "'\\033[31m'");
+  EXPECT_EQ(Quote("gr\xc3\xbc\xc3\x9f"), "'gr\xc3\xbc\xc3\x9f'");
+  EXPECT_EQ(Quote(""), "''");
+}
+
+TEST(ErrorTest, ReasonsAreLowerCaseWithTheName) {
+  EXPECT_EQ(Reason(ENOENT), "no such file or directory (ENOENT)");
+  EXPECT_EQ(Reason(EIO), "input/output error (EIO)");
+}
+
+TEST(ErrorTest, TheKindComesBackOutOfAStatus) {
+  for (FailureKind kind :
+       {FailureKind::kInvalidOptions, FailureKind::kHostRefused,
+        FailureKind::kCommandNotFound, FailureKind::kCommandNotUsable,
+        FailureKind::kLost}) {
+    EXPECT_EQ(FailureKindOf(MakeFailure(kind, "message")), kind);
+  }
+  EXPECT_EQ(FailureKindOf(absl::OkStatus()), FailureKind::kNone);
+  EXPECT_EQ(FailureKindOf(absl::NotFoundError("of someone else's")),
+            FailureKind::kNone);
+}
+
+TEST(ErrorTest, SignalsHaveNames) {
+  EXPECT_EQ(SignalName(SIGSEGV), "SIGSEGV");
+  EXPECT_EQ(SignalName(SIGRTMIN + 3), "SIGRTMIN+3");
+  EXPECT_EQ(SignalName(0), "signal 0");
+}
+
+}  // namespace
+}  // namespace encapsulate

@@ -1,0 +1,646 @@
+// Pid 1 of a sandbox: sets everything up, starts the command, reaps, passes
+// signals on, keeps the time, and ends with the command or with the caller.
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+#include "encapsulate/child/leftovers.h"
+#include "encapsulate/child/overlay_changes.h"
+#include "encapsulate/child/setup.h"
+#include "encapsulate/kernel/raw_clone.h"
+#include "encapsulate/kernel/syscalls.h"
+#include "encapsulate/kernel/untrace.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr int64_t kNanosecondsPerSecond = 1000000000;
+
+// To look through what overlays caught, whatever its owners and modes.
+constexpr uint32_t kReadAll = 1U << CAP_DAC_READ_SEARCH;
+
+int64_t Now() {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * kNanosecondsPerSecond + now.tv_nsec;
+}
+
+class Init {
+ public:
+  Init(Plan& plan, int control, int caller)
+      : setup_(plan, control),
+        plan_(plan),
+        control_(control),
+        caller_(caller) {}
+
+  [[noreturn]] void Run() {
+    // Until the loop watches the caller; the kernel checks the thread that
+    // called clone(2), which is in that call's function all the while.
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    ExitIfCallerIsGone();
+    prctl(PR_SET_NAME, "encapsulate", 0, 0, 0);
+    ResetSigchld();
+    // What is made for the view has the modes that it is made with.
+    umask_ = umask(0);
+    CloseOthers();
+    MapUser();
+    MakeNetwork();
+    NameHost();
+    MakeView();
+    SetUpNetwork(setup_);
+    EnterDirectory();
+    DropPrivileges(setup_, /*executes=*/!plan_.command.empty(),
+                   plan_.list_overlay_changes ? kReadAll : 0);
+    Start();
+    Watch();
+    Finish();
+  }
+
+ private:
+  // --- Setting up ---------------------------------------------------------
+
+  // It may have died before the prctl(2) above.
+  void ExitIfCallerIsGone() const {
+    struct pollfd event = {caller_, POLLIN, 0};
+    if (poll(&event, 1, 0) != 0) _exit(1);
+  }
+
+  // A caller that ignores SIGCHLD hands that down, and then the kernel reaps
+  // children without a word. The command gets it back.
+  void ResetSigchld() {
+    struct sigaction action = {};
+    action.sa_handler = SIG_DFL;
+    sigaction(SIGCHLD, &action, &child_action_);
+  }
+
+  // Closes whatever the caller had open, but for what the command is to get
+  // and the two descriptors that init needs. The list is sorted in place.
+  void CloseOthers() {
+    unsigned next = 0;
+    size_t i = 0;
+    int own[] = {control_, caller_};
+    if (own[0] > own[1]) {
+      own[0] = caller_;
+      own[1] = control_;
+    }
+    size_t j = 0;
+    const auto& keep = plan_.keep_descriptors;
+    while (i < keep.size() || j < 2) {
+      const int fd = j == 2 || (i < keep.size() && keep[i] < own[j]) ? keep[i++]
+                                                                     : own[j++];
+      CloseBetween(next, static_cast<unsigned>(fd));
+      next = static_cast<unsigned>(fd) + 1;
+    }
+    CloseBetween(next, UINT_MAX);
+  }
+
+  static void CloseBetween(unsigned first, unsigned end) {
+    if (first >= end) return;
+    const unsigned last = end == UINT_MAX ? UINT_MAX : end - 1;
+    if (sys::CloseRange(first, last, 0) == 0) return;
+    // Before Linux 5.9, or filtered.
+    struct rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    const unsigned highest = static_cast<unsigned>(
+        limit.rlim_max < 1048576 ? limit.rlim_max : 1048576);
+    for (unsigned fd = first; fd <= last && fd < highest; ++fd) {
+      close(static_cast<int>(fd));
+    }
+  }
+
+  void WriteFile(const char* path, const char* text, size_t size) {
+    const int fd =
+        setup_.Check(open(path, O_WRONLY | O_CLOEXEC), Step::kMapUser);
+    setup_.Check(static_cast<int>(write(fd, text, size)), Step::kMapUser);
+    close(fd);
+  }
+
+  void MapUser() {
+    if (plan_.wait_for_go) {
+      Message message;
+      if (!ReceiveMessage(control_, &message) ||
+          message.kind != MessageKind::kGo) {
+        _exit(1);  // the caller is gone or has given up
+      }
+    }
+    if (!plan_.map_from_outside) {
+      // A program that can't be read is not dumpable, and then its own maps
+      // can't be written.
+      prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+      WriteFile("/proc/self/setgroups", "deny", 4);
+      WriteFile("/proc/self/gid_map", plan_.gid_map.data(),
+                plan_.gid_map.size());
+      WriteFile("/proc/self/uid_map", plan_.uid_map.data(),
+                plan_.uid_map.size());
+    }
+    setup_.Done(Step::kMapUser);
+  }
+
+  // Not by clone(2): a network namespace takes as long as all the others
+  // together, and the caller has something else to do meanwhile.
+  void MakeNetwork() {
+    if ((plan_.namespaces & CLONE_NEWNET) == 0) return;
+    setup_.Check(unshare(CLONE_NEWNET), Step::kMakeNetwork);
+    setup_.Done(Step::kMakeNetwork);
+  }
+
+  void NameHost() {
+    if (plan_.hostname.empty()) return;
+    setup_.Check(sethostname(plan_.hostname.data(), plan_.hostname.size()),
+                 Step::kHostname);
+  }
+
+  void MakeView() {
+    const int mount_table =
+        setup_.Check(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC),
+                     Step::kOpenMountTable);
+    setup_.Done(Step::kOpenMountTable);
+    BuildView(setup_, mount_table, &stage_);
+    close(mount_table);
+  }
+
+  void EnterDirectory() {
+    if (chdir(plan_.directory.c_str()) != 0) {
+      setup_.Fail(Step::kEnterDirectory);
+    }
+    setup_.Done(Step::kEnterDirectory);
+  }
+
+  // --- Starting the command -----------------------------------------------
+
+  void Start() {
+    signals_ = SignalDescriptor();
+    // Held from here on: who is left at the end must not depend on what the
+    // command does.
+    proc_ = setup_.Check(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                         Step::kFindLeftovers);
+    if (plan_.command.empty()) {
+      LookForTheCallerOnly();
+      ReportReady();
+    } else {
+      // For the command to inherit: this process is in nobody's reach, and has
+      // no use for a filter. A command that is watched gets one of its own.
+      if (plan_.watching_filter == nullptr) FilterCalls(setup_);
+      Hide();
+      if (plan_.foreground && plan_.terminal >= 0) {
+        terminal_ = fcntl(plan_.terminal, F_DUPFD_CLOEXEC, 3);
+      }
+      Execute();
+      setup_.Done(Step::kExecute);
+      LookForTheCallerOnly();
+      setup_.Report(MessageKind::kStarted);
+    }
+    StartClock();
+    // A pipe that only this process holds open would never end.
+    for (int fd : plan_.keep_descriptors) close(fd);
+  }
+
+  void StartClock() {
+    started_ = Now();
+    const bool runs = command_ > 0;
+    if (runs && plan_.timeout_nanoseconds != 0) {
+      deadline_ = started_ + plan_.timeout_nanoseconds;
+    }
+  }
+
+  // Once the caller's thread knows of the sandbox it may end, and the loop
+  // looks for the whole caller. Whatever is sent to a dead one fails.
+  static void LookForTheCallerOnly() { prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0); }
+
+  // The caller's memory is in this process: no debugger, no /proc/1/mem. Nor
+  // can its namespaces be joined any more.
+  static void Hide() { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+
+  int SignalDescriptor() {
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    return setup_.Check(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK),
+                        Step::kFork);
+  }
+
+  // Enter(): hands what was reopened to the caller, whose child gets it.
+  void ReportReady() {
+    setup_.Report(MessageKind::kReady);
+    for (const Input& input : plan_.inputs) {
+      Message message;
+      message.kind = MessageKind::kInput;
+      message.number = input.fd;
+      if (!SendDescriptor(control_, message, input.fd)) _exit(1);
+    }
+    if (plan_.executable.empty()) return;
+    Message message;
+    message.kind = MessageKind::kInput;
+    const int file = plan_.executable_file;
+    if (file < 0 ? !SendMessage(control_, message)
+                 : !SendDescriptor(control_, message, file)) {
+      _exit(1);
+    }
+    close(file);
+  }
+
+  void Execute() {
+    // Shares this process's memory until it executes the command, so that the
+    // page tables of a large caller aren't copied a second time, and its
+    // failure can be read from here.
+    alignas(16) static char stack[65536];
+    const pid_t pid = clone(&Init::CommandMain, stack + sizeof(stack),
+                            CLONE_VM | CLONE_VFORK | SIGCHLD, this);
+    setup_.Check(pid, Step::kFork);
+    command_ = pid;
+    if (failed_step_ == Step::kFinished) return;
+    waitpid(pid, nullptr, 0);
+    setup_.Fail(failed_step_, failed_index_, failed_errno_, failed_path_);
+  }
+
+  // AddressSanitizer doesn't know this stack, and would say so.
+  SHARES_CALLER_MEMORY static int CommandMain(void* init) {
+    static_cast<Init*>(init)->RunCommand();
+  }
+
+  [[noreturn]] void CommandFails(Step step, int index, const char* path) {
+    failed_errno_ = errno;
+    failed_step_ = step;
+    failed_index_ = index;
+    failed_path_ = path;
+    _exit(127);
+  }
+
+  [[noreturn]] void RunCommand() {
+    // Of its own: kill(0, ...) must not reach the caller's group, nor what the
+    // kernel keeps for a session (sched(7), autogroup) the caller's.
+    if (plan_.shares_session) {
+      setpgid(0, 0);
+    } else if (setsid() < 0) {
+      CommandFails(Step::kLeaveSession, -1, "");
+    }
+    if (terminal_ >= 0 && plan_.owns_terminal &&
+        tcsetpgrp(terminal_, getpid()) != 0) {
+      CommandFails(Step::kTakeTerminal, -1, "");
+    }
+    for (const ResourceLimit& limit : plan_.limits) {
+      if (SetLimit(limit) != 0) {
+        CommandFails(Step::kSetLimit, limit.resource, "");
+      }
+    }
+    umask(plan_.umask.value_or(umask_));
+    // What init needs is close-on-exec; what the command is to get is not.
+    for (int fd : plan_.keep_descriptors) fcntl(fd, F_SETFD, 0);
+    ResetSignals();
+    if (plan_.watching_filter != nullptr && !WatchCalls(plan_, control_)) {
+      CommandFails(Step::kWatchCalls, -1, "");
+    }
+    const char* path = ExecuteFirst();
+    CommandFails(Step::kExecute, -1, path);
+  }
+
+  // Handlers of the caller's must not run in here, so they go before the mask
+  // opens. What it ignores stays ignored, as with execve(2).
+  void ResetSignals() const {
+    for (int signal = 1; signal < NSIG; ++signal) {
+      struct sigaction action;
+      if (sigaction(signal, nullptr, &action) != 0 ||
+          action.sa_handler == SIG_IGN || action.sa_handler == SIG_DFL) {
+        continue;
+      }
+      action = {};
+      action.sa_handler = SIG_DFL;
+      sigaction(signal, &action, nullptr);
+    }
+    if (child_action_.sa_handler == SIG_IGN) {
+      sigaction(SIGCHLD, &child_action_, nullptr);
+    }
+    sigprocmask(SIG_SETMASK, &plan_.signal_mask, nullptr);
+  }
+
+  // execvpe(3) over paths that the plan has put together. Returns the path
+  // whose error counts, with errno set.
+  const char* ExecuteFirst() {
+    const bool searched = strchr(plan_.command.c_str(), '/') == nullptr;
+    const char* refused = nullptr;
+    auto* const* argv = const_cast<char* const*>(plan_.argv.data());
+    auto* const* envp = const_cast<char* const*>(plan_.envp.data());
+    for (const std::string& executable : plan_.executables) {
+      const char* path = executable.c_str();
+      // Most directories of PATH don't have it, and this tells sooner.
+      if (access(path, F_OK) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) continue;
+        // A directory of PATH that can't be searched has no commands.
+        if (errno != EACCES) return path;
+        if (!searched) refused = path;
+        continue;
+      }
+      execve(path, argv, envp);
+      if (errno == ENOEXEC) {
+        // A script without a first line, which execvp(3) gives to the shell.
+        plan_.shell_argv[1] = path;
+        execve("/bin/sh", const_cast<char* const*>(plan_.shell_argv.data()),
+               envp);
+        errno = ENOEXEC;
+        return path;
+      }
+      if (errno != EACCES) return path;  // ENOENT: no interpreter
+      refused = path;
+    }
+    if (refused != nullptr) {
+      // execve(2) says the same of both.
+      struct stat info;
+      errno =
+          stat(refused, &info) == 0 && S_ISDIR(info.st_mode) ? EISDIR : EACCES;
+      return refused;
+    }
+    errno = ENOENT;
+    return "";
+  }
+
+  // --- While the command runs ---------------------------------------------
+
+  void Watch() {
+    while (!ended_) {
+      struct pollfd events[4] = {{control_, POLLIN, 0},
+                                 {caller_, POLLIN, 0},
+                                 {signals_, POLLIN, 0},
+                                 {command_pidfd_, POLLIN, 0}};
+      const struct timespec* timeout = nullptr;
+      struct timespec left;
+      if (deadline_ != 0) {
+        const int64_t wait = deadline_ - Now();
+        left.tv_sec = wait > 0 ? wait / kNanosecondsPerSecond : 0;
+        left.tv_nsec = wait > 0 ? wait % kNanosecondsPerSecond : 0;
+        timeout = &left;
+      }
+      if (more_to_reap_) {
+        left = {};
+        timeout = &left;
+      }
+      if (ppoll(events, 4, timeout, nullptr) < 0 && errno != EINTR &&
+          errno != EAGAIN) {
+        _exit(1);
+      }
+      // The caller has died: so does everything in here.
+      if (events[1].revents != 0) _exit(1);
+      if (events[2].revents != 0 || more_to_reap_) Reap();
+      if (events[3].revents != 0) ended_ = true;
+      if (events[0].revents != 0) HandleMessage();
+      // However much there is to do otherwise.
+      if (!ended_ && deadline_ != 0 && Now() >= deadline_) TimeIsUp();
+    }
+  }
+
+  void TimeIsUp() {
+    if (!timed_out_) {
+      timed_out_ = true;
+      kill(-1, SIGTERM);
+      kill(-1, SIGCONT);  // a stopped process would not notice
+      deadline_ = Now() + plan_.grace_nanoseconds;
+    } else {
+      kill(-1, SIGKILL);
+      deadline_ = 0;
+    }
+  }
+
+  // Signals and orphans may come faster than they are dealt with, so only some
+  // at a time.
+  void Reap() {
+    constexpr int kAtOnce = 256;
+    struct signalfd_siginfo ignored;
+    if (read(signals_, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN) {
+      _exit(1);
+    }
+    more_to_reap_ = true;
+    NoteCpuTime();
+    for (int i = 0; i < kAtOnce; ++i) {
+      siginfo_t info = {};
+      if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | __WALL) != 0 ||
+          info.si_pid == 0) {
+        more_to_reap_ = false;
+        return;
+      }
+      if (info.si_code == CLD_TRAPPED) {
+        Untrace(info.si_pid, info.si_status);
+        continue;
+      }
+      if (info.si_pid != command_ || plan_.command.empty()) continue;
+      if (info.si_code == CLD_STOPPED) {
+        if (plan_.foreground) Send(MessageKind::kStopped, info.si_status);
+        continue;
+      }
+      ended_ = true;
+      wait_status_ =
+          info.si_code == CLD_EXITED ? info.si_status << 8 : info.si_status;
+    }
+  }
+
+  // SIGKILL may come from elsewhere. What the command itself used can be read
+  // until it is reaped.
+  void NoteCpuTime() {
+    for (const ResourceLimit& limit : plan_.limits) {
+      if (limit.resource != RLIMIT_CPU || plan_.command.empty()) continue;
+      siginfo_t info = {};
+      if (waitid(P_PID, static_cast<id_t>(command_), &info,
+                 WEXITED | WNOHANG | WNOWAIT) != 0 ||
+          info.si_pid == 0) {
+        return;
+      }
+      used_cpu_time_ = CpuTime(proc_, command_) >= limit.soft;
+    }
+  }
+
+  void Send(MessageKind kind, int number) {
+    Message message;
+    message.kind = kind;
+    message.number = number;
+    if (!SendMessage(control_, message)) _exit(1);
+  }
+
+  void HandleMessage() {
+    Message message;
+    int fd = -1;
+    if (!ReceiveMessage(control_, &message, &fd)) _exit(1);  // nobody waits
+    switch (message.kind) {
+      case MessageKind::kSignal:
+        // A negative number is for the command's whole group.
+        if (command_ > 0) {
+          kill(message.number < 0 ? -command_ : command_, abs(message.number));
+        }
+        break;
+      case MessageKind::kContinue:
+        if (command_ > 0) kill(-command_, SIGCONT);
+        break;
+      case MessageKind::kAskPid:
+        Send(MessageKind::kLastPid, LastPid());
+        break;
+      case MessageKind::kTerminal:
+        if (terminal_ >= 0) tcsetpgrp(terminal_, command_);
+        break;
+      case MessageKind::kWatch:
+        command_ = message.number;
+        command_pidfd_ = sys::PidfdOpen(command_);
+        if (command_pidfd_ < 0) ended_ = true;
+        // It may have been waited for.
+        StartClock();
+        Hide();
+        SendWatched(fd);
+        break;
+      default:
+        _exit(1);
+    }
+  }
+
+  // Lets the command go on.
+  static void SendWatched(int fd) {
+    const uint64_t one = 1;
+    if (write(fd, &one, sizeof(one)) != sizeof(one)) _exit(1);
+    close(fd);
+  }
+
+  // proc_loadavg(5): the last field, as this process's PID namespace has it.
+  int LastPid() const {
+    char text[128];
+    const ssize_t size = ReadFileAt(proc_, "loadavg", text, sizeof(text));
+    if (size <= 0) return 0;
+    auto length = static_cast<size_t>(size);
+    while (length > 0 && text[length - 1] != ' ') --length;
+    return atoi(text + length);
+  }
+
+  // --- The end --------------------------------------------------------------
+
+  [[noreturn]] void Finish() {
+    const int64_t wall = Now() - started_;
+    // What it opens now isn't many, but for the levels of directories.
+    struct rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    Message message;
+    const int leftovers = ReportLeftovers(proc_, command_, control_);
+    if (leftovers < 0) {
+      message.step = Step::kFindLeftovers;
+      message.error = errno;
+    }
+    kill(-1, SIGKILL);
+    // But for the child that Enter()'s caller has forked, all are ours now.
+    while (waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
+    }
+    SyncInputs();
+    if (plan_.list_overlay_changes) {
+      UseCapabilities(kReadAll);
+      if (!ReportOverlayChanges(plan_, stage_, control_)) {
+        message.step = Step::kFindChanges;
+        message.error = errno;
+      }
+    }
+    message.kind = MessageKind::kEnded;
+    message.number = wait_status_;
+    message.count = static_cast<uint32_t>(leftovers > 0 ? leftovers : 0);
+    message.flags = (timed_out_ ? kEndedTimedOut : 0) |
+                    (used_cpu_time_ ? kEndedUsedCpuTime : 0);
+    message.wall_nanoseconds = wall;
+    getrusage(RUSAGE_CHILDREN, &message.usage);
+    if (SendMessage(control_, message) && plan_.command.empty()) AwaitLeave();
+    _exit(0);
+  }
+
+  // Whoever leaves a mount namespace last takes it apart. That shall be this
+  // process, which nobody waits for, and not Enter()'s relay.
+  void AwaitLeave() const {
+    struct pollfd events[2] = {{control_, POLLIN, 0}, {caller_, POLLIN, 0}};
+    while (poll(events, 2, -1) < 0 && errno == EINTR) {
+    }
+  }
+
+  // The command has read through a descriptor of its own; whoever shares the
+  // caller's goes on from where it stopped.
+  void SyncInputs() {
+    for (const Input& input : plan_.inputs) {
+      if (input.original < 0) continue;
+      const off_t offset = lseek(input.reopened, 0, SEEK_CUR);
+      if (offset >= 0) lseek(input.original, offset, SEEK_SET);
+    }
+  }
+
+  Setup setup_;
+  Plan& plan_;
+  const int control_;
+  const int caller_;
+  int stage_ = -1;
+  int signals_ = -1;
+  int proc_ = -1;  // the directory
+  struct sigaction child_action_ = {};
+  mode_t umask_ = 0;  // the caller's
+  int terminal_ = -1;
+
+  pid_t command_ = -1;
+  int command_pidfd_ = -1;
+  Step failed_step_ = Step::kFinished;
+  int failed_index_ = -1;
+  int failed_errno_ = 0;
+  const char* failed_path_ = "";
+
+  int64_t started_ = 0;
+  int64_t deadline_ = 0;
+  bool timed_out_ = false;
+  bool used_cpu_time_ = false;
+  bool more_to_reap_ = false;
+  bool ended_ = false;
+  int wait_status_ = 0;
+};
+
+}  // namespace
+
+int Setup::errno_now() { return errno; }
+
+void Setup::Fail(Step step, int index, int error, const char* text) const {
+  Message message;
+  message.kind = MessageKind::kFailed;
+  message.step = step;
+  message.index = index;
+  message.error = error;
+  size_t length = strlen(text);
+  if (length > kMaxMessageText) length = kMaxMessageText;
+  memcpy(message.text, text, length);
+  message.text_size = static_cast<uint32_t>(length);
+  SendMessage(control_, message);
+  _exit(1);
+}
+
+void Setup::Done(Step step) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (count_ < sizeof(records_) / sizeof(records_[0])) {
+    records_[count_++] = {step,
+                          static_cast<uint32_t>((now.tv_sec - last_.tv_sec) *
+                                                    kNanosecondsPerSecond +
+                                                now.tv_nsec - last_.tv_nsec)};
+  }
+  last_ = now;
+}
+
+void Setup::Report(MessageKind kind, int number) {
+  Message message;
+  message.kind = kind;
+  message.number = number;
+  message.text_size = static_cast<uint32_t>(count_ * sizeof(StepRecord));
+  memcpy(message.text, records_, message.text_size);
+  if (!SendMessage(control_, message)) _exit(1);
+}
+
+void RunInit(Plan& plan, int control, int caller) {
+  Init(plan, control, caller).Run();
+}
+
+}  // namespace encapsulate

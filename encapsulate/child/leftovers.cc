@@ -1,0 +1,181 @@
+#include "encapsulate/child/leftovers.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "encapsulate/child/message.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr int kMostReported = 64;
+// Of the flags in proc_pid_stat(5), by sched.h.
+constexpr uint64_t kExiting = 0x4;     // PF_EXITING
+constexpr uint64_t kSignaled = 0x400;  // PF_SIGNALED: ended by a signal
+constexpr uint64_t kKillBit = uint64_t{1} << (SIGKILL - 1);
+
+// What a look at a process has come to.
+enum class Look { kGone, kAlive, kFailed };
+
+// It has ended between two looks.
+Look Failure() {
+  return errno == ENOENT || errno == ESRCH ? Look::kGone : Look::kFailed;
+}
+
+// A number of proc_pid_stat(5), counted from 1 as there; 0 if there is none.
+uint64_t StatField(const char* stat, int number) {
+  // "pid (name) state ...", and the name may hold anything.
+  const char* field = strrchr(stat, ')');
+  for (int i = 2; i < number && field != nullptr; ++i) {
+    field = strchr(field + 1, ' ');
+  }
+  return field != nullptr ? strtoul(field, nullptr, 10) : 0;
+}
+
+// A mask of proc_pid_status(5).
+uint64_t StatusMask(const char* status, const char* name) {
+  const char* line = strstr(status, name);
+  return line != nullptr ? strtoull(line + strlen(name), nullptr, 16) : 0;
+}
+
+// Calls `look` for each number among the names of a directory, until it returns
+// something else than kGone.
+template <typename Function>
+Look ForEachNumber(int directory, Function look) {
+  alignas(dirent64) char buffer[8192];
+  ssize_t size;
+  while ((size = syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) >
+         0) {
+    for (ssize_t offset = 0; offset < size;) {
+      const auto* entry = reinterpret_cast<dirent64*>(buffer + offset);
+      offset += entry->d_reclen;
+      const int number = atoi(entry->d_name);
+      const Look found = number > 0 ? look(number) : Look::kGone;
+      if (found != Look::kGone) return found;
+    }
+  }
+  return size < 0 ? Failure() : Look::kGone;
+}
+
+// A thread, or a process by its first one, whose directory in /proc is `path`.
+// `others` is set to the number of the process's other threads.
+Look LookAtThread(int proc, const char* path, uint64_t* others) {
+  char file[128];
+  char text[4096];
+  *others = 0;
+  // First, as a fatal signal goes from here to the flags.
+  snprintf(file, sizeof(file), "%s/status", path);
+  if (ReadFileAt(proc, file, text, sizeof(text)) < 0) return Failure();
+  const uint64_t pending =
+      StatusMask(text, "\nSigPnd:") | StatusMask(text, "\nShdPnd:");
+  snprintf(file, sizeof(file), "%s/stat", path);
+  if (ReadFileAt(proc, file, text, sizeof(text)) < 0) return Failure();
+  const char* const name_end = strrchr(text, ')');
+  if (name_end == nullptr || name_end[1] != ' ') {
+    errno = EINVAL;
+    return Look::kFailed;
+  }
+  // The kernel turns a signal that ends a process into SIGKILL for each of its
+  // threads when it is sent, not when it is received. Linux 5.14 and later tell
+  // the exit code from then on, as they do of processes that are stopped.
+  const char state = name_end[2];
+  const bool stopped = state == 'T' || state == 't';
+  const uint64_t flags = StatField(text, 9);
+  if (state == 'Z' || state == 'X' || (flags & kExiting) != 0) {
+    const uint64_t threads = StatField(text, 20);
+    *others = threads > 1 ? threads - 1 : 0;
+    return Look::kGone;
+  }
+  const bool dies = (pending & kKillBit) != 0 || (flags & kSignaled) != 0 ||
+                    (!stopped && StatField(text, 52) != 0);
+  return dies ? Look::kGone : Look::kAlive;
+}
+
+// A process goes on without its first thread (pthread_exit(3)).
+Look LookAt(int proc, int pid) {
+  char path[64];
+  snprintf(path, sizeof(path), "%d", pid);
+  uint64_t others = 0;
+  const Look first = LookAtThread(proc, path, &others);
+  if (first != Look::kGone || others == 0) return first;
+  snprintf(path, sizeof(path), "%d/task", pid);
+  const int threads = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (threads < 0) return Failure();
+  const Look found = ForEachNumber(threads, [&](int thread) {
+    snprintf(path, sizeof(path), "%d/task/%d", pid, thread);
+    return LookAtThread(proc, path, &others);
+  });
+  const int error = errno;
+  close(threads);
+  errno = error;
+  return found;
+}
+
+// As far as it can be read: it may end meanwhile.
+size_t ReadOf(int proc, int pid, const char* name, char* buffer, size_t size) {
+  char path[64];
+  snprintf(path, sizeof(path), "%d/%s", pid, name);
+  const ssize_t length = ReadFileAt(proc, path, buffer, size);
+  return length > 0 ? static_cast<size_t>(length) : 0;
+}
+
+void Report(int proc, int pid, int control) {
+  Message message;
+  message.kind = MessageKind::kLeftover;
+  message.number = pid;
+  size_t length = ReadOf(proc, pid, "comm", message.text, 64);
+  if (length > 0 && message.text[length - 1] == '\n') --length;
+  message.text[length++] = '\0';
+  char* command = message.text + length;
+  size_t size = ReadOf(proc, pid, "cmdline", command, 1024);
+  while (size > 0 && command[size - 1] == '\0') --size;
+  for (size_t i = 0; i < size; ++i) {
+    if (command[i] == '\0') command[i] = ' ';
+  }
+  message.text_size = static_cast<uint32_t>(length + size);
+  SendMessage(control, message);
+}
+
+}  // namespace
+
+ssize_t ReadFileAt(int directory, const char* path, char* buffer, size_t size) {
+  buffer[0] = '\0';
+  const int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  const ssize_t length = read(fd, buffer, size - 1);
+  const int error = errno;
+  close(fd);
+  errno = error;
+  if (length >= 0) buffer[length] = '\0';
+  return length;
+}
+
+uint64_t CpuTime(int proc, pid_t pid) {
+  char stat[512];
+  if (ReadOf(proc, pid, "stat", stat, sizeof(stat)) == 0) return 0;
+  const uint64_t ticks = StatField(stat, 14) + StatField(stat, 15);
+  return ticks / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
+}
+
+int ReportLeftovers(int proc, pid_t command, int control) {
+  if (lseek(proc, 0, SEEK_SET) < 0) return -1;
+  int count = 0;
+  const Look found = ForEachNumber(proc, [&](int pid) {
+    if (pid == 1 || pid == command) return Look::kGone;
+    const Look look = LookAt(proc, pid);
+    if (look != Look::kAlive) return look;
+    if (++count <= kMostReported) Report(proc, pid, control);
+    return Look::kGone;
+  });
+  return found == Look::kFailed ? -1 : count;
+}
+
+}  // namespace encapsulate

@@ -1,0 +1,28 @@
+// What runs inside beside the command. For init: no heap, no locks.
+#ifndef ENCAPSULATE_CHILD_LEFTOVERS_H_
+#define ENCAPSULATE_CHILD_LEFTOVERS_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace encapsulate {
+
+// Sends kLeftover on `control` for the first of the processes that are left
+// when `command` has ended, and returns how many there are. Who is exiting, or
+// is about to because of a fatal signal, isn't left. `proc` is the directory
+// /proc, open for reading. -1, with errno, if that can't be known.
+int ReportLeftovers(int proc, pid_t command, int control);
+
+// Reads a file below `directory` to the end of the buffer at most, and ends it
+// with '\0'. -1, with errno, if it can't be read.
+ssize_t ReadFileAt(int directory, const char* path, char* buffer, size_t size);
+
+// The processor time that a process has used, in seconds, rounded down; 0 if it
+// isn't known.
+uint64_t CpuTime(int proc, pid_t pid);
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_CHILD_LEFTOVERS_H_

@@ -1,0 +1,96 @@
+#include "encapsulate/host/containers.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace encapsulate {
+namespace {
+
+enum class Runner { kDocker, kKubernetes, kGithub, kGitlab };
+
+bool IsTrue(const char* variable) {
+  const char* const value = getenv(variable);
+  return value != nullptr && strcmp(value, "true") == 0;
+}
+
+// Kubernetes comes first: the runners of both can be pods, and then the pod is
+// what has to be changed.
+Runner FindRunner() {
+  if (getenv("KUBERNETES_SERVICE_HOST") != nullptr) return Runner::kKubernetes;
+  if (IsTrue("GITHUB_ACTIONS")) return Runner::kGithub;
+  if (IsTrue("GITLAB_CI")) return Runner::kGitlab;
+  return Runner::kDocker;  // or Podman, or none
+}
+
+std::string GithubOption(absl::string_view option) {
+  return absl::StrCat("let the job's container have options: --security-opt ",
+                      option);
+}
+
+std::string GitlabOption(absl::string_view option) {
+  return absl::StrCat(
+      "in the runner's config.toml, [runners.docker], set "
+      "security_opt = [\"",
+      option, "\"]");
+}
+
+}  // namespace
+
+std::string HowToAllowCalls() {
+  constexpr char kOption[] = "seccomp=unconfined";
+  switch (FindRunner()) {
+    case Runner::kKubernetes:
+      return "set the pod's securityContext.seccompProfile.type to Unconfined";
+    case Runner::kGithub:
+      return GithubOption(kOption);
+    case Runner::kGitlab:
+      return GitlabOption(kOption);
+    case Runner::kDocker:
+      break;
+  }
+  return absl::StrCat("for Docker and Podman, run it with --security-opt ",
+                      kOption);
+}
+
+std::string HowToLeaveConfinement() {
+  constexpr char kOption[] = "apparmor=unconfined";
+  switch (FindRunner()) {
+    case Runner::kKubernetes:
+      return "set the pod's securityContext.appArmorProfile.type to Unconfined";
+    case Runner::kGithub:
+      return GithubOption(kOption);
+    case Runner::kGitlab:
+      return GitlabOption(kOption);
+    case Runner::kDocker:
+      break;
+  }
+  return absl::StrCat("for Docker, run it with --security-opt ", kOption,
+                      ", for Podman with --security-opt label=disable");
+}
+
+std::string HowToUnmask(absl::string_view tree) {
+  switch (FindRunner()) {
+    case Runner::kKubernetes:
+      return "set the container's securityContext.procMount to Unmasked, which "
+             "takes hostUsers: false for the pod";
+    case Runner::kGithub:
+      return GithubOption("systempaths=unconfined");
+    case Runner::kGitlab:
+      // systempaths is an option of Docker's command line, which the runner
+      // doesn't use.
+      return "in the runner's config.toml, [runners.docker], set privileged = "
+             "true";
+    case Runner::kDocker:
+      break;
+  }
+  return absl::StrCat("unmask ", tree,
+                      ", for Docker with --security-opt "
+                      "systempaths=unconfined, for Podman with --security-opt "
+                      "unmask=ALL");
+}
+
+}  // namespace encapsulate

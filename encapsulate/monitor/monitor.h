@@ -1,0 +1,212 @@
+// Answers the system calls that a sandbox's filter hands over, and records
+// those that reached out.
+//
+// The thread that made a call waits in the kernel. The monitor reads what it is
+// about; in most cases it aims at nothing outside, and the call goes on
+// (SECCOMP_USER_NOTIF_FLAG_CONTINUE). Where it may be a violation that wasn't
+// seen before, the monitor attaches to the thread (PTRACE_SEIZE,
+// PTRACE_INTERRUPT), lets the call go on, and finds the thread stopped behind
+// it: there the register holds what the kernel really said, and the stack still
+// is as it was. Then the thread is let go. What the filter refuses, the monitor
+// refuses with the same errno, and so it does with what no namespace stops.
+//
+// That a call is let go on after it was read leaves its memory time to change:
+// the monitor can be fooled, the namespaces can't.
+#ifndef ENCAPSULATE_MONITOR_MONITOR_H_
+#define ENCAPSULATE_MONITOR_MONITOR_H_
+
+#include <linux/seccomp.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/types/optional.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/host/unix_names.h"
+#include "encapsulate/inspect/thread_view.h"
+#include "encapsulate/inspect/unwind.h"
+#include "encapsulate/monitor/decode.h"
+#include "encapsulate/monitor/name_server.h"
+#include "encapsulate/options.h"
+#include "encapsulate/violations.h"
+
+namespace encapsulate {
+
+// What is told, besides the calls themselves.
+struct MonitorSetup {
+  // Only SIGKILL interrupts a call that was received (Linux 5.19), so that
+  // its thread can be stopped behind it.
+  bool killable = false;
+  Network network = Network::kLoopback;
+  std::vector<Allowed> allowed;
+  // The latest pid that was given away inside; 0 if unknown.
+  std::function<pid_t()> last_pid;
+  // The directory /proc/PID/net of a process in the sandbox's network
+  // namespace. Not its path: where the host's /proc hides processes (proc(5),
+  // "hidepid"), init, whom nobody may look at, isn't there.
+  int network_tables = -1;
+};
+
+class Monitor {
+ public:
+  Monitor(UniqueFd listener, MonitorSetup setup);
+
+  // Polls readable while calls wait, and POLLHUP when nobody is left.
+  int descriptor() const { return listener_.get(); }
+
+  // For a child that has nobody to watch: closes the listener.
+  void Disown() { listener_.Reset(); }
+
+  // Answers the calls that wait, some at a time. False once nobody is left that
+  // could make one.
+  bool Handle();
+
+  // From now on, what `rule` says of `target` (as in Allowed) is expected, and
+  // kept for EndExpected(); of two that fit, the later one gets it. The number
+  // stands for it.
+  int BeginExpected(Rule rule, std::string target);
+  std::vector<Violation> EndExpected(int number);
+
+  // Records that the sandbox's name server was asked for a name, from a port of
+  // loopback, unless that is allowed. What one process asks of a name, its
+  // IPv4 and its IPv6 address for example, is one look-up until it repeats
+  // itself.
+  void RecordName(const Question& asked, bool tcp, int port);
+
+  // In the order of the first attempt.
+  const std::vector<Violation>& violations() const { return violations_; }
+  std::vector<Violation> TakeViolations() { return std::move(violations_); }
+  uint64_t beyond() const { return beyond_; }
+  uint64_t unseen() const { return unseen_; }
+  std::vector<AllowedUse> AllowedUses() const;
+
+ private:
+  // What is known of a call before it runs.
+  struct Verdict {
+    enum class Kind {
+      kPass,     // nothing outside is meant
+      kSuspect,  // its result tells
+      kRefuse,   // it must not run
+    };
+    Kind kind = Kind::kPass;
+    Rule rule = Rule::kWrite;
+    std::string target;
+    int error = 0;  // to refuse it with, or the likely one
+    // Of a sendmmsg: as many messages are sent before the one that is meant.
+    size_t sent_before = 0;
+    // It may be getaddrinfo(3) that only sorts addresses; its stack tells.
+    bool may_sort = false;
+  };
+  static Verdict Suspect(Rule rule, std::string target, int error) {
+    return {Verdict::Kind::kSuspect, rule, std::move(target), error, 0, false};
+  }
+  static Verdict Refuse(Rule rule, std::string target, int error) {
+    return {Verdict::Kind::kRefuse, rule, std::move(target), error, 0, false};
+  }
+
+  // What a thread that was stopped behind its call tells.
+  struct Stop {
+    absl::optional<int64_t> result;  // none if the call will start again
+    std::vector<Frame> stack;
+    bool sorts_addresses = false;
+  };
+
+  struct Expected {
+    int number;
+    Rule rule;
+    std::string target;
+    std::vector<Violation> seen;
+  };
+
+  // Rule, call, target and program; the number of what expected it, or
+  // kUnexpected.
+  using Key = std::tuple<Rule, std::string, std::string, std::string, int>;
+  static constexpr int kUnexpected = 0;
+
+  bool Receive(seccomp_notif* notification) const;
+  void Answer(const seccomp_notif& notification);
+  void Reply(uint64_t id, const Verdict& verdict) const;
+  bool StillWaits(uint64_t id) const;
+
+  Verdict Classify(const ThreadView& thread, const SyscallArgs& call) const;
+  static Verdict ClassifyFiles(const ThreadView& thread,
+                               const SyscallArgs& call);
+  static Verdict ClassifyFile(const ThreadView& thread, const SyscallArgs& call,
+                              size_t operand, int* predicted);
+  // Where the path in that operand leads. False if it leads nowhere.
+  static bool FindTarget(const ThreadView& thread, const SyscallArgs& call,
+                         size_t operand, PathTarget* target);
+  static Verdict ClassifyOpen(uint64_t flags, const PathTarget& target);
+  Verdict ClassifyAddresses(const ThreadView& thread,
+                            const SyscallArgs& call) const;
+  static Verdict ClassifyInternet(const ThreadView& thread,
+                                  const SyscallArgs& call,
+                                  const SocketAddress& address);
+  Verdict ClassifySocketPath(const ThreadView& thread, bool binds,
+                             const std::string& path) const;
+  Verdict ClassifyMissingSocket(const ThreadView& thread,
+                                const PathTarget& target) const;
+  bool IsTriedByAll(const std::string& path) const;
+  Verdict ClassifyAbstractName(const std::string& text) const;
+  Verdict ClassifyProcess(const ThreadView& thread,
+                          const SyscallArgs& call) const;
+  static Verdict ClassifyPrivilege(const ThreadView& thread,
+                                   const SyscallArgs& call);
+
+  static bool FailedLater(const Verdict& verdict, int64_t result);
+  static Violation Describe(const ThreadView& thread, const SyscallArgs& call);
+  void Record(const seccomp_notif& notification, const ThreadView& thread,
+              const SyscallArgs& call, const Verdict& verdict, Key key);
+  int WhoExpects(const Verdict& verdict) const;
+  std::vector<Violation>& SeenBy(int number);
+  // Counts what is known already, or too much; false if it is to be recorded.
+  bool Count(const Key& key);
+  // Notes who talks to the name server, and replies.
+  void NoteAsker(const seccomp_notif& notification, const ThreadView& thread,
+                 const SyscallArgs& call);
+  // Whether the question belongs to a look-up that was counted already.
+  bool IsCounted(pid_t asker, const Question& asked);
+  // Whether the call names the name server's address.
+  static bool AsksForNames(const ThreadView& thread, const SyscallArgs& call);
+  bool IsAllowed(const Verdict& verdict);
+  // Replies; nothing if the thread can't be stopped or is gone.
+  absl::optional<Stop> StopBehind(const seccomp_notif& notification,
+                                  const ThreadView& thread,
+                                  const Verdict& verdict);
+  // False if the thread is gone.
+  bool AwaitStop(pid_t tid, int* signal);
+
+  UniqueFd listener_;
+  const MonitorSetup setup_;
+  mutable HostUnixNames host_names_;
+  // While a thread is being stopped, no other is.
+  bool stopping_ = false;
+  // Calls that the stop kept from running; they come once more.
+  std::map<pid_t, Key> restarting_;
+
+  // Those who talk to the name server, by the inode of their socket. A question
+  // comes from nowhere but a port.
+  std::map<std::string, Violation> askers_;
+  // The types that a process asked for in its latest look-up of a name.
+  std::map<std::pair<pid_t, std::string>, std::set<uint16_t>> look_ups_;
+
+  std::map<Key, size_t> known_;  // places in what SeenBy() returns
+  std::vector<Violation> violations_;
+  std::vector<Expected> expected_;
+  int last_number_ = kUnexpected;
+  uint64_t beyond_ = 0;
+  uint64_t unseen_ = 0;
+  std::vector<uint64_t> allowed_counts_;
+};
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_MONITOR_MONITOR_H_

@@ -1,0 +1,384 @@
+#include "encapsulate/plan/seccomp_filter.h"
+
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "encapsulate/plan/syscall_table.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr uint32_t Errno(int error) {
+  return SECCOMP_RET_ERRNO | static_cast<uint32_t>(error);
+}
+
+// Where the low half of an argument is: both supported machines are little
+// endian. The kernel itself looks at no more of a socket family, an ioctl
+// request, open flags or a socketcall number.
+constexpr size_t Argument(int number) {
+  return offsetof(seccomp_data, args) +
+         static_cast<size_t>(number) * sizeof(uint64_t);
+}
+
+// A program, written from its end: what an instruction goes on to is there
+// before it is, because jumps lead forward only. What several need is there
+// once. The kernel translates and checks every instruction each time that a
+// process installs the program, so a short one saves time; and it follows the
+// program for each call number there is, so few steps do as well.
+class Program {
+ public:
+  // An instruction, as their count from the end.
+  using Label = size_t;
+
+  Label Return(uint32_t action) {
+    const auto there = returns_.find(action);
+    if (there != returns_.end() && IsNear(there->second)) return there->second;
+    return returns_[action] = Add(BPF_RET | BPF_K, action);
+  }
+  // Goes on with what was written last.
+  Label Load(size_t offset) {
+    return Add(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
+  }
+  // accumulator == value ? yes : no
+  Label IfEqual(uint32_t value, Label yes, Label no) {
+    return Jump(BPF_JEQ, value, yes, no);
+  }
+  // (accumulator & bits) != 0 ? yes : no
+  Label IfAny(uint32_t bits, Label yes, Label no) {
+    return Jump(BPF_JSET, bits, yes, no);
+  }
+  // accumulator >= value ? yes : no
+  Label IfFrom(uint32_t value, Label yes, Label no) {
+    return Jump(BPF_JGE, value, yes, no);
+  }
+  // All 64 bits of the argument are `value` ? yes : no
+  Label IfArgument(int number, uint64_t value, Label yes, Label no) {
+    const size_t low = Argument(number);
+    IfEqual(static_cast<uint32_t>(value >> 32), yes, no);
+    const Label high = Load(low + sizeof(uint32_t));
+    IfEqual(static_cast<uint32_t>(value), high, no);
+    return Load(low);
+  }
+
+  FilterProgram Finish() && {
+    return FilterProgram(code_.rbegin(), code_.rend());
+  }
+
+ private:
+  // Conditional jumps reach no further.
+  static constexpr size_t kReach = 255;
+
+  // Leaves room for two jumps that lead on.
+  bool IsNear(Label label) const { return code_.size() + 2 - label <= kReach; }
+
+  Label Add(unsigned code, uint32_t k, uint8_t jt = 0, uint8_t jf = 0) {
+    code_.push_back({static_cast<uint16_t>(code), jt, jf, k});
+    return code_.size() - 1;
+  }
+
+  size_t To(Label label) const { return code_.size() - label - 1; }
+
+  Label Reach(Label label) {
+    if (IsNear(label)) return label;
+    return Add(BPF_JMP | BPF_JA, static_cast<uint32_t>(To(label)));
+  }
+
+  Label Jump(unsigned condition, uint32_t value, Label yes, Label no) {
+    yes = Reach(yes);
+    no = Reach(no);
+    return Add(BPF_JMP | condition | BPF_K, value,
+               static_cast<uint8_t>(To(yes)), static_cast<uint8_t>(To(no)));
+  }
+
+  FilterProgram code_;  // the last instruction first
+  std::map<uint32_t, Label> returns_;
+};
+
+using Label = Program::Label;
+
+// Numbers of the calls that set limits.
+struct LimitCalls {
+  int setrlimit;
+  int prlimit;
+};
+
+#if defined(__x86_64__)
+constexpr LimitCalls kNativeLimit = {SYS_setrlimit, SYS_prlimit64};
+constexpr LimitCalls kCompatLimit = {75, 340};
+#else
+constexpr LimitCalls kNativeLimit = {SYS_setrlimit, SYS_prlimit64};
+constexpr LimitCalls kCompatLimit = {75, 369};
+#endif
+
+// Keeps RLIMIT_CORE at kNoCore: setting it does nothing, and says that all is
+// well, because programs that handle secrets insist on it.
+constexpr uint32_t kPretend = SECCOMP_RET_ERRNO;  // errno 0: returns 0
+
+Label KeepCoreBySetrlimit(Program& program) {
+  program.IfEqual(RLIMIT_CORE, program.Return(kPretend),
+                  program.Return(SECCOMP_RET_ALLOW));
+  return program.Load(Argument(0));
+}
+
+Label KeepCoreByPrlimit(Program& program) {
+  const Label allow = program.Return(SECCOMP_RET_ALLOW);
+  const Label other = program.IfArgument(3, 0, program.Return(kPretend),
+                                         program.Return(Errno(EPERM)));
+  const Label core = program.IfArgument(2, 0, allow, other);  // it only asks
+  program.IfEqual(RLIMIT_CORE, core, allow);
+  return program.Load(Argument(1));
+}
+
+// Calls that change how the kernel treats some process, which they name. Init
+// isn't to be changed from inside: it keeps the time and finds what is left. A
+// capability that it keeps would not do, because nested user namespaces give
+// every capability, and prlimit(2) asks for none. Pid 1 of a nested PID
+// namespace has the same number, and is out of their reach as well.
+struct ProcessCall {
+  int native;
+  int compat;
+  int process;  // the argument that names it
+  // The value of the first argument with which the call names every process of
+  // a user, or -1.
+  int all_of_user;
+};
+
+constexpr ProcessCall kProcessCalls[] = {
+    {SYS_sched_setparam, 154, 0, -1},
+    {SYS_sched_setscheduler, 156, 0, -1},
+    {SYS_sched_setaffinity, 241, 0, -1},
+#if defined(__x86_64__)
+    {SYS_sched_setattr, 351, 0, -1},
+    {SYS_setpriority, 97, 1, PRIO_USER},
+    {SYS_ioprio_set, 289, 1, 3 /* IOPRIO_WHO_USER */},
+#else
+    {SYS_sched_setattr, 380, 0, -1},
+    {SYS_setpriority, 97, 1, PRIO_USER},
+    {SYS_ioprio_set, 314, 1, 3 /* IOPRIO_WHO_USER */},
+#endif
+};
+
+constexpr uint32_t kInitPid = 1;
+
+Label SpareInit(const ProcessCall& call, Program& program) {
+  const Label allow = program.Return(SECCOMP_RET_ALLOW);
+  const Label refuse = program.Return(Errno(EPERM));
+  program.IfEqual(kInitPid, refuse, allow);
+  const Label named = program.Load(Argument(call.process));
+  if (call.all_of_user < 0) return named;
+  program.IfEqual(static_cast<uint32_t>(call.all_of_user), refuse, named);
+  return program.Load(Argument(0));
+}
+
+// It may be asked for its limits. `otherwise` decides on other calls.
+Label SpareInitsLimits(Label otherwise, Program& program) {
+  const Label refuse = program.Return(Errno(EPERM));
+  const Label changed = program.IfArgument(2, 0, otherwise, refuse);
+  program.IfEqual(kInitPid, changed, otherwise);
+  return program.Load(Argument(0));
+}
+
+// accumulator is one of `values` ? yes : no
+Label IfOneOf(std::initializer_list<uint32_t> values, Label yes, Label no,
+              Program& program) {
+  for (uint32_t value : values) no = program.IfEqual(value, yes, no);
+  return no;
+}
+
+// Returns `action` if the call is meant, as far as its arguments tell; else
+// goes on with `otherwise`.
+Label Decide(const WatchedCall& call, When when, uint32_t action,
+             Label otherwise, Program& program) {
+  const size_t low = Argument(call.argument);
+  const Label meant = program.Return(action);
+  switch (when) {
+    case When::kAlways:
+      return meant;
+    case When::kWriting: {
+      // Not __O_TMPFILE | O_DIRECTORY: a directory may be opened for reading.
+      constexpr uint32_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
+      program.IfAny(O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | kTmpfile, meant,
+                    otherwise);
+      return program.Load(low);
+    }
+    case When::kGiven:
+      return program.IfArgument(call.argument, 0, otherwise, meant);
+    case When::kNamespaces:
+      // CLONE_NEWTIME shares a bit with clone(2)'s exit signal.
+      program.IfAny(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
+                        CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                        CLONE_NEWNET,
+                    meant, otherwise);
+      return program.Load(low);
+    case When::kCloning:
+      program.IfAny(1, meant, otherwise);  // OPEN_TREE_CLONE
+      return program.Load(low);
+    case When::kAttaching:
+      IfOneOf({PTRACE_ATTACH, PTRACE_SEIZE}, meant, otherwise, program);
+      return program.Load(low);
+    case When::kForeignFamily:
+      IfOneOf({AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}, otherwise, meant,
+              program);
+      return program.Load(low);
+    case When::kRawSocket: {
+      IfOneOf({IPPROTO_ICMP, IPPROTO_ICMPV6}, meant, otherwise, program);
+      const Label protocol = program.Load(Argument(2));
+      // SOCK_RAW is the number that has both bits.
+      const Label datagram = program.IfAny(SOCK_DGRAM, meant, protocol);
+      program.IfAny(SOCK_STREAM, datagram, protocol);
+      const Label type = program.Load(Argument(1));
+      IfOneOf({AF_INET, AF_INET6}, type, otherwise, program);
+      return program.Load(low);
+    }
+    case When::kSocketcallSocket:
+      // SYS_SOCKET, SYS_SOCKETPAIR
+      IfOneOf({1, 8}, meant, otherwise, program);
+      return program.Load(low);
+    case When::kSocketcallAddress:
+      // SYS_BIND, SYS_CONNECT, SYS_SENDTO, SYS_SENDMSG, SYS_SENDMMSG
+      IfOneOf({2, 3, 11, 16, 20}, meant, otherwise, program);
+      return program.Load(low);
+    case When::kTyping:
+      IfOneOf({TIOCSTI, TIOCLINUX}, meant, otherwise, program);
+      return program.Load(low);
+    case When::kSending: {
+      program.IfEqual(kHandoverFlags, otherwise, meant);
+      const Label handover = program.Load(Argument(2));
+      return program.IfArgument(call.argument,
+                                reinterpret_cast<uint64_t>(HandoverHeader()),
+                                handover, meant);
+    }
+  }
+  return otherwise;
+}
+
+// What becomes of the calls from a number on, up to the next entry's.
+struct Range {
+  uint32_t first;
+  Label goes_on;
+};
+
+// Finds the range of the call's number, which is loaded.
+Label Search(const std::vector<Range>& ranges, size_t first, size_t count,
+             Program& program) {
+  if (count == 1) return ranges[first].goes_on;
+  const size_t half = count / 2;
+  const Label upper = Search(ranges, first + half, count - half, program);
+  const Label lower = Search(ranges, first, half, program);
+  return program.IfFrom(ranges[first + half].first, upper, lower);
+}
+
+// All calls of one of the machine's calling conventions (seccomp(2): a filter
+// that knows only one is no filter).
+Label FilterConvention(uint32_t arch, bool watch, bool no_core,
+                       Program& program) {
+  const bool native = arch == kNativeArch;
+  const Label allow = program.Return(SECCOMP_RET_ALLOW);
+  std::map<uint32_t, Label> calls;
+  std::map<std::tuple<When, int, uint32_t, Label>, Label> decided;
+  for (size_t i = 0; i < kWatchedCallCount; ++i) {
+    const WatchedCall& call = kWatchedCalls[i];
+    const int number = native ? call.native : call.compat;
+    if (number < 0 || (!watch && call.denied == 0)) continue;
+    const uint32_t action =
+        watch ? uint32_t{SECCOMP_RET_USER_NOTIF} : Errno(call.denied);
+    Label& label =
+        calls.emplace(static_cast<uint32_t>(number), allow).first->second;
+    // The listener is handed over by the machine's own call.
+    const bool hands_over = native || call.when != When::kSending;
+    const When when = hands_over ? call.when : When::kAlways;
+    const auto same =
+        decided.emplace(std::make_tuple(when, call.argument, action, label), 0);
+    if (same.second) {
+      same.first->second = Decide(call, when, action, label, program);
+    }
+    label = same.first->second;
+  }
+  for (const ProcessCall& call : kProcessCalls) {
+    calls[static_cast<uint32_t>(native ? call.native : call.compat)] =
+        SpareInit(call, program);
+  }
+  const LimitCalls& limit = native ? kNativeLimit : kCompatLimit;
+  Label prlimit = allow;
+  if (no_core) {
+    calls[static_cast<uint32_t>(limit.setrlimit)] =
+        KeepCoreBySetrlimit(program);
+    prlimit = KeepCoreByPrlimit(program);
+  }
+  calls[static_cast<uint32_t>(limit.prlimit)] =
+      SpareInitsLimits(prlimit, program);
+  std::vector<Range> ranges = {{0, allow}};
+  const auto add = [&](uint32_t first, Label goes_on) {
+    if (ranges.back().first == first) ranges.pop_back();
+    if (!ranges.empty() && ranges.back().goes_on == goes_on) return;
+    ranges.push_back({first, goes_on});
+  };
+  for (const auto& call : calls) {
+    add(call.first, call.second);
+    add(call.first + 1, allow);
+  }
+#if defined(__x86_64__)
+  if (native) {
+    add(kX32Bit, program.Return(watch ? uint32_t{SECCOMP_RET_USER_NOTIF}
+                                      : Errno(ENOSYS)));
+  }
+#endif
+  Search(ranges, 0, ranges.size(), program);
+  return program.Load(offsetof(seccomp_data, nr));
+}
+
+FilterProgram MakeFilter(bool watch, bool no_core) {
+  Program program;
+  // Another convention: nothing is known of it.
+  Label label = program.Return(Errno(ENOSYS));
+  const Label compat = FilterConvention(kCompatArch, watch, no_core, program);
+  const Label native = FilterConvention(kNativeArch, watch, no_core, program);
+  label = program.IfEqual(kCompatArch, compat, label);
+  program.IfEqual(kNativeArch, native, label);
+  program.Load(offsetof(seccomp_data, arch));
+  return std::move(program).Finish();
+}
+
+}  // namespace
+
+const FilterProgram& GetFilter(bool watch, bool no_core) {
+  if (!watch && no_core) {
+    static const auto* const usual = new FilterProgram(MakeFilter(false, true));
+    return *usual;
+  }
+  if (!watch) {
+    static const auto* const core = new FilterProgram(MakeFilter(false, false));
+    return *core;
+  }
+  if (no_core) {
+    static const auto* const watched =
+        new FilterProgram(MakeFilter(true, true));
+    return *watched;
+  }
+  static const auto* const both = new FilterProgram(MakeFilter(true, false));
+  return *both;
+}
+
+msghdr* HandoverHeader() {
+  static msghdr header;
+  return &header;
+}
+
+}  // namespace encapsulate

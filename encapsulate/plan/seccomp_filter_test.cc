@@ -1,0 +1,161 @@
+#include "encapsulate/plan/seccomp_filter.h"
+
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/types/optional.h"
+#include "encapsulate/plan/syscall_table.h"
+#include "gtest/gtest.h"
+
+namespace encapsulate {
+namespace {
+
+// What the filter answers to a call. Without `arguments`, only its number is
+// known, and the answer is nothing if the filter wants to know more. So does
+// the kernel fill its bitmap of calls that it lets pass without running the
+// filter (Linux 5.11).
+absl::optional<uint32_t> Answer(const FilterProgram& filter, uint32_t arch,
+                                uint32_t number, const uint64_t* arguments) {
+  uint32_t accumulator = 0;
+  for (size_t at = 0; at < filter.size(); ++at) {
+    const sock_filter& code = filter[at];
+    bool jump = false;
+    switch (code.code) {
+      case BPF_LD | BPF_W | BPF_ABS:
+        if (code.k == offsetof(seccomp_data, nr)) {
+          accumulator = number;
+        } else if (code.k == offsetof(seccomp_data, arch)) {
+          accumulator = arch;
+        } else if (arguments == nullptr) {
+          return absl::nullopt;
+        } else {
+          const size_t at_byte = code.k - offsetof(seccomp_data, args);
+          accumulator = static_cast<uint32_t>(arguments[at_byte / 8] >>
+                                              (at_byte % 8 * 8));
+        }
+        continue;
+      case BPF_RET | BPF_K:
+        return code.k;
+      case BPF_JMP | BPF_JA:
+        at += code.k;
+        continue;
+      case BPF_JMP | BPF_JEQ | BPF_K:
+        jump = accumulator == code.k;
+        break;
+      case BPF_JMP | BPF_JGE | BPF_K:
+        jump = accumulator >= code.k;
+        break;
+      case BPF_JMP | BPF_JSET | BPF_K:
+        jump = (accumulator & code.k) != 0;
+        break;
+      default:
+        ADD_FAILURE() << "an instruction that the bitmap doesn't know: "
+                      << code.code;
+        return absl::nullopt;
+    }
+    at += jump ? code.jt : code.jf;
+  }
+  ADD_FAILURE() << "the filter has no end";
+  return absl::nullopt;
+}
+
+absl::optional<uint32_t> AnswerByNumber(const FilterProgram& filter,
+                                        uint32_t arch, uint32_t number) {
+  return Answer(filter, arch, number, nullptr);
+}
+
+TEST(FilterTest, LetsMostCallsPassByTheirNumberAlone) {
+  for (bool watch : {false, true}) {
+    for (bool no_core : {false, true}) {
+      const FilterProgram& filter = GetFilter(watch, no_core);
+      for (uint32_t number :
+           {SYS_getppid, SYS_read, SYS_write, SYS_close, SYS_mmap, SYS_futex,
+            SYS_fstat, SYS_lseek, SYS_getdents64, SYS_execve, SYS_exit_group,
+            SYS_clock_gettime, SYS_recvmsg, SYS_wait4}) {
+        EXPECT_EQ(AnswerByNumber(filter, kNativeArch, number),
+                  SECCOMP_RET_ALLOW)
+            << number;
+      }
+      EXPECT_EQ(AnswerByNumber(filter, kNativeArch, SYS_socket), absl::nullopt)
+          << "its family counts";
+    }
+  }
+}
+
+TEST(FilterTest, LetsFilesBeOpenedByTheNumberAloneUnlessSomebodyWatches) {
+  for (uint32_t number : {SYS_openat, SYS_unlinkat, SYS_connect}) {
+    EXPECT_EQ(AnswerByNumber(GetFilter(false, true), kNativeArch, number),
+              SECCOMP_RET_ALLOW)
+        << number;
+    EXPECT_NE(AnswerByNumber(GetFilter(true, true), kNativeArch, number),
+              SECCOMP_RET_ALLOW)
+        << number;
+  }
+}
+
+#if defined(__x86_64__)
+TEST(FilterTest, SparesInitInEveryCallingConvention) {
+  struct Call {
+    uint32_t native;
+    uint32_t compat;
+    uint64_t arguments[6];
+    size_t process;  // the argument that names it
+  };
+  const Call kCalls[] = {
+      {SYS_prlimit64, 340, {0, RLIMIT_NOFILE, 0x1000}, 0},
+      {SYS_sched_setparam, 154, {}, 0},
+      {SYS_sched_setscheduler, 156, {}, 0},
+      {SYS_sched_setaffinity, 241, {}, 0},
+      {SYS_sched_setattr, 351, {}, 0},
+      {SYS_setpriority, 97, {PRIO_PROCESS}, 1},
+      {SYS_setpriority, 97, {PRIO_PGRP}, 1},
+      {SYS_ioprio_set, 289, {1}, 1},
+      {SYS_ioprio_set, 289, {2}, 1},
+  };
+  constexpr uint32_t kRefused = SECCOMP_RET_ERRNO | EPERM;
+  for (bool watch : {false, true}) {
+    for (bool no_core : {false, true}) {
+      const FilterProgram& filter = GetFilter(watch, no_core);
+      for (const Call& call : kCalls) {
+        Call on_init = call;
+        // The kernel takes the low half.
+        on_init.arguments[call.process] = uint64_t{7} << 32 | 1;
+        Call on_other = call;
+        on_other.arguments[call.process] = 2;
+        EXPECT_EQ(Answer(filter, kNativeArch, call.native, on_init.arguments),
+                  kRefused)
+            << call.native;
+        EXPECT_EQ(Answer(filter, kCompatArch, call.compat, on_init.arguments),
+                  kRefused)
+            << call.compat;
+        EXPECT_EQ(Answer(filter, kNativeArch, call.native, on_other.arguments),
+                  SECCOMP_RET_ALLOW)
+            << call.native;
+        EXPECT_EQ(Answer(filter, kCompatArch, call.compat, on_other.arguments),
+                  SECCOMP_RET_ALLOW)
+            << call.compat;
+      }
+      const uint64_t asks[6] = {1, RLIMIT_NOFILE, 0, 0x1000};
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_prlimit64, asks),
+                SECCOMP_RET_ALLOW);
+    }
+  }
+}
+#endif
+
+TEST(FilterTest, RefusesCallingConventionsThatItDoesNotKnow) {
+  for (bool watch : {false, true}) {
+    constexpr uint32_t kOther = AUDIT_ARCH_RISCV64;
+    EXPECT_EQ(AnswerByNumber(GetFilter(watch, true), kOther, SYS_getppid),
+              SECCOMP_RET_ERRNO | static_cast<uint32_t>(ENOSYS));
+  }
+}
+
+}  // namespace
+}  // namespace encapsulate
