@@ -137,7 +137,7 @@ TEST_P(Behaviours, ResultsThatATestDropsDoNotCount) {
   Compare("ClearsTest.*");
   const Output output = Run("ClearsTest.AFailure:ClearsTest.AFatal*");
   EXPECT_EQ(output.exit_code(), 0) << output.console;
-  EXPECT_EQ(Count(output.console, "Failure\n"), 2);
+  EXPECT_EQ(Count(output.console, "dropped\n"), 2);
 }
 
 TEST_P(Behaviours, B02FixtureWithoutTheBasesSetUpIsEncapsulated) {
