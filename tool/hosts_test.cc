@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -210,9 +211,8 @@ const Case kCases[] = {
        CoverWithTmpfs("/proc");
        DropCapabilities();
      },
-     "cannot map the user into a user namespace: /proc is not "
-     "mounted: no such file or directory (ENOENT); hint: mount -t "
-     "proc proc /proc"},
+     "cannot read the mount table: /proc is not mounted: no such file or "
+     "directory (ENOENT); hint: mount -t proc proc /proc"},
     {"ProcPartlyCovered",
      [] {
        BecomeHost();
@@ -276,7 +276,7 @@ const Case kCases[] = {
      "probably a container's seccomp profile: operation not permitted "
      "(EPERM); hint: for Docker and Podman, run it with --security-opt "
      "seccomp=unconfined"},
-    {"NoLoopback", [] { FailCall(SYS_ioctl, EPERM); },
+    {"NoLoopback", [] { FailCall(SYS_socket, EPERM, AF_NETLINK); },
      "cannot bring loopback up: something on this host forbids it, "
      "probably a container's seccomp profile: operation not permitted "
      "(EPERM); hint: for Docker and Podman, run it with --security-opt "

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "encapsulate/base/error.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/host/causes.h"
@@ -75,6 +76,12 @@ absl::string_view Below(absl::string_view path, absl::string_view tree) {
 
 absl::StatusOr<MountTable> MountTable::Read() {
   const UniqueFd file(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
+  if (!file.valid() && errno == ENOENT) {
+    return MakeFailure(
+        FailureKind::kHostRefused,
+        absl::StrCat("cannot read the mount table: /proc is not mounted: ",
+                     Reason(ENOENT), "; hint: mount -t proc proc /proc"));
+  }
   if (!file.valid()) return HostError("read the mount table");
   // Not std::make_unique(), which would write to all of it.
   const std::unique_ptr<MountInfoReader> reader(new MountInfoReader);
