@@ -669,8 +669,9 @@ bool Process::Listen() {
         return true;
       }
       state_->foreground->StopToo(message.number, state_->deadline.Left());
-      // SIGCONT may have been merged with one already forwarded.
-      Continue();
+      // SIGCONT may have been merged with one already forwarded. Once the time
+      // is up, init continues it, with the signal that ends it.
+      if (state_->deadline.Left() > absl::ZeroDuration()) Continue();
       return true;
     case MessageKind::kLeftover:
       state_->deadline.Extend();
