@@ -554,7 +554,7 @@ Monitor::Verdict Monitor::ClassifyProcess(const ThreadView& thread,
 }
 
 Monitor::Verdict Monitor::ClassifyPrivilege(const ThreadView& thread,
-                                            const SyscallArgs& call) {
+                                            const SyscallArgs& call) const {
   const int namespaces = IndexOf(call, 'N');
   // Anybody may make a user namespace, and what is in it then.
   if (namespaces >= 0 &&
@@ -568,6 +568,8 @@ Monitor::Verdict Monitor::ClassifyPrivilege(const ThreadView& thread,
     if ((call.Unsigned(1) & kTypes) == SOCK_RAW) {
       return Suspect(Rule::kPrivilege, "SOCK_RAW", EPERM);
     }
+    // It works in a network of one's own (ping_group_range).
+    if (setup_.network != Network::kHost) return {};
     return Suspect(
         Rule::kPrivilege,
         call.Int(2) == IPPROTO_ICMP ? "IPPROTO_ICMP" : "IPPROTO_ICMPV6",

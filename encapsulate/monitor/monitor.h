@@ -158,8 +158,8 @@ class Monitor {
   Verdict ClassifyAbstractName(const std::string& text) const;
   Verdict ClassifyProcess(const ThreadView& thread,
                           const SyscallArgs& call) const;
-  static Verdict ClassifyPrivilege(const ThreadView& thread,
-                                   const SyscallArgs& call);
+  Verdict ClassifyPrivilege(const ThreadView& thread,
+                            const SyscallArgs& call) const;
 
   static bool FailedLater(const Verdict& verdict, int64_t result);
   static Violation Describe(const ThreadView& thread, const SyscallArgs& call);
