@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -258,6 +259,8 @@ std::vector<std::string> MappingsOfExecutable() {
   return lines;
 }
 
+constexpr size_t kPage = 65536;  // or some of them
+alignas(kPage) char guarded[3 * kPage] = {1};
 int initialized = 1;
 int* const relocated = &initialized;
 
@@ -337,6 +340,24 @@ TEST(ExecutableTest, IsProtectedOnceForAllChildren) {
     ExpectProtected(RunEntered);
     // The program itself is as free as before.
     EXPECT_EQ(chmod(getenv(kCopy), 0755), 0);
+  });
+}
+
+// Pages that the program has written and then closed, as guards and for keys.
+TEST(ExecutableTest, IsProtectedWhereItsDataCannotBeRead) {
+  InCopy([] {
+    char* const guard = guarded + kPage;
+    guard[0] = 5;
+    ASSERT_EQ(mprotect(guard, kPage, PROT_NONE), 0);
+    const std::vector<std::string> mappings = MappingsOfExecutable();
+    const auto check = [&] {
+      if (MappingsOfExecutable() != mappings) return 1;
+      if (mprotect(guard, kPage, PROT_READ) != 0) return 2;
+      return guard[0] == 5 && guarded[0] == 1 ? 0 : 3;
+    };
+    EXPECT_EQ(RunEntered(Options(), check).exit_code, 0);
+    EXPECT_TRUE(ProtectExecutable());
+    EXPECT_EQ(check(), 0);
   });
 }
 

@@ -212,7 +212,13 @@ SHARES_CALLER_MEMORY long MoveMapping(const ExecutableMove* move,
   const long fresh =
       RawSyscall(SYS_mmap, 0, size, kBoth, MAP_PRIVATE, file, offset);
   if (IsError(fresh)) return fresh;
-  long result = CopyOwnPages(move, mapping, static_cast<uintptr_t>(fresh));
+  // A guard page in the program's data can't be read as it is.
+  const bool is_readable = (mapping.protection & PROT_READ) != 0;
+  long result = 0;
+  if (!is_readable) result = RawSyscall(SYS_mprotect, start, size, PROT_READ);
+  if (result == 0) {
+    result = CopyOwnPages(move, mapping, static_cast<uintptr_t>(fresh));
+  }
   if (result >= 0 && mapping.protection != kBoth) {
     result = RawSyscall(SYS_mprotect, fresh, size, mapping.protection);
   }
@@ -221,6 +227,7 @@ SHARES_CALLER_MEMORY long MoveMapping(const ExecutableMove* move,
                         MREMAP_MAYMOVE | MREMAP_FIXED, start);
   }
   if (!IsError(result)) return 0;
+  if (!is_readable) RawSyscall(SYS_mprotect, start, size, mapping.protection);
   RawSyscall(SYS_munmap, fresh, size, 0);
   return result;
 }

@@ -27,7 +27,7 @@ struct ExecutableMove {
     int protection;
     bool shared;
   };
-  static constexpr int kMostMappings = 64;
+  static constexpr int kMostMappings = 1024;
 
   char path[PATH_MAX];  // what /proc/self/exe says
   uint64_t device;
