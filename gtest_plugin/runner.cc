@@ -194,7 +194,12 @@ std::string Runner::WhyInProcess() const {
 void Runner::OnProgramStart(const testing::UnitTest& program) {
   // The process that a death test started is inside already, and must do what
   // an ordinary one does.
-  if (active_ || gtest_internals::IsDeathTestChild()) return;
+  if (gtest_internals::IsDeathTestChild()) return;
+  if (active_) {
+    // RUN_ALL_TESTS() once more; the program may have registered others since.
+    WrapFactories(program);
+    return;
+  }
   if (!settings_read_) InitEncapsulate(nullptr, nullptr);
   const std::string why = WhyInProcess();
   if (!why.empty()) {
@@ -210,16 +215,21 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
   PrepareStacks(program_invocation_name);
   // Once for all tests while there is one thread; else in each of them.
   ProtectExecutable();
+  WrapFactories(program);
+  end_listener_ = new EndListener;
+  testing::UnitTest::GetInstance()->listeners().Append(end_listener_);
+}
+
+void Runner::WrapFactories(const testing::UnitTest& program) {
   for (int i = 0; i < program.total_test_suite_count(); ++i) {
     const testing::TestSuite& suite = *program.GetTestSuite(i);
     for (int j = 0; j < suite.total_test_count(); ++j) {
       const testing::TestInfo& test = *suite.GetTestInfo(j);
+      if (!wrapped_.insert(&test).second) continue;
       auto* const factory = new Factory;
       factory->Wrap(gtest_internals::ReplaceFactory(test, factory));
     }
   }
-  end_listener_ = new EndListener;
-  testing::UnitTest::GetInstance()->listeners().Append(end_listener_);
 }
 
 // What was made ahead ends with the tests, not a little after the program.

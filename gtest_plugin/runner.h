@@ -80,6 +80,8 @@ class Runner {
   Runner() = default;
 
   void OnProgramStart(const testing::UnitTest& program);
+  // Those of tests that haven't had it done.
+  void WrapFactories(const testing::UnitTest& program);
   void ReadDurations();
   void WriteDurations() const;
   void OnProgramEnd();
@@ -128,6 +130,7 @@ class Runner {
   absl::optional<TestOptions> suite_options_;
   bool every_test_ = false;
   bool active_ = false;
+  std::set<const testing::TestInfo*> wrapped_;
   testing::TestEventListener* end_listener_ = nullptr;
   const absl::Time started_ = absl::Now();
   std::set<std::string> known_threads_;

@@ -25,11 +25,23 @@ TEST_P(ParameterTest, RunsEncapsulated) {
 }
 INSTANTIATE_TEST_SUITE_P(Two, ParameterTest, testing::Values(1, 2));
 
+// Registered when tests have run already.
+class LateTest : public testing::Test {
+  void TestBody() override {
+    EXPECT_TRUE(encapsulate::IsEncapsulated());
+    ++tests_in_program;
+  }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  const int result = RUN_ALL_TESTS();
+  int result = RUN_ALL_TESTS();
+  testing::RegisterTest("LateTest", "RunsEncapsulated", nullptr, nullptr,
+                        __FILE__, __LINE__,
+                        []() -> testing::Test* { return new LateTest; });
+  result |= RUN_ALL_TESTS();
   if (tests_in_program != 0) {
     fprintf(stderr, "%d tests ran in the program\n", tests_in_program);
     return 1;
