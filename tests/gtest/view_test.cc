@@ -153,6 +153,7 @@ class DescriptorsTest : public testing::Test {
     directory_ = open(testing::TempDir().c_str(), O_RDONLY | O_DIRECTORY);
     program_ = open("/proc/self/exe", O_RDONLY);
     lseek(program_, 1, SEEK_SET);
+    memory_ = open("/proc/self/mem", O_RDWR);
     const std::string fifo = testing::TempDir() + "/view_test_fifo";
     ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
     fifo_ = open(fifo.c_str(), O_RDONLY | O_NONBLOCK);
@@ -162,10 +163,13 @@ class DescriptorsTest : public testing::Test {
     ASSERT_EQ(write(pipe_[1], "p", 1), 1);
   }
   static void TearDownTestSuite() {
+    EXPECT_EQ(written_, 0);
     unlink((testing::TempDir() + "/view_test_fifo").c_str());
   }
   static int directory_;
   static int program_;
+  static int memory_;  // of the program
+  static volatile int written_;
   static int fifo_;
   static int fifo_path_;
   static int device_;
@@ -173,6 +177,8 @@ class DescriptorsTest : public testing::Test {
 };
 int DescriptorsTest::directory_;
 int DescriptorsTest::program_;
+int DescriptorsTest::memory_;
+volatile int DescriptorsTest::written_;
 int DescriptorsTest::fifo_;
 int DescriptorsTest::fifo_path_;
 int DescriptorsTest::device_;
@@ -201,6 +207,12 @@ TEST_F(DescriptorsTest, OfFifosAndDevicesAreNoWayAroundTheView) {
   // So do pipes without a name.
   EXPECT_EQ(read(pipe_[0], &byte, 1), 1);
   EXPECT_EQ(byte, 'p');
+}
+
+TEST_F(DescriptorsTest, OfTheProgramsMemoryAreClosed) {
+  const int value = 1;
+  const auto address = reinterpret_cast<off_t>(&written_);
+  EXPECT_LT(pwrite(memory_, &value, sizeof(value), address), 0);
 }
 
 TEST_F(DescriptorsTest, NewOnesHaveTheLowestNumber) {
