@@ -48,7 +48,8 @@ constexpr absl::Duration kDefaultTimeout = absl::Minutes(15);
 // Violations of one test that are shown.
 constexpr size_t kMostShown = 20;
 // For the report of a test that hangs.
-constexpr absl::Duration kReportPatience = absl::Seconds(10);
+constexpr absl::Duration kMostPatience = absl::Seconds(10);
+constexpr absl::Duration kLeastPatience = absl::Seconds(1);
 constexpr size_t kStepsShown = 4;
 // Of a test's ExpectBlocked that haven't ended: each attempt is compared with
 // all of them.
@@ -234,6 +235,7 @@ absl::Status RunningTest::MakeKeptScratch() {
 }
 
 absl::Duration RunningTest::Timeout() {
+  patience_ = kMostPatience;
   if (asked_.options.timeout.has_value()) return *asked_.options.timeout;
   timeout_hint_ =
       "\nThat is the default; hint: TestOptions::timeout or "
@@ -247,6 +249,9 @@ absl::Duration RunningTest::Timeout() {
   timeout_hint_ =
       "\nThat is what was left of Bazel's TEST_TIMEOUT, less a tenth for this "
       "report; hint: a larger `timeout` or `size` of the target gives it more.";
+  // Half of the tenth is for a test that doesn't answer.
+  patience_ = std::min(std::max(absl::Seconds(seconds) / 20, kLeastPatience),
+                       kMostPatience);
   const absl::Duration left =
       0.9 * absl::Seconds(seconds) - (absl::Now() - program_started_);
   return std::max(absl::Trunc(left, absl::Seconds(1)), absl::Seconds(1));
@@ -414,7 +419,7 @@ void RunningTest::HandleTimer() {
   if (passed >= limit_) {
     if (!timed_out_) {
       timed_out_ = true;
-      limit_ += kReportPatience;
+      limit_ += patience_;
       slow_ = absl::InfiniteDuration();
       process_->Signal(HangSignal()).IgnoreError();
     } else {

@@ -226,6 +226,7 @@ class RunningTest {
   absl::Duration timeout_;
   std::string timeout_hint_;  // what it comes from, if nobody asked for it
   absl::Duration slow_;       // when to name the test
+  absl::Duration patience_;   // with what it says when it is stopped
   absl::Duration limit_;      // when to do something about it
   bool timed_out_ = false;
   bool stopped_ = false;

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
@@ -304,6 +305,17 @@ TEST(OptionsTest, DeafTestIsStoppedAndShown) {
             MatchesRegex("(.|\n)*\nStack trace:\n  process [0-9]+ "
                          "\\(forever\\), waits in (pause|ppoll): [^\n]*\n"
                          "    @ [^\n]*WaitForever\\(int\\)(.|\n)*")));
+}
+
+// Bazel would end the program before its report is written.
+TEST(OptionsTest, DeafTestIsStoppedInBazelsTime) {
+  const auto started = std::chrono::steady_clock::now();
+  const Output output = RunOptions("EndsTest.ByHangingDeafly",
+                                   {"TEST_TIMEOUT=2"}, {}, "inner_every");
+  EXPECT_EQ(output.exit_code(), 1);
+  EXPECT_THAT(output.console, HasSubstr("\nStack trace:\n  process "));
+  EXPECT_LT(std::chrono::steady_clock::now() - started,
+            std::chrono::seconds(10));
 }
 
 TEST(OptionsTest, ScratchOfAFailedTestIsKept) {
