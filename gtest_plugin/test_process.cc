@@ -179,6 +179,8 @@ void TestProcess::End() {
         TestPartResult::kNonFatalFailure);
   }
   FlushOutput();
+  // Of threads that go on, one may be about to tell a result.
+  const gtest_internals::ResultsLock lock;
   TellClearing(test_.result()->total_part_count());
   AppendProperties();
   coverage::Save();

@@ -26,6 +26,7 @@
 #include <new>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -217,6 +218,30 @@ TEST_P(PortTest, IsBoundAndNeverClosed) {
       bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0)
       << strerror(errno);
   EXPECT_EQ(listen(listener, 1), 0);
+}
+
+// Of the process: pages of memory that it shares with others.
+int SharedKilobytes() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  while (status >> word && word != "RssShmem:") {
+  }
+  int size = 0;
+  status >> size;
+  return size;
+}
+
+// The test ends while its result is on the way to the program.
+TEST(HarmTest, EndsWhileAThreadTellsAResult) {
+  constexpr int kMegabytes = 20;
+  const int before = SharedKilobytes();
+  static std::atomic<bool> told{false};
+  std::thread([] {
+    SUCCEED() << std::string(kMegabytes << 20, 'x');
+    told = true;
+  }).detach();
+  while (!told && SharedKilobytes() - before < 1024) {
+  }
 }
 
 TEST(HarmTest, LooksAfterwards) {
