@@ -489,6 +489,7 @@ class Launcher {
       setup.Check(dup3(input.reopened, input.fd, 0), Step::kReopenInput,
                   input.fd);
     }
+    ReopenDevices(setup);
     for (const ResourceLimit& limit : plan.limits) {
       setup.Check(SetLimit(limit), Step::kSetLimit, limit.resource);
     }

@@ -456,5 +456,22 @@ TEST_F(OverlayTest, AListThatIsNotWholeIsAnError) {
   run(50);
 }
 
+TEST_F(OverlayTest, AListWithoutEndIsGivenUp) {
+  const Scratch scratch;
+  const std::string tree = scratch.Directory("tree");
+  // 20,000 names of 3.6 KB each.
+  const Ran many =
+      RunIn(Overlay(tree),
+            {"/bin/sh", "-ec",
+             "cd " + tree +
+                 "; d=$(printf %0240d 0); i=0; while [ $i -lt 15 ]; do "
+                 "mkdir $d; cd $d; i=$((i+1)); done; seq 20000 | xargs touch"});
+  EXPECT_EQ(FailureKindOf(many.status), FailureKind::kLost);
+  EXPECT_EQ(many.status.message(),
+            "cannot find what overlays caught: the names of what was written "
+            "take more than 64 MiB: argument list too long (E2BIG); hint: list "
+            "no changes, or overlay a smaller tree");
+}
+
 }  // namespace
 }  // namespace encapsulate

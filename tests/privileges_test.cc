@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -175,6 +176,27 @@ TEST(PrivilegesTest, AnInputFileCannotBeChangedThroughItsDescriptor) {
   EXPECT_TRUE(absl::StartsWith(allowed, "reopen ok\ntruncate ok\nfchmod ok"))
       << allowed;
   EXPECT_EQ(ReadAll(path), "");
+}
+
+// Scripts have it as their output everywhere, and root owns it.
+TEST(PrivilegesTest, DevicesCannotBeChangedThroughDescriptors) {
+  const std::string denied =
+      "touch: setting times of '/proc/self/fd/0': Read-only file system";
+  for (int flags : {O_RDONLY, O_WRONLY, O_RDWR}) {
+    const UniqueFd null(open("/dev/null", flags | O_CLOEXEC));
+    const InputFrom input(null.get());
+    EXPECT_EQ(ShellInside(Options(), "touch /proc/self/fd/0 2>&1 || :"),
+              denied);
+    // What was opened for reading only is so inside.
+    EXPECT_EQ(
+        ShellInside(Options(), "(echo x >&0) 2>/dev/null && echo written || :"),
+        flags == O_RDONLY ? "" : "written");
+    EXPECT_EQ(RunEntered(Options(),
+                         [] { return futimens(0, nullptr) == 0 ? 0 : errno; })
+                  .exit_code,
+              EROFS);
+    EXPECT_EQ(futimens(0, nullptr), 0) << "outside";
+  }
 }
 
 TEST(PrivilegesTest, InputFilesKeepTheirOffset) {

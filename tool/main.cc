@@ -103,7 +103,14 @@ void ReportViolations(const Options& options, int report, bool failed,
   if (absl::GetFlag(FLAGS_learn)) {
     SayLearned(*result, failed, KnownFlags());
   }
-  if (report >= 0 && !WriteAll(report, ViolationLines(*result))) {
+  if (report < 0) return;
+  // The command may have written to it. What isn't a regular file has no size.
+  if (ftruncate(report, 0) != 0 && errno != EINVAL) {
+    Complain(absl::StrCat("cannot empty the report ",
+                          Quote(absl::GetFlag(FLAGS_report)), ": ",
+                          Reason(errno)));
+  }
+  if (!WriteAll(report, ViolationLines(*result))) {
     Complain(absl::StrCat("cannot write the report ",
                           Quote(absl::GetFlag(FLAGS_report)), ": ",
                           Reason(errno)));

@@ -27,6 +27,7 @@ using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 std::string ReadAll(const std::string& path) {
@@ -406,6 +407,16 @@ TEST_F(ToolTest, WritesAReportAsDocumented) {
                   BuildPath("docs/violations.md"), report});
   EXPECT_EQ(checked.errors, "");
   EXPECT_EQ(checked.output, "ignored=1 sum=1 violation=3 sum\n");
+}
+
+TEST_F(ToolTest, LeavesNothingOfTheCommandsInItsReport) {
+  const std::string report = tree_ + "/report";
+  const Finished finished = RunTool(
+      {"--violations=enforce", "--report=" + report, tree_, "/bin/sh", "-c",
+       "touch /etc/encapsulate-no; yes forged | head -n 5000 > " + report});
+  EXPECT_EQ(finished.exit_code, 122) << finished.errors;
+  EXPECT_THAT(ReadAll(report), AllOf(StartsWith("{\"type\":\"violation\""),
+                                     Not(HasSubstr("forged"))));
 }
 
 TEST_F(ToolTest, ReportsWhatWasTriedBeforeTheSandboxWasLost) {

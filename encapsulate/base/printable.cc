@@ -64,7 +64,15 @@ Character FirstCharacter(absl::string_view text) {
 
 std::string Printable(absl::string_view text) {
   std::string shown;
+  shown.reserve(text.size());
   while (!text.empty()) {
+    size_t plain = 0;
+    while (plain < text.size() && ' ' <= text[plain] && text[plain] <= '~') {
+      ++plain;
+    }
+    absl::StrAppend(&shown, text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const Character character = FirstCharacter(text);
     const absl::string_view bytes = text.substr(0, character.size);
     absl::StrAppend(&shown, character.printable ? std::string(bytes)

@@ -170,6 +170,7 @@ class Init {
     setup_.Done(Step::kOpenMountTable);
     BuildView(setup_, mount_table, &stage_);
     close(mount_table);
+    if (!plan_.command.empty()) ReopenDevices(setup_);
   }
 
   void EnterDirectory() {

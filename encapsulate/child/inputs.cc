@@ -44,4 +44,33 @@ void ReopenInputs(Setup& setup) {
   setup.Done(Step::kReopenInput);
 }
 
+void ReopenDevices(Setup& setup) {
+  const Plan& plan = setup.plan();
+  for (int fd : plan.keep_descriptors) {
+    const auto check = [&](int result) {
+      return setup.Check(result, Step::kReopenInput, fd);
+    };
+    struct stat before;
+    check(fstat(fd, &before));
+    // A terminal's access is its session's.
+    if (!S_ISCHR(before.st_mode) || isatty(fd)) continue;
+    for (const Place& place : plan.places) {
+      if (place.kind != PlaceKind::kDevice) continue;
+      struct stat after;
+      check(stat(place.target.c_str(), &after));
+      if (before.st_dev != after.st_dev || before.st_ino != after.st_ino) {
+        continue;
+      }
+      const int flags = check(fcntl(fd, F_GETFL));
+      const int fresh =
+          open(place.target.c_str(),
+               (flags & (O_ACCMODE | O_NONBLOCK)) | O_NOCTTY | O_CLOEXEC);
+      if (fresh < 0 && IsHarmless(fd, before)) break;
+      check(dup3(check(fresh), fd, 0));
+      close(fresh);
+      break;
+    }
+  }
+}
+
 }  // namespace encapsulate

@@ -19,6 +19,11 @@
 namespace encapsulate {
 namespace {
 
+// Of the names that are reported, with what the caller needs for each. Whoever
+// makes files without end can't have it list them.
+constexpr size_t kMostBytes = size_t{64} << 20;
+constexpr size_t kEach = 64;
+
 int OpenDirectory(int directory, const char* name) {
   return openat(directory, name,
                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -147,6 +152,10 @@ class Changes {
         entry = ReportEntry(level, found->d_name, length, &levels_[depth]);
       }
       if (entry == Entry::kFailed) return false;
+      if (sent_ > kMostBytes) {
+        errno = E2BIG;
+        return false;
+      }
       if (entry == Entry::kDeeper) ++depth;
     }
     return true;
@@ -196,9 +205,11 @@ class Changes {
     change_.number = static_cast<int32_t>(kind);
     change_.text_size = static_cast<uint32_t>(length);
     SendMessage(control_, change_);
+    sent_ += length + kEach;
   }
 
   const int control_;
+  size_t sent_ = 0;  // bytes
   Message change_ = {};
   // Each has at least two bytes more of a path than the one before.
   static inline Level levels_[kMaxMessageText / 2 + 1] = {};

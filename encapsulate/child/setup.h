@@ -93,6 +93,11 @@ bool WatchCalls(const Plan& plan, int control);
 // the read-only view. Called while nothing covers the host's paths yet.
 void ReopenInputs(Setup& setup);
 
+// inputs.cc: replaces descriptors of devices that are in the sandbox's /dev,
+// such as /dev/null, by ones that were opened there: through the host's, root
+// could change their modes for everybody. Called in the finished view.
+void ReopenDevices(Setup& setup);
+
 // executable.cc: opens the program that the caller executes, if a child could
 // change it, through the read-only view. Called as ReopenInputs() is.
 void OpenExecutable(Setup& setup);

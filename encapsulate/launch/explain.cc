@@ -289,8 +289,13 @@ class Explainer {
       case Step::kFilterCalls:
       case Step::kLeaveSession:
         return WhyForbidden(error);
-      case Step::kFindLeftovers:
       case Step::kFindChanges:
+        if (error == E2BIG) {
+          return {"the names of what was written take more than 64 MiB",
+                  "list no changes, or overlay a smaller tree"};
+        }
+        return WhyUsedUp(error);
+      case Step::kFindLeftovers:
         return WhyUsedUp(error);
       case Step::kWatchCalls:
         if (error == EBUSY) {
