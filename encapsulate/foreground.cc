@@ -58,6 +58,7 @@ Foreground::Foreground(const Plan& plan)
   pthread_sigmask(SIG_BLOCK, &forwarded, &before_);
   signals_ = UniqueFd(signalfd(-1, &forwarded, SFD_CLOEXEC | SFD_NONBLOCK));
   has_modes_ = terminal_ >= 0 && tcgetattr(terminal_, &modes_) == 0;
+  had_terminal_ = terminal_ >= 0 && tcgetpgrp(terminal_) == getpgrp();
   wanted_ = handed_over_;
 }
 
@@ -117,8 +118,9 @@ void Foreground::TakeTerminal() {
 bool Foreground::TakeTerminalFromTheDead() {
   if (terminal_ < 0) return false;
   const pid_t group = tcgetpgrp(terminal_);
-  if (handed_over_ && group != getpgrp() && kill(-group, 0) != 0 &&
-      errno == ESRCH) {
+  // The command may also have given it to a group of its own.
+  if ((handed_over_ || had_terminal_) && group != getpgrp() &&
+      kill(-group, 0) != 0 && errno == ESRCH) {
     TakeTerminal();
     return true;
   }

@@ -42,6 +42,7 @@ class Foreground {
   const int terminal_;
   bool handed_over_;     // the command has it, or had it last
   bool wanted_ = false;  // the command is to have it whenever the caller does
+  bool had_terminal_ = false;  // the caller's group, at the start
   bool has_modes_ = false;
   struct termios modes_ = {};
   sigset_t before_ = {};

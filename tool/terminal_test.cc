@@ -230,6 +230,18 @@ TEST_F(TerminalTest, TerminalModesAreRestoredAfterAKilledCommand) {
   shell_.WaitFor("mode=icanon\r\n");
 }
 
+TEST_F(TerminalTest, AScriptHasTheTerminalBackFromACommandThatTookIt) {
+  shell_.Type(absl::StrCat(
+      "sh -c \"", Tool("/usr/bin/python3 -c '"),
+      "import os, signal; signal.signal(signal.SIGTTOU, signal.SIG_IGN); "
+      "os.fork() or (os.setpgid(0, 0), os.tcsetpgrp(0, os.getpgrp()), "
+      "os._exit(0)); os.wait()'; echo en''ded; read x; echo got-\\$x\"\n"));
+  shell_.WaitFor("ended\r\n");
+  shell_.Type("abc\n");
+  shell_.WaitFor("got-abc\r\n");
+  shell_.ExpectAlive();
+}
+
 TEST_F(TerminalTest, TheRestOfAPipelineCanReadTheTerminal) {
   shell_.Type(Tool("cat " + pipe_) +
               " | sh -c 'read x < /dev/tty; echo tty-$x; read y; echo got-$y'"
