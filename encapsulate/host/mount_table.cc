@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -72,17 +73,21 @@ absl::string_view Below(absl::string_view path, absl::string_view tree) {
   return path == "/" ? "" : path;
 }
 
+// As init says it of its own, which may come first.
+absl::Status CannotOpen() {
+  if (errno != ENOENT) return HostError("read the mount table");
+  const Cause cause = WhyNotMapped(ENOENT);
+  return MakeFailure(
+      FailureKind::kHostRefused,
+      absl::StrCat("cannot read the mount table: ", cause.reason, ": ",
+                   Reason(ENOENT), "; hint: ", cause.hint));
+}
+
 }  // namespace
 
 absl::StatusOr<MountTable> MountTable::Read() {
   const UniqueFd file(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
-  if (!file.valid() && errno == ENOENT) {
-    return MakeFailure(
-        FailureKind::kHostRefused,
-        absl::StrCat("cannot read the mount table: /proc is not mounted: ",
-                     Reason(ENOENT), "; hint: mount -t proc proc /proc"));
-  }
-  if (!file.valid()) return HostError("read the mount table");
+  if (!file.valid()) return CannotOpen();
   // Not std::make_unique(), which would write to all of it.
   const std::unique_ptr<MountInfoReader> reader(new MountInfoReader);
   MountTable table;
