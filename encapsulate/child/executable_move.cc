@@ -158,8 +158,10 @@ SHARES_CALLER_MEMORY long ReadMappings(ExecutableMove* move) {
 // Not memcpy(3), which a sanitizer may have replaced.
 SHARES_CALLER_MEMORY void CopyWords(uintptr_t to, uintptr_t from, size_t size) {
   for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
+    // NOLINTBEGIN(performance-no-int-to-ptr): as /proc/self/maps has them
     *reinterpret_cast<volatile uint64_t*>(to + i) =
         *reinterpret_cast<volatile uint64_t*>(from + i);
+    // NOLINTEND(performance-no-int-to-ptr)
   }
 }
 
@@ -180,6 +182,8 @@ SHARES_CALLER_MEMORY long CopyOwnPages(const ExecutableMove* move,
                    static_cast<long>(at / page * sizeof(uint64_t)));
     if (read != size) return read < 0 ? read : -EIO;
     for (size_t i = 0; i < count; ++i) {
+      // The kernel has filled them in.
+      // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
       if (entries[i] >> kPresentOrSwapped == 0 ||
           (entries[i] & kOfFileOrShared) != 0) {
         continue;

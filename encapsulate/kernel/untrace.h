@@ -19,6 +19,8 @@ SHARES_CALLER_MEMORY inline void Untrace(pid_t child, int signal) {
   if (signal == SIGTRAP &&
       RawSyscall(SYS_ptrace, PTRACE_GETSIGINFO, child, 0,
                  reinterpret_cast<long>(&info)) == 0 &&
+      // The kernel has filled it in.
+      // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
       info.si_code == SI_USER) {
     signal = 0;
   }

@@ -122,7 +122,7 @@ TEST(FilterTest, SparesInitInEveryCallingConvention) {
   for (bool watch : {false, true}) {
     for (bool no_core : {false, true}) {
       const FilterProgram& filter = GetFilter(watch, no_core);
-      for (const SyscallArgs& call : kCalls) {
+      for (const Call& call : kCalls) {
         Call on_init = call;
         // The kernel takes the low half.
         on_init.arguments[call.process] = uint64_t{7} << 32 | 1;
