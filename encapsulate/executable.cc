@@ -93,8 +93,9 @@ SHARES_CALLER_MEMORY bool OwnMounts(const InPlace* frame) {
 // have to be said again.
 SHARES_CALLER_MEMORY bool Remount(const char* path) {
   struct statfs info = {};
-  if (RawSyscall(SYS_statfs, Address(path), Address(&info), 0) != 0)
+  if (RawSyscall(SYS_statfs, Address(path), Address(&info), 0) != 0) {
     return false;
+  }
   unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
   if ((info.f_flags & ST_NOEXEC) != 0) flags |= MS_NOEXEC;
   if ((info.f_flags & ST_NOATIME) != 0) flags |= MS_NOATIME;

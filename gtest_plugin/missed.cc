@@ -90,8 +90,9 @@ std::set<int> ListeningPorts() {
   std::set<uint64_t> own;
   for (int fd : NumbersIn("/proc/self/fd")) {
     struct stat info;
-    if (fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode))
+    if (fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode)) {
       own.insert(info.st_ino);
+    }
   }
   std::set<int> ports;
   if (own.empty()) return ports;

@@ -232,6 +232,7 @@ bool IsNameless(const char* name) {
 
 // False, with errno.
 bool MakePrivate(const Mapping& mapping) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): as /proc/self/maps has it
   void* const start = reinterpret_cast<void*>(mapping.start);
   const size_t size = mapping.end - mapping.start;
   // Of a file that was opened for reading.

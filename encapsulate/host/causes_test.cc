@@ -30,8 +30,6 @@ class RunnerTest : public ::testing::Test {
                                                "GITHUB_ACTIONS", "GITLAB_CI"};
 };
 
-constexpr const char* RunnerTest::kVariables[];
-
 using Variables = std::vector<std::pair<const char*, const char*>>;
 
 TEST_F(RunnerTest, EachIsToldWhatToSet) {

@@ -28,7 +28,7 @@ LocalPaths::Directory LocalPaths::Resolve(const std::string& text) {
   if (text == "/") return {State::kLocal, "/", ""};
   const size_t slash = text.rfind('/');
   if (slash == std::string::npos) return {};
-  const Directory above = Find(ParentOf(text));
+  Directory above = Find(ParentOf(text));
   const absl::string_view name = absl::string_view(text).substr(slash + 1);
   if (name.empty() || name == ".") return above;
   if (above.state == State::kMissing) return {};

@@ -29,6 +29,7 @@ TEST(ParseMapsTest, KeepsCodeAndStartsOfFiles) {
       "6000-7000 rwxp 00000000 00:00 0 \n"
       "7000-8000 r-xp 00000000 fe:00 13   /tmp/gone (deleted)\n");
   std::vector<std::string> got;
+  got.reserve(mappings.size());
   for (const Mapping& mapping : mappings) {
     got.push_back(absl::StrCat(absl::Hex(mapping.begin), "-",
                                absl::Hex(mapping.end), " ",

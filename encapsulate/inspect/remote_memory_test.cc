@@ -61,8 +61,9 @@ TEST(RemoteMemoryTest, FailsForGoodAfterTooManyPages) {
   int reads = 0;
   RemoteMemory memory(PagesUpTo(100 * kPage, &reads), &budget);
   char byte;
-  for (uint64_t i = 0; i < 5; ++i)
+  for (uint64_t i = 0; i < 5; ++i) {
     EXPECT_TRUE(memory.Copy(i * kPage, &byte, 1));
+  }
   EXPECT_FALSE(memory.Copy(5 * kPage, &byte, 1));
   EXPECT_FALSE(memory.Copy(0, &byte, 1)) << "though it was read before";
   EXPECT_EQ(reads, 5);

@@ -235,8 +235,9 @@ PathTarget ThreadView::LookUp(int directory, const std::string& path,
   }
   target.exists = true;
   target.mode = info.st_mode;
-  if (target.location == Location::kReadOnly)
+  if (target.location == Location::kReadOnly) {
     target.path = PathOf(found.file.get());
+  }
   return target;
 }
 

@@ -135,8 +135,9 @@ pid_t Relay::Job::Clone(Job* job, void* stack) {
     RawSyscall(SYS_futex, reinterpret_cast<long>(&job->busy), FUTEX_WAIT, 1);
   }
   // Killed in this thread's place: that is as if this thread had been.
-  if (job->forking)
+  if (job->forking) {
     RawSyscall(SYS_kill, RawSyscall(SYS_getpid, 0, 0, 0), SIGKILL, 0);
+  }
   return pid;
 }
 

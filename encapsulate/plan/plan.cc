@@ -508,8 +508,9 @@ class Planner {
     plan_.name_server = true;
     // A resolver that finds no configuration asks 127.0.0.1 as well.
     const absl::StatusOr<std::string> path = RealPath("/etc/resolv.conf");
-    if (path.ok())
+    if (path.ok()) {
       AddOwn(PlaceKind::kGenerated, *path, kNameServerConfiguration);
+    }
   }
 
   absl::Status PlanPlaces() {

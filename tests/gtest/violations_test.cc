@@ -43,11 +43,13 @@ std::string PlaceOf(const std::string& text) {
 // Mask(), and the directories that each run has of its own.
 std::string MaskPlaces(const std::string& text) {
   const std::string start = "/inner.";
-  constexpr size_t kUnique = 6;
   std::string masked = Mask(text);
   for (size_t at = masked.find(start); at != std::string::npos;
-       at = masked.find(start, at + start.size())) {
-    masked.erase(at + start.size(), kUnique);
+       at = masked.find(start, at)) {
+    at += start.size();
+    // In an exception that is offered it may be a pattern.
+    const size_t end = masked.find_first_of("/'\"&;, \n", at);
+    masked.erase(at, end == std::string::npos ? end : end - at);
   }
   return masked;
 }
@@ -187,7 +189,7 @@ TEST(ViolationsTest, InTheWorkingDirectoryOfferAnother) {
   const Output output = RunInner("ReachTest.WritesToItsDirectory");
   EXPECT_EQ(output.exit_code(), 1);
   EXPECT_THAT(output.console,
-              HasSubstr("hint: --encapsulate_working_directory=overlay"));
+              HasSubstr("--encapsulate_working_directory=overlay"));
   ExpectPass("ReachTest.WritesToItsDirectory",
              {"ENCAPSULATE_WORKING_DIRECTORY=overlay"});
 }
