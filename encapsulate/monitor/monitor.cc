@@ -477,8 +477,9 @@ Monitor::Verdict Monitor::ClassifySocketPath(const ThreadView& thread,
     return Refuse(Rule::kHostSocket, target.path, EACCES);
   }
   if (!binds && !target.exists) return ClassifyMissingSocket(thread, target);
-  if (target.location != Location::kReadOnly || target.exists == binds)
+  if (target.location != Location::kReadOnly || target.exists == binds) {
     return {};
+  }
   if (binds) return Suspect(Rule::kWrite, target.path, EROFS);
   switch (target.mode & S_IFMT) {
     case S_IFSOCK:

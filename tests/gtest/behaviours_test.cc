@@ -153,7 +153,7 @@ TEST_P(Behaviours, B03ChildrenNeverReturnFromRunAllTests) {
       Run("EndsTest.By*Exit*:EndsTest.AfterAll:ResultsTest.Fails", {},
           {"TEST_PREMATURE_EXIT_FILE=" + file, "INNER_ATEXIT=1"});
   EXPECT_EQ(output.exit_code(), 1);
-  EXPECT_EQ(Count(output.console, "[==========] 5 tests"), 1);
+  EXPECT_EQ(Count(output.console, "[==========] 6 tests"), 1);
   EXPECT_EQ(Count(output.xml, "<testsuites "), 1);
   EXPECT_EQ(Count(output.events, "program end"), 1);
   EXPECT_NE(access(file.c_str(), F_OK), 0);
