@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -195,7 +196,12 @@ TEST(PrivilegesTest, DevicesCannotBeChangedThroughDescriptors) {
                          [] { return futimens(0, nullptr) == 0 ? 0 : errno; })
                   .exit_code,
               EROFS);
-    EXPECT_EQ(futimens(0, nullptr), 0) << "outside";
+    // In Bazel's sandbox, /dev is read-only itself.
+    struct statvfs mount = {};
+    ASSERT_EQ(fstatvfs(0, &mount), 0);
+    if ((mount.f_flag & ST_RDONLY) == 0) {
+      EXPECT_EQ(futimens(0, nullptr), 0) << "outside";
+    }
   }
 }
 
