@@ -86,14 +86,12 @@ absl::optional<std::string> Output(const std::string& object,
   options.limits.address_space = kMaxMemory;
   // The path was chosen inside. Here it may name a FIFO, or lie below a mount
   // that doesn't answer: nothing but the sandbox touches it.
-  std::vector<std::string> shell = {
-      "/bin/sh",
-      "-c",
+  constexpr char kScript[] =
       "test -f \"$1\" || exit; output=$2; shift 2\n"
-      "exec \"$@\" >\"$output\" 2>/dev/null </dev/null",
-      "sh",
-      object,
-      absl::StrCat("/proc/self/fd/", writer.get())};
+      "exec \"$@\" >\"$output\" 2>/dev/null </dev/null";
+  std::vector<std::string> shell = {
+      "/bin/sh", "-c",   kScript,
+      "sh",      object, absl::StrCat("/proc/self/fd/", writer.get())};
   shell.insert(shell.end(), command.begin(), command.end());
   absl::StatusOr<Process> process = Spawn(options, shell);
   writer.Reset();
