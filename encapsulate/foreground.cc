@@ -5,7 +5,12 @@
 
 #include <cerrno>
 #include <ctime>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "encapsulate/base/signals_blocked.h"
 
 namespace encapsulate {
@@ -13,6 +18,19 @@ namespace {
 
 constexpr int kForwarded[] = {SIGTERM, SIGINT,  SIGHUP,   SIGQUIT, SIGUSR1,
                               SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGTSTP};
+
+// -1 if it isn't known (proc_pid_stat(5)).
+pid_t ParentOf(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  const std::string text{std::istreambuf_iterator<char>(file),
+                         std::istreambuf_iterator<char>()};
+  // The name before may hold anything.
+  std::istringstream rest(text.substr(text.rfind(')') + 1));
+  char state;
+  pid_t parent = -1;
+  rest >> state >> parent;
+  return rest ? parent : -1;
+}
 
 // Sends this process SIGCONT when the time is up. A second time as well: a
 // signal that stops takes back a SIGCONT that came just before it.
@@ -74,6 +92,11 @@ bool Foreground::HandOver(int signal) {
   wanted_ = true;
   handed_over_ = true;
   return true;
+}
+
+bool Foreground::StoppedBeforeHandOver(int signal, pid_t init) const {
+  return handed_over_ && (signal == SIGTTIN || signal == SIGTTOU) &&
+         ParentOf(tcgetpgrp(terminal_)) == init;
 }
 
 void Foreground::RestoreModes() {

@@ -3,6 +3,7 @@
 #ifndef ENCAPSULATE_FOREGROUND_H_
 #define ENCAPSULATE_FOREGROUND_H_
 
+#include <sys/types.h>
 #include <termios.h>
 
 #include <csignal>
@@ -27,6 +28,10 @@ class Foreground {
   // Whether the terminal, being the caller's now, should go to the command,
   // which stopped by `signal`, or goes on after a stop (0).
   bool HandOver(int signal);
+
+  // Whether the command, a child of `init`, stopped by `signal` before it got
+  // the terminal that it has by now: nothing is left to stop for.
+  bool StoppedBeforeHandOver(int signal, pid_t init) const;
 
   // A command that was killed can't have put the terminal right.
   void RestoreModes();

@@ -669,6 +669,12 @@ bool Process::Listen() {
         state_->Send(MessageKind::kContinue);
         return true;
       }
+      // Continued twice, it may have asked twice.
+      if (state_->foreground->StoppedBeforeHandOver(message.number,
+                                                    state_->init.pid)) {
+        state_->Send(MessageKind::kContinue);
+        return true;
+      }
       state_->foreground->StopToo(message.number, state_->deadline.Left());
       // SIGCONT may have been merged with one already forwarded. Once the time
       // is up, init continues it, with the signal that ends it.
