@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "gtest_plugin/runner.h"
+#include "gtest_plugin/program/runner.h"
 
 namespace encapsulate {
 

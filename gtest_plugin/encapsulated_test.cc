@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <new>
 
-#include "gtest_plugin/runner.h"
+#include "gtest_plugin/program/runner.h"
 
 namespace encapsulate {
 

@@ -1,6 +1,6 @@
 // Linked into a program, it has every test of it encapsulated, whoever's the
 // program's main() is.
-#include "gtest_plugin/runner.h"
+#include "gtest_plugin/program/runner.h"
 
 namespace encapsulate {
 namespace {

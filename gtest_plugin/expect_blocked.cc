@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "gtest_plugin/channel.h"
-#include "gtest_plugin/test_process.h"
+#include "gtest_plugin/child/test_process.h"
+#include "gtest_plugin/shared/channel.h"
 
 namespace encapsulate {
 namespace {

@@ -2,7 +2,7 @@
 // may have its own in place of it; every_test.cc sees to that.
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "gtest_plugin/runner.h"
+#include "gtest_plugin/program/runner.h"
 #include "gtest_plugin/settings.h"
 
 int main(int argc, char** argv) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/types/optional.h"
-#include "gtest_plugin/records.h"
+#include "gtest_plugin/shared/records.h"
 #include "tests/fuzz/check.h"
 
 namespace {

@@ -7,7 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/string_view.h"
-#include "gtest_plugin/report.h"
+#include "gtest_plugin/program/report.h"
 #include "tests/fuzz/check.h"
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {

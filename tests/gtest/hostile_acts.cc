@@ -11,7 +11,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "gtest_plugin/channel.h"
+#include "gtest_plugin/shared/channel.h"
 
 namespace encapsulate {
 namespace hostile {

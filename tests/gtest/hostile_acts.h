@@ -8,13 +8,13 @@
 #include <cstdint>
 #include <vector>
 
-#include "gtest_plugin/records.h"
+#include "gtest_plugin/shared/records.h"
 
 namespace encapsulate {
 namespace hostile {
 
 // The memory that the plugin's process and the test's share; its layout is that
-// of gtest_plugin/channel.cc.
+// of gtest_plugin/shared/channel.cc.
 struct SharedMemory {
   char* begin = nullptr;
   size_t size = 0;

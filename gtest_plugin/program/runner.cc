@@ -1,0 +1,671 @@
+#include "gtest_plugin/program/runner.h"
+
+#include <fnmatch.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <string>
+#include <system_error>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "encapsulate/base/write_all.h"
+#include "encapsulate/environment.h"
+#include "encapsulate/executable.h"
+#include "gtest_plugin/child/sanitizers.h"
+#include "gtest_plugin/child/signals.h"
+#include "gtest_plugin/child/test_process.h"
+#include "gtest_plugin/googletest/internals.h"
+#include "gtest_plugin/googletest/stdio.h"
+#include "gtest_plugin/program/progress.h"
+#include "gtest_plugin/shared/cores.h"
+#include "gtest_plugin/shared/output.h"
+
+namespace encapsulate {
+namespace {
+
+using testing::TestPartResult;
+
+// Of tests that GoogleTest hasn't come to: how many there may be, most of them
+// ended, and how much they may hold together before they are paused.
+constexpr size_t kMostAhead = 1000;
+constexpr size_t kMostHeldBytes = size_t{32} << 20;
+
+// How long GoogleTest waits for a test before a line says so, and before that
+// is brought up to date.
+constexpr absl::Duration kProgressInterval = absl::Seconds(1);
+
+std::string FirstLine(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+std::vector<std::string> CommandLine() {
+  std::ifstream file("/proc/self/cmdline");
+  std::vector<std::string> arguments;
+  for (std::string argument; std::getline(file, argument, '\0');) {
+    arguments.push_back(argument);
+  }
+  return arguments;
+}
+
+bool IsUnderBazel() {
+  return getenv("TEST_TARGET") != nullptr || getenv("BAZEL_TEST") != nullptr;
+}
+
+const testing::TestInfo& CurrentTest() {
+  return *testing::UnitTest::GetInstance()->current_test_info();
+}
+
+// An exception that leaves the test ends the process: what is above this
+// function is another test's.
+[[noreturn]] void RunToTheEnd(const testing::TestInfo& test) noexcept {
+  gtest_internals::Run(test);
+  abort();  // TestProcess::End() comes first
+}
+
+class InertTest : public testing::Test {
+ private:
+  void TestBody() override {}
+
+  // GoogleTest checks the test's fixture before it runs it; the child has
+  // reported what there is to say.
+  gtest_internals::ResultsIgnored ignored_;
+};
+
+class Factory : public testing::internal::TestFactoryBase {
+ public:
+  // Takes the ownership of `original`.
+  void Wrap(testing::internal::TestFactoryBase* original) {
+    original_.reset(original);
+  }
+  testing::Test* CreateTest() override {
+    return Runner::Get().Create(original_.get());
+  }
+
+ private:
+  std::unique_ptr<testing::internal::TestFactoryBase> original_;
+};
+
+// The names of this process's threads but the calling one.
+std::vector<std::string> OtherThreads() {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/self/task", error)) {
+    if (entry.path().filename() == std::to_string(gettid())) continue;
+    names.push_back(FirstLine((entry.path() / "comm").string()));
+  }
+  return names;
+}
+
+bool IsTraced() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    absl::string_view text = line;
+    if (absl::ConsumePrefix(&text, "TracerPid:")) {
+      return absl::StripAsciiWhitespace(text) != "0";
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+// --- Listening to GoogleTest ------------------------------------------------
+
+// Ahead of the listeners that the program appends.
+class Runner::ProgramListener : public testing::EmptyTestEventListener {
+  void OnTestProgramStart(const testing::UnitTest& program) override {
+    Get().OnProgramStart(program);
+  }
+  void OnTestIterationStart(const testing::UnitTest&, int) override {
+    Get().started_tests_ = 0;
+  }
+  void OnTestProgramEnd(const testing::UnitTest&) override {
+    Get().OnProgramEnd();
+  }
+};
+
+// Behind them all, so that it is the first to hear of an end.
+class Runner::EndListener : public testing::EmptyTestEventListener {
+  void OnTestEnd(const testing::TestInfo& test) override {
+    TestProcess* const inside = TestProcess::Get();
+    if (inside != nullptr) inside->End();
+    Runner& runner = Get();
+    if (!runner.elapsed_.has_value()) return;
+    gtest_internals::SetElapsedTime(
+        test, absl::ToInt64Milliseconds(*runner.elapsed_));
+    if (runner.durations_.has_value()) {
+      runner.durations_->Set(FullName(test), *runner.elapsed_);
+    }
+    runner.elapsed_ = absl::nullopt;
+  }
+  void OnTestSuiteEnd(const testing::TestSuite&) override { Get().EndSuite(); }
+  // Reached inside only if something jumps over the test's end, an exception
+  // for one that a main() of the program's own catches.
+  void OnTestIterationEnd(const testing::UnitTest&, int) override {
+    TestProcess* const inside = TestProcess::Get();
+    if (inside != nullptr) inside->EndStray("RUN_ALL_TESTS()");
+  }
+};
+
+Runner& Runner::Get() {
+  static Runner* const runner = new Runner;
+  return *runner;
+}
+
+bool Runner::Register() {
+  testing::UnitTest::GetInstance()->listeners().Append(new ProgramListener);
+  return true;
+}
+
+namespace {
+[[maybe_unused]] const bool registered = Runner::Register();
+}  // namespace
+
+std::string Runner::WhyInProcess() const {
+  if (settings_.mode == Mode::kOff) return "the mode is off";
+  if (gtest_internals::BreaksOnFailure()) {
+    return "--gtest_break_on_failure is given";
+  }
+  if (IsTraced()) return "a debugger is attached";
+  return "";
+}
+
+void Runner::OnProgramStart(const testing::UnitTest& program) {
+  // The process that a death test started is inside already, and must do what
+  // an ordinary one does.
+  if (gtest_internals::IsDeathTestChild()) return;
+  if (active_) {
+    // RUN_ALL_TESTS() once more; the program may have registered others since.
+    WrapFactories(program);
+    return;
+  }
+  if (!settings_read_) ReadSettings(nullptr, nullptr);
+  const std::string why = WhyInProcess();
+  if (!why.empty()) {
+    PrintNotice(absl::StrCat(
+        "tests run in this process and are not encapsulated: ", why));
+    return;
+  }
+  active_ = true;
+  jobs_ = settings_.jobs.value_or(IsUnderBazel() ? 1 : 0);
+  if (jobs_ == 0) jobs_ = AvailableCores();
+  shows_progress_ = settings_.progress.value_or(true) && CanShowProgress();
+  ReadDurations();
+  PrepareStacks(program_invocation_name);
+  // Once for all tests while there is one thread; else in each of them.
+  ProtectExecutable();
+  WrapFactories(program);
+  end_listener_ = new EndListener;
+  testing::UnitTest::GetInstance()->listeners().Append(end_listener_);
+}
+
+void Runner::WrapFactories(const testing::UnitTest& program) {
+  for (int i = 0; i < program.total_test_suite_count(); ++i) {
+    const testing::TestSuite& suite = *program.GetTestSuite(i);
+    for (int j = 0; j < suite.total_test_count(); ++j) {
+      const testing::TestInfo& test = *suite.GetTestInfo(j);
+      if (!wrapped_.insert(&test).second) continue;
+      auto* const factory = new Factory;
+      factory->Wrap(gtest_internals::ReplaceFactory(test, factory));
+    }
+  }
+}
+
+// What was made ahead ends with the tests, not a little after the program.
+void Runner::OnProgramEnd() {
+  pool_ = absl::nullopt;
+  WriteDurations();
+}
+
+void Runner::ReadDurations() {
+  if (settings_.durations.empty()) return;
+  absl::StatusOr<Durations> durations = Durations::Read(settings_.durations);
+  if (!durations.ok()) {
+    PrintNotice(std::string(durations.status().message()));
+    exit(2);
+  }
+  durations_ = *std::move(durations);
+}
+
+void Runner::WriteDurations() const {
+  if (!durations_.has_value()) return;
+  const absl::Status status = durations_->Write();
+  if (!status.ok()) PrintNotice(std::string(status.message()));
+}
+
+// --- Creating a test --------------------------------------------------------
+
+testing::Test* Runner::Create(testing::internal::TestFactoryBase* factory) {
+  if (TestProcess::Get() != nullptr) {
+    // That of a test ahead: RunTest() didn't return.
+    TestProcess::Get()->Begin();
+    return factory->CreateTest();
+  }
+  if ((every_test_ || ahead_.count(&CurrentTest()) != 0) && RunTest()) {
+    return new InertTest;
+  }
+  // The exception of a constructor must not leave the mark behind.
+  struct Mark {
+    explicit Mark(bool* mark) : mark(mark) { *mark = true; }
+    ~Mark() { *mark = false; }
+    bool* const mark;
+  };
+  ran_elsewhere_ = false;
+  testing::Test* test;
+  {
+    const Mark creating(&creating_);
+    test = factory->CreateTest();
+  }
+  if (ran_elsewhere_ && test == nullptr) return new InertTest;
+  return test;
+}
+
+bool Runner::RunElsewhere() {
+  if (TestProcess::Get() != nullptr || !creating_ || ran_elsewhere_) {
+    return false;
+  }
+  ran_elsewhere_ = RunTest();
+  return ran_elsewhere_;
+}
+
+// --- Running a test ---------------------------------------------------------
+
+void Runner::WarnOfThreads(TestRun* test) {
+  std::vector<std::string> names = OtherThreads();
+  std::set<std::string> fresh;
+  for (const std::string& name : names) {
+    if (known_threads_.insert(name).second) fresh.insert(name);
+  }
+  if (fresh.empty()) return;
+  const bool is_one = names.size() == 1;
+  test->Note(absl::StrCat(
+      "warning: the test program has ", names.size(),
+      is_one ? " more thread (" : " more threads (", absl::StrJoin(names, ", "),
+      ") when ", FullName(test->info()),
+      " is forked from it; the test doesn't ", is_one ? "have it" : "have them",
+      ", and a lock held by ", is_one ? "it" : "one of them",
+      " stays locked in the test; hint: start threads in the test's SetUp()"));
+}
+
+absl::Status Runner::WhyNotFork() const {
+  // Its runtime starts one thread of its own, and stops a child of a process
+  // with more at the next thread.
+  if (!sanitizers::IsThreadSanitizer() || OtherThreads().size() <= 1) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      "ThreadSanitizer can't follow a fork of a program with several threads; "
+      "hint: start threads in the test itself");
+}
+
+TestRun::EffectiveOptions Runner::AskedFor(
+    const testing::TestInfo& test) const {
+  const std::string and_more =
+      settings_.ChangeOptions() ? " or of the command line or environment" : "";
+  if (suite_options_.has_value()) {
+    return {Apply(settings_, *suite_options_),
+            absl::StrCat("the test suite ", test.test_suite_name(), and_more)};
+  }
+  return {Apply(settings_, program_options_),
+          absl::StrCat("the program", and_more)};
+}
+
+std::unique_ptr<TestRun> Runner::Prepare(const testing::TestInfo& test) {
+  auto running = std::make_unique<TestRun>(test, AskedFor(test), settings_,
+                                           started_, &channels_);
+  WarnOfThreads(running.get());
+  return running;
+}
+
+int Runner::MoreTests() const {
+  // The last of the next iteration is as good a guess as any.
+  const testing::UnitTest& program = *testing::UnitTest::GetInstance();
+  const int more = program.test_to_run_count() - started_tests_;
+  return gtest_internals::Repeats() ? std::max(more, jobs_) : more;
+}
+
+absl::StatusOr<TestRun::Side> Runner::Start(TestRun* test,
+                                            TestRun::Where where) {
+  absl::Status why_not = WhyNotFork();
+  if (!why_not.ok()) return why_not;
+  ++started_tests_;
+  // One more than can run, so that there is one when one of them ends.
+  if (!pool_.has_value()) pool_.emplace(jobs_ + 1);
+  absl::StatusOr<TestRun::Side> side = test->Start(where, &*pool_, MoreTests());
+  if (side.ok() && *side == TestRun::Side::kTest) return side;
+  if (side.ok() && !test->exposed_executable().empty() &&
+      !std::exchange(told_exposed_, true)) {
+    test->Note(test->exposed_executable());
+  }
+  const std::string& why = pool_->WhyInLine();
+  if (!why.empty() && !std::exchange(told_in_line_, true)) {
+    test->Note(absl::StrCat(
+        "sandboxes are made when tests need them, which takes longer: ", why));
+  }
+  return side;
+}
+
+// The calling process is that of `test` from now on.
+void Runner::Become(TestRun* test) {
+  if (current_ != nullptr && current_.get() != test) current_->Disown();
+  for (auto& other : ahead_) {
+    if (other.second.get() != test) other.second->Disown();
+  }
+  durations_ = absl::nullopt;
+  test->Become();
+}
+
+bool Runner::RunTest() {
+  // The program may have appended others since.
+  testing::TestEventListeners& listeners =
+      testing::UnitTest::GetInstance()->listeners();
+  listeners.Append(listeners.Release(end_listener_));
+
+  const testing::TestInfo& info = CurrentTest();
+  reached_ = absl::Now();
+  is_at_line_start_ = true;
+  Reach(info);
+  current_ = TakeAhead(info);
+  if (current_ != nullptr) {
+    SeeThrough();
+    return true;
+  }
+  while (BusyTests() >= Jobs()) Await();
+  current_ = Prepare(info);
+  // Before the test can print.
+  Replay();
+  const absl::StatusOr<TestRun::Side> side =
+      Start(current_.get(), TestRun::Where::kShown);
+  if (!side.ok()) {
+    current_->Refuse(side.status());
+  } else if (*side == TestRun::Side::kTest) {
+    Become(current_.get());
+    TestProcess::Get()->Begin();
+    return false;
+  }
+  SeeThrough();
+  return true;
+}
+
+void Runner::SeeThrough() {
+  for (Replay(); !current_->ended(); Replay()) {
+    RunAhead();
+    Await();
+  }
+  elapsed_ = current_->elapsed();
+  current_->KeepOrRemoveScratch();
+  current_ = nullptr;
+}
+
+void Runner::Await() {
+  std::vector<TestRun*> tests = running_ahead_;
+  if (current_ != nullptr) tests.push_back(current_.get());
+  std::vector<struct pollfd> polls;
+  absl::Duration left = absl::InfiniteDuration();
+  for (const TestRun* test : tests) {
+    const TestRun::PollSet set = test->Polls();
+    polls.insert(polls.end(), set.begin(), set.end());
+    left = std::min(left, test->UntilTimer());
+  }
+  const absl::Duration until_progress = UntilProgress();
+  left = std::min(left, until_progress);
+  int wait = -1;
+  if (left < absl::Hours(24)) {
+    wait = static_cast<int>(
+        absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))));
+  }
+  absl::optional<Progress> progress;
+  if (until_progress == kProgressInterval) progress.emplace(ProgressLine());
+  const int happened = poll(polls.data(), polls.size(), wait);
+  progress.reset();
+  if (happened < 0) return;  // EINTR
+  const struct pollfd* of_test = polls.data();
+  for (TestRun* test : tests) {
+    test->Handle(of_test);
+    of_test += std::tuple_size<TestRun::PollSet>::value;
+  }
+  SettleAll();
+}
+
+// Not over a terminal that the test itself may write to.
+absl::Duration Runner::UntilProgress() const {
+  if (!shows_progress_ || current_ == nullptr || current_->has_terminal() ||
+      !is_at_line_start_) {
+    return absl::InfiniteDuration();
+  }
+  const absl::Duration left = reached_ + kProgressInterval - absl::Now();
+  return left > absl::ZeroDuration() ? left : kProgressInterval;
+}
+
+std::string Runner::ProgressLine() const {
+  std::vector<std::string> names;
+  const auto add = [&](const TestRun& test) {
+    names.push_back(absl::StrCat(
+        FullName(test.info()), " (",
+        absl::FormatDuration(absl::Trunc(test.Passed(), absl::Seconds(1))),
+        ")"));
+  };
+  add(*current_);
+  for (const TestRun* test : running_ahead_) {
+    if (!test->paused()) add(*test);
+  }
+  return absl::StrCat("encapsulate: ", ahead_.size() - running_ahead_.size(),
+                      " more done, running: ", absl::StrJoin(names, ", "));
+}
+
+// --- Tests that run ahead ---------------------------------------------------
+
+int Runner::Jobs() const {
+  // What comes behind the first failure mustn't run at all.
+  return gtest_internals::FailsFast() ? 1 : jobs_;
+}
+
+bool Runner::IsAlone(const testing::TestInfo& test) const {
+  const std::string name = FullName(test);
+  for (const std::string& pattern : AskedFor(test).options.alone) {
+    if (fnmatch(pattern.c_str(), name.c_str(), FNM_NOESCAPE) == 0) return true;
+  }
+  return false;
+}
+
+void Runner::Reach(const testing::TestInfo& test) {
+  if (Jobs() == 1) return;
+  if (!schedule_.has_value()) {
+    schedule_.emplace(
+        *testing::UnitTest::GetInstance()->current_test_suite(),
+        [this](const testing::TestInfo& one) { return IsAlone(one); },
+        [this](const testing::TestInfo& one) {
+          return durations_.has_value() ? durations_->Of(FullName(one))
+                                        : absl::ZeroDuration();
+        });
+  }
+  schedule_->Reach(test);
+}
+
+std::unique_ptr<TestRun> Runner::TakeAhead(const testing::TestInfo& test) {
+  const auto found = ahead_.find(&test);
+  if (found == ahead_.end()) return nullptr;
+  std::unique_ptr<TestRun> taken = std::move(found->second);
+  ahead_.erase(found);
+  if (taken->ended()) {
+    held_by_ended_ -= taken->held_bytes();
+  } else {
+    running_ahead_.erase(
+        std::find(running_ahead_.begin(), running_ahead_.end(), taken.get()));
+    taken->Resume();
+  }
+  return taken;
+}
+
+int Runner::BusyTests() const {
+  int busy = current_ != nullptr ? 1 : 0;
+  for (const TestRun* test : running_ahead_) {
+    if (!test->paused()) ++busy;
+  }
+  return busy;
+}
+
+size_t Runner::HeldBytes() const {
+  size_t bytes = held_by_ended_;
+  for (const TestRun* test : running_ahead_) bytes += test->held_bytes();
+  return bytes;
+}
+
+void Runner::RunAhead() {
+  if (!schedule_.has_value()) return;
+  while (ahead_.size() < kMostAhead && HeldBytes() < kMostHeldBytes &&
+         BusyTests() < Jobs()) {
+    const testing::TestInfo* const next = schedule_->Next();
+    if (next == nullptr) return;
+    StartAhead(*next);
+  }
+}
+
+void Runner::StartAhead(const testing::TestInfo& info) {
+  std::unique_ptr<TestRun> test = Prepare(info);
+  const absl::StatusOr<TestRun::Side> side =
+      Start(test.get(), TestRun::Where::kHeld);
+  if (!side.ok()) {
+    // The test is tried again, and the error shown, in its turn.
+    schedule_->Stop();
+    return;
+  }
+  running_ahead_.push_back(test.get());
+  ahead_[&info] = std::move(test);
+  if (*side == TestRun::Side::kProgram) return;
+  Become(running_ahead_.back());
+  RunToTheEnd(info);
+}
+
+// Lets those go on that may.
+void Runner::SettleAll() {
+  std::vector<TestRun*> running;
+  for (TestRun* test : running_ahead_) {
+    if (test->ended()) {
+      held_by_ended_ += test->held_bytes();
+    } else {
+      running.push_back(test);
+    }
+  }
+  running_ahead_ = std::move(running);
+  const bool full = HeldBytes() >= kMostHeldBytes;
+  for (TestRun* test : running_ahead_) {
+    // A listener may throw at a fatal failure, and so end the test; that is
+    // known in its turn only.
+    const bool awaits_verdict =
+        GTEST_HAS_EXCEPTIONS && test->waits() && test->failed_fatally();
+    if (full || awaits_verdict) {
+      test->Pause();
+      continue;
+    }
+    test->Resume();
+    if (test->waits()) test->GoOn(Answer::kGoOn);
+  }
+}
+
+void Runner::EndSuite() {
+  suite_options_ = absl::nullopt;
+  running_ahead_.clear();
+  ahead_.clear();
+  held_by_ended_ = 0;
+  schedule_.reset();
+}
+
+void Runner::Replay() {
+  while (absl::optional<TestRun::Event> event = current_->Next()) {
+    if (const auto* record = std::get_if<Record>(&*event)) {
+      Replay(*record);
+    } else if (const auto* notice = std::get_if<TestRun::Notice>(&*event)) {
+      if (notice->once.empty() || told_.insert(notice->once).second) {
+        PrintNotice(notice->text);
+      }
+    } else if (const auto* output = std::get_if<TestRun::Output>(&*event)) {
+      FlushOutput();
+      WriteAll(output->fd, output->bytes);
+      is_at_line_start_ = output->bytes.back() == '\n';
+    }
+  }
+  const bool threw = std::exchange(listener_threw_, false);
+  if (current_->waits()) {
+    current_->GoOn(threw ? Answer::kThrow : Answer::kGoOn);
+  }
+}
+
+void Runner::Replay(const Record& record) {
+  if (record.kind == RecordKind::kProperty) {
+    testing::Test::RecordProperty(record.texts[0], record.texts[1]);
+    return;
+  }
+  if (record.kind == RecordKind::kCleared) {
+    gtest_internals::ClearResults(current_->info());
+    return;
+  }
+  // GoogleTest shows an empty name of the file as none, and from 1.18 on takes
+  // no null.
+  const TestPartResult result(
+      static_cast<TestPartResult::Type>(record.numbers[0]),
+      record.texts[0].c_str(), static_cast<int>(record.numbers[1]),
+      record.texts[1].c_str());
+#if GTEST_HAS_EXCEPTIONS
+  // A listener may throw to end the test (testing::AssertionException).
+  try {
+    gtest_internals::AddResult(result);
+  } catch (...) {
+    listener_threw_ = true;
+  }
+#else
+  gtest_internals::AddResult(result);
+#endif
+}
+
+void Runner::ReadSettings(int* argc, char** argv) {
+  Settings settings;
+  absl::Status status = ReadEnvironment(CurrentEnvironment(), &settings);
+  // A mistake in a variable doesn't hide one on the command line.
+  if (argc != nullptr) {
+    status.Update(TakeFlags(argc, argv, &settings));
+  } else {
+    std::vector<std::string> arguments = CommandLine();
+    std::vector<char*> pointers;
+    pointers.reserve(arguments.size() + 1);
+    for (std::string& argument : arguments) pointers.push_back(&argument[0]);
+    int count = static_cast<int>(pointers.size());
+    pointers.push_back(nullptr);
+    status.Update(TakeFlags(&count, pointers.data(), &settings));
+  }
+  if (!status.ok()) {
+    PrintNotice(std::string(status.message()));
+    exit(2);
+  }
+  if (settings.help || settings.only_help) {
+    fputs(HelpText(), stdout);
+    FlushOutput();
+  }
+  if (settings.only_help) exit(0);
+  settings_ = std::move(settings);
+  settings_read_ = true;
+}
+
+}  // namespace encapsulate
