@@ -34,7 +34,7 @@ using Environment = std::vector<std::string>;
 
 // Where a hermetic run may write: absolute paths that exist inside.
 struct HermeticDirectories {
-  std::string home;
+  std::string home;            // HOME
   std::string temporary;       // TMPDIR
   std::string test_temporary;  // TEST_TMPDIR
 };
@@ -54,6 +54,7 @@ bool IsScrubbed(absl::string_view name);
 void SetVariable(absl::string_view name, absl::string_view value,
                  Environment* environment);
 
+// Removes every entry called `name`.
 void RemoveVariable(absl::string_view name, Environment* environment);
 
 }  // namespace encapsulate

@@ -21,6 +21,7 @@ enum class FailureKind {
   kLost,
 };
 
+// What `status` of this library stands for; kNone for any other.
 FailureKind FailureKindOf(const absl::Status& status);
 
 }  // namespace encapsulate

@@ -16,19 +16,21 @@
 
 namespace encapsulate {
 
+// Whether the host has a feature.
 enum class HostSupport {
-  kOk,
+  kOk,  // it works
   // One feature can't be used, or something is slower; sandboxes work.
   kUnavailable,
   // No sandbox can be made.
   kRefused,
 };
 
+// A feature and what trying it gave.
 struct HostFeature {
-  std::string name;  // "user namespaces"
-  HostSupport support;
-  std::string reason;  // empty if it works
-  std::string hint;    // one action that mends it; empty if none is known
+  std::string name;     // "user namespaces"
+  HostSupport support;  // what trying it gave
+  std::string reason;   // empty if it works
+  std::string hint;     // one action that mends it; empty if none is known
 };
 
 // In the order in which a sandbox needs them; the last one is a whole sandbox.

@@ -65,6 +65,7 @@ enum class Attachment {
 
 // A fresh, empty directory tree in memory.
 struct Tmpfs {
+  // Of a directory, as seen inside.
   std::string path;
   // In bytes; 0 is the kernel's default, half of the machine's memory.
   uint64_t size = 0;
@@ -78,6 +79,7 @@ struct Limits {
   // left after `grace` is killed. The caller keeps the time as well: in Wait()
   // or Handle(), it kills a sandbox that is half a second late.
   absl::Duration timeout = absl::InfiniteDuration();
+  // Between SIGTERM and SIGKILL, after `timeout`.
   absl::Duration grace = absl::Seconds(5);
   // Of each process, rounded up to seconds: SIGXCPU, a second later SIGKILL.
   absl::optional<absl::Duration> cpu_time;
@@ -127,6 +129,7 @@ enum class SharedMappings {
   kKeep,
 };
 
+// What a sandbox is made of, see the top of this file.
 struct Options {
   // Trees (directories or single files) that stay as they are on the host,
   // with their submounts. Listing one twice, or inside another, is fine.
@@ -143,8 +146,11 @@ struct Options {
   // Directories that look empty and files that look empty.
   std::vector<std::string> hidden;
 
+  // The network that the command sees.
   Network network = Network::kLoopback;
+  // The ids that it has.
   Identity identity = Identity::kCaller;
+  // Whether it gets the caller's signals and terminal.
   Attachment attachment = Attachment::kDetached;
 
   // Letters, digits, '-', '_' and '.', 64 at most. Empty keeps the host's name.
@@ -162,14 +168,18 @@ struct Options {
   // a HOME for example.
   std::vector<std::string> make_directories;
 
+  // What it may use.
   Limits limits;
 
-  // Whether attempts to reach out are recorded, and which of them aren't worth
-  // a word. Assigning `allowed` drops the defaults. See violations.h.
+  // Whether attempts to reach out are recorded. See violations.h.
   Violations violations = Violations::kOff;
+  // Attempts that are not recorded. Assigning this drops the defaults.
   std::vector<Allowed> allowed = DefaultAllowed();
 
+  // For Enter() and SandboxPool: what a child means that could change the
+  // caller's executable.
   ExposedExecutable exposed_executable = ExposedExecutable::kRefuseRoot;
+  // For the same: what becomes of the caller's shared memory in the child.
   SharedMappings shared_mappings = SharedMappings::kPrivate;
 
   // Report in Result what overlays caught.

@@ -18,6 +18,7 @@
 
 namespace encapsulate {
 
+// How a command ended.
 enum class Outcome {
   kExited,    // Result::exit_code
   kSignaled,  // Result::signal
@@ -39,6 +40,7 @@ struct Leftover {
 
 // Something that an overlay caught.
 struct OverlayChange {
+  // What happened to the file or directory.
   enum class Kind {
     kWritten,  // a file's data or attributes, or it is new
     kMadeDirectory,
@@ -48,18 +50,21 @@ struct OverlayChange {
     // with what is in it, and don't count.
     kChangedDirectory,
   };
-  Kind kind;
-  std::string path;
+  Kind kind;         // what happened
+  std::string path;  // absolute, as seen inside
 };
 
+// How a command ended, what it used, and what it tried.
 struct Result {
-  Outcome outcome = Outcome::kExited;
-  int exit_code = 0;
-  int signal = 0;  // 0 unless a signal ended the command
-  std::vector<LimitHit> limits_hit;
+  Outcome outcome = Outcome::kExited;  // by itself, by a signal, or by timeout
+  int exit_code = 0;                   // 0 unless it exited
+  int signal = 0;                      // 0 unless a signal ended the command
+  std::vector<LimitHit> limits_hit;    // each once
+  // From the start of the set-up in the sandbox to the command's end.
   absl::Duration wall_time;
   // Of every process that the sandbox's init reaped, the command included.
   struct rusage usage = {};
+  // Processes that were still there at the command's end.
   std::vector<Leftover> leftovers;
   // Beyond the first 64, leftovers are only counted.
   int leftover_count = 0;
@@ -83,6 +88,7 @@ struct Result {
   // to one would succeed should it answer again.
   std::vector<std::string> unknown_sockets;
 
+  // Whether the command exited with 0. Violations and leftovers don't count.
   bool ok() const { return outcome == Outcome::kExited && exit_code == 0; }
 };
 

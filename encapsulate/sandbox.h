@@ -45,15 +45,17 @@ namespace encapsulate {
 
 // A step of setting a sandbox up and how long it took.
 struct StepTime {
-  std::string step;
-  absl::Duration time;
+  std::string step;     // "mounts"
+  absl::Duration time;  // that it took
 };
 
 // A sandbox with a process in it. Move-only. The destructor kills every
 // process inside and waits until they are gone.
 class Process {
  public:
+  // What is moved from may only be destroyed or assigned to.
   Process(Process&&) noexcept;
+  // Ends the sandbox that *this had, as the destructor does.
   Process& operator=(Process&&) noexcept;
   ~Process();
 
@@ -74,6 +76,7 @@ class Process {
   // from the thread that made the Process, which may be a tracer (ptrace(2))
   // for some microseconds in there: a new violation sends the caller SIGCHLD.
   int event_descriptor() const;
+  // See event_descriptor().
   bool Handle();
 
   // What event_descriptor() stands for, -1 where there is nothing. A poll(2) of
@@ -98,6 +101,7 @@ class Process {
   // change is not taken for what comes after. With Violations::kOff nothing is
   // seen.
   int BeginExpected(Rule rule, const std::string& target);
+  // Ends the expectation that BeginExpected() returned `number` for.
   std::vector<Violation> EndExpected(int number);
 
   // Sends a signal to the command (not to its children).

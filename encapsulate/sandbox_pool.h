@@ -40,6 +40,7 @@
 
 namespace encapsulate {
 
+// Hands out sandboxes, see the top of this file.
 class SandboxPool {
  public:
   // So many sandboxes wait at most, whatever is asked for.

@@ -13,8 +13,8 @@ namespace encapsulate {
 
 // A thread inside, and where it stands.
 struct SandboxedThread {
-  pid_t tid = 0;  // inside the sandbox
-  std::string name;
+  pid_t tid = 0;         // inside the sandbox
+  std::string name;      // as in /proc/PID/comm
   char state = '\0';     // as in proc_pid_stat(5): 'R' runs, 'S' waits
   std::string waits_in;  // "wait4", "read of /dev/null (descriptor 0)", or ""
   // Innermost first; not symbolized. Empty where it can't be had: the thread

@@ -32,7 +32,9 @@ enum class Language {
   kCode,   // of the plugin: options.allowed.push_back(...);
 };
 
+// What the text depends on besides the violation.
 struct TextOptions {
+  // Of the lines `permit` and `ignore`.
   Language language = Language::kFlags;
   // As seen inside. The one nearest to what was tried is named, and the first
   // if none is near.

@@ -79,6 +79,7 @@ enum class Rule : uint8_t {
 
 // "write", "host-socket": as in flags, reports and messages.
 const char* RuleName(Rule rule);
+// The rule of such a name; nullopt if there is none.
 absl::optional<Rule> RuleOfName(absl::string_view name);
 // In the order above.
 std::vector<Rule> AllRules();
@@ -86,6 +87,7 @@ std::vector<Rule> AllRules();
 // An exception: what `rule` says of `target` is neither recorded nor counted as
 // a violation. The call still fails.
 struct Allowed {
+  // What kind of attempt.
   Rule rule;
   // Compared with Violation::target; `*` stands for anything, slashes
   // included, `?` for one character.
@@ -107,16 +109,16 @@ struct Frame {
   uint64_t offset = 0;
   // Filled in by Symbolize(), as far as it can be known.
   std::string function;  // demangled
-  std::string file;
-  int line = 0;
+  std::string file;      // the source, as the debug information has it
+  int line = 0;          // in `file`; 0 if unknown
 };
 
 // One thing that was tried, however often. Two attempts are the same if rule,
 // call, target and program are.
 struct Violation {
-  Rule rule = Rule::kWrite;
-  std::string call;       // "openat"
-  std::string arguments;  // AT_FDCWD, "x", O_WRONLY|O_CREAT, 0644
+  Rule rule = Rule::kWrite;  // what was violated
+  std::string call;          // "openat"
+  std::string arguments;     // AT_FDCWD, "x", O_WRONLY|O_CREAT, 0644
   // What it was about: an absolute path as seen inside, "192.0.2.1:80",
   // "[2001:db8::1]:53", "pid 4711", "AF_VSOCK", "CLOCK_REALTIME".
   std::string target;
@@ -126,20 +128,20 @@ struct Violation {
   // It was worked out, not read: the process was being traced by somebody else,
   // or may not be traced.
   bool error_predicted = false;
-  pid_t pid = 0;  // inside the sandbox, like tid
-  pid_t tid = 0;
+  pid_t pid = 0;        // of the process, inside the sandbox
+  pid_t tid = 0;        // of the thread, inside the sandbox
   std::string program;  // its executable, as seen inside
   std::string thread;   // the thread's name
-  uint64_t count = 0;
-  absl::Time first;
+  uint64_t count = 0;   // how often it was attempted
+  absl::Time first;     // when the first attempt was made
   // Of the first attempt. Empty if the process could not be stopped.
   std::vector<Frame> stack;
 };
 
 // An exception that was used.
 struct AllowedUse {
-  Allowed allowed;
-  uint64_t count = 0;
+  Allowed allowed;     // as in Options::allowed
+  uint64_t count = 0;  // how many attempts it fitted
 };
 
 // Distinct violations that are kept; more are only counted.
@@ -153,6 +155,7 @@ inline constexpr size_t kMaxViolations = 10000;
 // read the stacks, for all of them at once. What was looked up before is not
 // looked up again.
 void Symbolize(std::vector<Violation>* violations);
+// The same for one violation.
 void Symbolize(Violation* violation);
 
 }  // namespace encapsulate

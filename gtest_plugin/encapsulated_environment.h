@@ -20,10 +20,12 @@
 
 namespace encapsulate {
 
+// Add one to GoogleTest, see the top of this file.
 class EncapsulatedEnvironment : public testing::Environment {
  public:
-  // From here on, with the program's options as they are or as given.
+  // Every test is encapsulated, with the program's options as they are.
   EncapsulatedEnvironment();
+  // The same with `options` as the program's.
   explicit EncapsulatedEnvironment(TestOptions options);
 };
 

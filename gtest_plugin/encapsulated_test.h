@@ -38,15 +38,19 @@
 
 namespace encapsulate {
 
+// Derive fixtures from it, see the top of this file.
 class EncapsulatedTest : public testing::Test {
  public:
   // GoogleTest creates a test by `new`. Here the process forks: the child gets
   // memory for the object; the test program waits for the child, takes over
   // its results, and gets a null, so that no code of the test runs there.
   static void* operator new(std::size_t size) noexcept;
+  // The same for a fixture with a stricter alignment.
   static void* operator new(std::size_t size,
                             std::align_val_t alignment) noexcept;
+  // Frees what `new` gave to the child.
   static void operator delete(void* memory) noexcept;
+  // The same for a fixture with a stricter alignment.
   static void operator delete(void* memory,
                               std::align_val_t alignment) noexcept;
 

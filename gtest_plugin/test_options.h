@@ -32,17 +32,21 @@ enum class Leftovers {
   kNote,  // a line on stderr
 };
 
+// What a test sees and may do.
 struct TestOptions {
   // Trees of the host that the test may change for good, besides its scratch
   // and Bazel's outputs.
   std::vector<std::string> writable;
+  // What becomes of writing to the working directory.
   WorkingDirectory working_directory = WorkingDirectory::kReadOnly;
+  // The network that the test sees, see encapsulate/options.h.
   Network network = Network::kLoopback;
   // What becomes of host files that SetUpTestSuite(), say, has mapped for a
   // test to write, see encapsulate/options.h.
   SharedMappings shared_mappings = SharedMappings::kPrivate;
   // NAME=VALUE: set for the test after its environment has been scrubbed.
   std::vector<std::string> environment;
+  // What processes mean that outlive the test.
   Leftovers leftovers = Leftovers::kFail;
   // What attempts to reach out mean (encapsulate/violations.h). kEnforce: each
   // is a failure of the test that made it. kReport: each is shown on stderr.
