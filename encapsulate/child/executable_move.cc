@@ -13,6 +13,7 @@
 #include <cstddef>
 
 #include "encapsulate/child/setup.h"
+#include "encapsulate/kernel/text.h"
 
 namespace encapsulate {
 namespace {
@@ -41,18 +42,6 @@ SHARES_CALLER_MEMORY bool Fail(ExecutableMove* move, MoveStep step,
   return false;
 }
 
-SHARES_CALLER_MEMORY uintptr_t ParseNumber(const char** at, unsigned base) {
-  uintptr_t number = 0;
-  for (;; ++*at) {
-    const char c = **at;
-    unsigned digit = base;
-    if (c >= '0' && c <= '9') digit = static_cast<unsigned>(c - '0');
-    if (c >= 'a' && c <= 'f') digit = static_cast<unsigned>(c - 'a') + 10;
-    if (digit >= base) return number;
-    number = number * base + digit;
-  }
-}
-
 SHARES_CALLER_MEMORY bool AreEqual(const char* a, const char* b) {
   while (*a != '\0' && *a == *b) {
     ++a;
@@ -79,7 +68,7 @@ SHARES_CALLER_MEMORY long ReadFields(ExecutableMove* move) {
   at += at[0] == ')' && at[1] == ' ' ? 2 : 0;
   for (int i = 3; i < kFields && *at != '\0'; ++i) {
     if (*at == '-') ++at;
-    field[i] = ParseNumber(&at, 10);
+    field[i] = ReadNumber(&at, 10);
     while (*at != '\0' && *at != ' ') ++at;
     if (*at == ' ') ++at;
   }
@@ -104,15 +93,15 @@ SHARES_CALLER_MEMORY long ReadFields(ExecutableMove* move) {
 // A line of /proc/PID/maps (proc_pid_maps(5)). False if there are too many.
 SHARES_CALLER_MEMORY bool TakeLine(ExecutableMove* move, const char* at) {
   Mapping mapping;
-  mapping.start = ParseNumber(&at, 16);
+  mapping.start = ReadNumber(&at, 16);
   ++at;
-  mapping.end = ParseNumber(&at, 16);
+  mapping.end = ReadNumber(&at, 16);
   mapping.protection = (at[1] == 'r' ? PROT_READ : 0) |
                        (at[2] == 'w' ? PROT_WRITE : 0) |
                        (at[3] == 'x' ? PROT_EXEC : 0);
   mapping.shared = at[4] == 's';
   at += 6;
-  mapping.offset = ParseNumber(&at, 16);
+  mapping.offset = ReadNumber(&at, 16);
   while (*at != '\0' && *at != '/') ++at;
   if (!AreEqual(at, move->path)) return true;
   if (move->count == ExecutableMove::kMostMappings) return false;

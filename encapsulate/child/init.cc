@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,11 +18,12 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "encapsulate/child/command.h"
 #include "encapsulate/child/leftovers.h"
 #include "encapsulate/child/overlay_changes.h"
 #include "encapsulate/child/setup.h"
-#include "encapsulate/kernel/raw_clone.h"
 #include "encapsulate/kernel/syscalls.h"
+#include "encapsulate/kernel/text.h"
 #include "encapsulate/kernel/untrace.h"
 
 namespace encapsulate {
@@ -199,7 +201,7 @@ class Init {
       if (plan_.foreground && plan_.terminal >= 0) {
         terminal_ = fcntl(plan_.terminal, F_DUPFD_CLOEXEC, 3);
       }
-      Execute();
+      command_ = StartCommand(setup_, {umask_, child_action_, terminal_});
       setup_.Done(Step::kExecute);
       LookForTheCallerOnly();
       setup_.Report(MessageKind::kStarted);
@@ -251,120 +253,6 @@ class Init {
       _exit(1);
     }
     close(file);
-  }
-
-  void Execute() {
-    // Shares this process's memory until it executes the command, so that the
-    // page tables of a large caller aren't copied a second time, and its
-    // failure can be read from here.
-    alignas(16) static char stack[65536];
-    const pid_t pid = clone(&Init::CommandMain, stack + sizeof(stack),
-                            CLONE_VM | CLONE_VFORK | SIGCHLD, this);
-    setup_.Check(pid, Step::kFork);
-    command_ = pid;
-    if (failed_step_ == Step::kFinished) return;
-    waitpid(pid, nullptr, 0);
-    setup_.Fail(failed_step_, failed_index_, failed_errno_, failed_path_);
-  }
-
-  // AddressSanitizer doesn't know this stack, and would say so.
-  SHARES_CALLER_MEMORY static int CommandMain(void* init) {
-    static_cast<Init*>(init)->RunCommand();
-  }
-
-  [[noreturn]] void CommandFails(Step step, int index, const char* path) {
-    failed_errno_ = errno;
-    failed_step_ = step;
-    failed_index_ = index;
-    failed_path_ = path;
-    _exit(127);
-  }
-
-  [[noreturn]] void RunCommand() {
-    // Of its own: kill(0, ...) must not reach the caller's group, nor what the
-    // kernel keeps for a session (sched(7), autogroup) the caller's.
-    if (plan_.shares_session) {
-      setpgid(0, 0);
-    } else if (setsid() < 0) {
-      CommandFails(Step::kLeaveSession, -1, "");
-    }
-    if (terminal_ >= 0 && plan_.owns_terminal &&
-        tcsetpgrp(terminal_, getpid()) != 0) {
-      CommandFails(Step::kTakeTerminal, -1, "");
-    }
-    for (const ResourceLimit& limit : plan_.limits) {
-      if (SetLimit(limit) != 0) {
-        CommandFails(Step::kSetLimit, limit.resource, "");
-      }
-    }
-    umask(plan_.umask.value_or(umask_));
-    // What init needs is close-on-exec; what the command is to get is not.
-    for (int fd : plan_.keep_descriptors) fcntl(fd, F_SETFD, 0);
-    ResetSignals();
-    if (plan_.watching_filter != nullptr && !WatchCalls(plan_, control_)) {
-      CommandFails(Step::kWatchCalls, -1, "");
-    }
-    const char* path = ExecuteFirst();
-    CommandFails(Step::kExecute, -1, path);
-  }
-
-  // Handlers of the caller's must not run in here, so they go before the mask
-  // opens. What it ignores stays ignored, as with execve(2).
-  void ResetSignals() const {
-    for (int signal = 1; signal < NSIG; ++signal) {
-      struct sigaction action;
-      if (sigaction(signal, nullptr, &action) != 0 ||
-          action.sa_handler == SIG_IGN || action.sa_handler == SIG_DFL) {
-        continue;
-      }
-      action = {};
-      action.sa_handler = SIG_DFL;
-      sigaction(signal, &action, nullptr);
-    }
-    if (child_action_.sa_handler == SIG_IGN) {
-      sigaction(SIGCHLD, &child_action_, nullptr);
-    }
-    sigprocmask(SIG_SETMASK, &plan_.signal_mask, nullptr);
-  }
-
-  // execvpe(3) over paths that the plan has put together. Returns the path
-  // whose error counts, with errno set.
-  const char* ExecuteFirst() {
-    const bool searched = strchr(plan_.command.c_str(), '/') == nullptr;
-    const char* refused = nullptr;
-    auto* const* argv = const_cast<char* const*>(plan_.argv.data());
-    auto* const* envp = const_cast<char* const*>(plan_.envp.data());
-    for (const std::string& executable : plan_.executables) {
-      const char* path = executable.c_str();
-      // Most directories of PATH don't have it, and this tells sooner.
-      if (access(path, F_OK) != 0) {
-        if (errno == ENOENT || errno == ENOTDIR) continue;
-        // A directory of PATH that can't be searched has no commands.
-        if (errno != EACCES) return path;
-        if (!searched) refused = path;
-        continue;
-      }
-      execve(path, argv, envp);
-      if (errno == ENOEXEC) {
-        // A script without a first line, which execvp(3) gives to the shell.
-        plan_.shell_argv[1] = path;
-        execve("/bin/sh", const_cast<char* const*>(plan_.shell_argv.data()),
-               envp);
-        errno = ENOEXEC;
-        return path;
-      }
-      if (errno != EACCES) return path;  // ENOENT: no interpreter
-      refused = path;
-    }
-    if (refused != nullptr) {
-      // execve(2) says the same of both.
-      struct stat info;
-      errno =
-          stat(refused, &info) == 0 && S_ISDIR(info.st_mode) ? EISDIR : EACCES;
-      return refused;
-    }
-    errno = ENOENT;
-    return "";
   }
 
   // --- While the command runs ---------------------------------------------
@@ -515,7 +403,7 @@ class Init {
     if (size <= 0) return 0;
     auto length = static_cast<size_t>(size);
     while (length > 0 && text[length - 1] != ' ') --length;
-    return atoi(text + length);
+    return static_cast<int>(NumberIn(text + length));
   }
 
   // --- The end --------------------------------------------------------------
@@ -587,10 +475,6 @@ class Init {
 
   pid_t command_ = -1;
   int command_pidfd_ = -1;
-  Step failed_step_ = Step::kFinished;
-  int failed_index_ = -1;
-  int failed_errno_ = 0;
-  const char* failed_path_ = "";
 
   int64_t started_ = 0;
   int64_t deadline_ = 0;

@@ -3,15 +3,15 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "encapsulate/child/message.h"
+#include "encapsulate/kernel/text.h"
 
 namespace encapsulate {
 namespace {
@@ -37,13 +37,16 @@ uint64_t StatField(const char* stat, int number) {
   for (int i = 2; i < number && field != nullptr; ++i) {
     field = strchr(field + 1, ' ');
   }
-  return field != nullptr ? strtoul(field, nullptr, 10) : 0;
+  return field != nullptr ? NumberIn(field + 1) : 0;
 }
 
 // A mask of proc_pid_status(5).
 uint64_t StatusMask(const char* status, const char* name) {
   const char* line = strstr(status, name);
-  return line != nullptr ? strtoull(line + strlen(name), nullptr, 16) : 0;
+  if (line == nullptr) return 0;
+  line += strlen(name);
+  while (*line == '\t') ++line;
+  return NumberIn(line, 16);
 }
 
 // Calls `look` for each number among the names of a directory, until it returns
@@ -57,7 +60,7 @@ Look ForEachNumber(int directory, Function look) {
     for (ssize_t offset = 0; offset < size;) {
       const auto* entry = reinterpret_cast<dirent64*>(buffer + offset);
       offset += entry->d_reclen;
-      const int number = atoi(entry->d_name);
+      const int number = static_cast<int>(NumberIn(entry->d_name));
       const Look found = number > 0 ? look(number) : Look::kGone;
       if (found != Look::kGone) return found;
     }
@@ -68,16 +71,19 @@ Look ForEachNumber(int directory, Function look) {
 // A thread, or a process by its first one, whose directory in /proc is `path`.
 // `others` is set to the number of the process's other threads.
 Look LookAtThread(int proc, const char* path, uint64_t* others) {
-  char file[128];
   char text[4096];
   *others = 0;
   // First, as a fatal signal goes from here to the flags.
-  snprintf(file, sizeof(file), "%s/status", path);
-  if (ReadFileAt(proc, file, text, sizeof(text)) < 0) return Failure();
+  if (ReadFileAt(proc, Text<128>(path, "/status").c_str(), text, sizeof(text)) <
+      0) {
+    return Failure();
+  }
   const uint64_t pending =
       StatusMask(text, "\nSigPnd:") | StatusMask(text, "\nShdPnd:");
-  snprintf(file, sizeof(file), "%s/stat", path);
-  if (ReadFileAt(proc, file, text, sizeof(text)) < 0) return Failure();
+  if (ReadFileAt(proc, Text<128>(path, "/stat").c_str(), text, sizeof(text)) <
+      0) {
+    return Failure();
+  }
   const char* const name_end = strrchr(text, ')');
   if (name_end == nullptr || name_end[1] != ' ') {
     errno = EINVAL;
@@ -101,17 +107,14 @@ Look LookAtThread(int proc, const char* path, uint64_t* others) {
 
 // A process goes on without its first thread (pthread_exit(3)).
 Look LookAt(int proc, int pid) {
-  char path[64];
-  snprintf(path, sizeof(path), "%d", pid);
   uint64_t others = 0;
-  const Look first = LookAtThread(proc, path, &others);
+  const Look first = LookAtThread(proc, Text<64>(pid).c_str(), &others);
   if (first != Look::kGone || others == 0) return first;
-  snprintf(path, sizeof(path), "%d/task", pid);
-  const int threads = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int threads = openat(proc, Text<64>(pid, "/task").c_str(),
+                             O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (threads < 0) return Failure();
   const Look found = ForEachNumber(threads, [&](int thread) {
-    snprintf(path, sizeof(path), "%d/task/%d", pid, thread);
-    return LookAtThread(proc, path, &others);
+    return LookAtThread(proc, Text<64>(pid, "/task/", thread).c_str(), &others);
   });
   const int error = errno;
   close(threads);
@@ -121,9 +124,8 @@ Look LookAt(int proc, int pid) {
 
 // As far as it can be read: it may end meanwhile.
 size_t ReadOf(int proc, int pid, const char* name, char* buffer, size_t size) {
-  char path[64];
-  snprintf(path, sizeof(path), "%d/%s", pid, name);
-  const ssize_t length = ReadFileAt(proc, path, buffer, size);
+  const ssize_t length =
+      ReadFileAt(proc, Text<64>(pid, "/", name).c_str(), buffer, size);
   return length > 0 ? static_cast<size_t>(length) : 0;
 }
 
@@ -162,7 +164,7 @@ uint64_t CpuTime(int proc, pid_t pid) {
   char stat[512];
   if (ReadOf(proc, pid, "stat", stat, sizeof(stat)) == 0) return 0;
   const uint64_t ticks = StatField(stat, 14) + StatField(stat, 15);
-  return ticks / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
+  return ticks / getauxval(AT_CLKTCK);
 }
 
 int ReportLeftovers(int proc, pid_t command, int control) {

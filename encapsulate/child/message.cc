@@ -95,17 +95,16 @@ bool SendDescriptor(int socket, const Message& message, int fd) {
 }
 
 bool SendListener(int socket, int listener, bool killable) {
-  static Message message;
-  static iovec data;
-  static ControlBuffer control;
+  Message message;
+  ControlBuffer control;
   message.kind = MessageKind::kListener;
   message.number = killable ? 1 : 0;
-  data = {&message, SizeOf(message)};
+  iovec data = {&message, SizeOf(message)};
   msghdr* const header = HandoverHeader();
   header->msg_iov = &data;
   header->msg_iovlen = 1;
   header->msg_control = control.bytes;
-  header->msg_controllen = sizeof(control.bytes);
+  header->msg_controllen = CMSG_SPACE(sizeof(listener));
   cmsghdr* rights = CMSG_FIRSTHDR(header);
   rights->cmsg_level = SOL_SOCKET;
   rights->cmsg_type = SCM_RIGHTS;

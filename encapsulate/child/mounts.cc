@@ -23,13 +23,12 @@
 
 #include <cerrno>
 #include <climits>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "encapsulate/child/setup.h"
 #include "encapsulate/kernel/mountinfo.h"
 #include "encapsulate/kernel/syscalls.h"
+#include "encapsulate/kernel/text.h"
 
 namespace encapsulate {
 namespace {
@@ -45,16 +44,8 @@ constexpr char kGenerated[] = "sealed/generated";
 MountInfoReader mount_reader;
 Message message_buffer;
 
-class Name {
- public:
-  Name(const char* prefix, size_t number) {
-    snprintf(text_, sizeof(text_), "%s%zu", prefix, number);
-  }
-  const char* c_str() const { return text_; }
-
- private:
-  char text_[48];
-};
+// Of something in the stage: a word and a number.
+using Name = Text<48>;
 
 bool IsBelow(const char* path, const char* tree) {
   const size_t length = strlen(tree);
@@ -405,14 +396,12 @@ class ViewBuilder {
     for (size_t j = 0; j < plan_.places.size(); ++j) {
       const Place& device = plan_.places[j];
       if (device.kind != PlaceKind::kDevice) continue;
-      char point[64];
-      snprintf(point, sizeof(point), "dev%s",
-               strrchr(device.target.c_str(), '/'));
+      const Text<64> point("dev", strrchr(device.target.c_str(), '/'));
       const int device_index = static_cast<int>(j);
-      setup_.Check(mknod(point, S_IFREG | 0444, 0), Step::kMakeMountPoint,
-                   device_index);
-      setup_.Check(Bind(device.source.c_str(), point), Step::kMountPlace,
-                   device_index);
+      setup_.Check(mknod(point.c_str(), S_IFREG | 0444, 0),
+                   Step::kMakeMountPoint, device_index);
+      setup_.Check(Bind(device.source.c_str(), point.c_str()),
+                   Step::kMountPlace, device_index);
     }
     check(attributes_.Change("/proc/dev", 0, sys::kMountAttrNodev, true));
     check(mount("dev", place.target.c_str(), nullptr, MS_MOVE, nullptr));
@@ -441,13 +430,10 @@ class ViewBuilder {
         MountWritable(place, index);
         break;
       case PlaceKind::kTmpfs: {
-        char data[64];
-        snprintf(data, sizeof(data), "mode=1777");
-        if (place.size != 0) {
-          snprintf(data, sizeof(data), "mode=1777,size=%llu",
-                   static_cast<unsigned long long>(place.size));
-        }
-        MountFilesystem("tmpfs", target, MS_NOSUID | MS_NODEV, data, index);
+        // As for mount(8), 0 would be no limit.
+        const Text<64> data("mode=1777,size=", place.size);
+        MountFilesystem("tmpfs", target, MS_NOSUID | MS_NODEV,
+                        place.size != 0 ? data.c_str() : "mode=1777", index);
         break;
       }
       case PlaceKind::kOverlay:
@@ -599,9 +585,8 @@ class ViewBuilder {
     if (fstatat(directory, name, &info, AT_SYMLINK_NOFOLLOW) != 0) return;
     const bool writable = S_ISREG(info.st_mode) && (info.st_mode & 0222) != 0;
     if (!S_ISDIR(info.st_mode) && !writable) return;
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "/proc/%s", name);
-    setup_.Check(Bind(path, path), Step::kProtectProc);
+    const Text<NAME_MAX + sizeof("/proc/")> path("/proc/", name);
+    setup_.Check(Bind(path.c_str(), path.c_str()), Step::kProtectProc);
   }
 
   const Place* PlaceAt(const char* path) const {

@@ -4,12 +4,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "encapsulate/child/message.h"
 #include "encapsulate/child/setup.h"
 #include "encapsulate/kernel/interfaces.h"
+#include "encapsulate/kernel/text.h"
 #include "encapsulate/plan/name_server_address.h"
 
 namespace encapsulate {
@@ -37,7 +37,7 @@ void Listen(Setup& setup, int type) {
   setup.Check(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
               Step::kNameServer);
   if (type == SOCK_STREAM) setup.Check(listen(fd, 16), Step::kNameServer);
-  static Message message;
+  Message message;
   message.kind = MessageKind::kNameServer;
   message.number = type;
   if (!SendDescriptor(setup.control(), message, fd)) _exit(1);
@@ -50,7 +50,7 @@ void SendTables(Setup& setup) {
   const int fd =
       setup.Check(open("/proc/self/net", O_PATH | O_DIRECTORY | O_CLOEXEC),
                   Step::kNameServer);
-  static Message message;
+  Message message;
   message.kind = MessageKind::kNetwork;
   if (!SendDescriptor(setup.control(), message, fd)) _exit(1);
   close(fd);
@@ -64,9 +64,8 @@ void ChangeNetworkSettings(Setup& setup) {
   WriteSetting(setup, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
   // ICMP echo by datagram sockets, of both versions of IP. Only ids that are
   // mapped can be named, so it is for the group that everybody inside is in.
-  char range[32];
-  snprintf(range, sizeof(range), "%u %u", getegid(), getegid());
-  WriteSetting(setup, "/proc/sys/net/ipv4/ping_group_range", range);
+  const Text<32> range(getegid(), " ", getegid());
+  WriteSetting(setup, "/proc/sys/net/ipv4/ping_group_range", range.c_str());
   setup.Done(Step::kNetworkSettings);
 }
 

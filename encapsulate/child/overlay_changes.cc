@@ -10,10 +10,10 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 
 #include "encapsulate/child/message.h"
+#include "encapsulate/kernel/text.h"
 #include "encapsulate/result.h"
 
 namespace encapsulate {
@@ -222,9 +222,8 @@ bool ReportOverlayChanges(const Plan& plan, int stage, int control) {
   for (size_t i = 0; i < plan.places.size(); ++i) {
     const Place& place = plan.places[i];
     if (place.kind != PlaceKind::kOverlay) continue;
-    char name[32];
-    snprintf(name, sizeof(name), "upper%zu", i);
-    const int upper = openat(stage, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int upper = openat(stage, Text<32>("upper", i).c_str(),
+                             O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (upper < 0 ||
         !changes.ReportOverlay(place.target.c_str(), upper, place.lower)) {
       return false;

@@ -21,6 +21,7 @@
 #include <string>
 
 #include "encapsulate/child/setup.h"
+#include "encapsulate/kernel/text.h"
 
 namespace encapsulate {
 namespace {
@@ -133,35 +134,23 @@ class Mappings {
     return size > 0;
   }
 
-  static uint64_t Number(const char** at, unsigned base) {
-    uint64_t number = 0;
-    for (;; ++*at) {
-      const char c = **at;
-      unsigned digit = base;
-      if (c >= '0' && c <= '9') digit = static_cast<unsigned>(c - '0');
-      if (c >= 'a' && c <= 'f') digit = static_cast<unsigned>(c - 'a') + 10;
-      if (digit >= base) return number;
-      number = number * base + digit;
-    }
-  }
-
   // False if the line isn't of a shared file.
   static bool Parse(const char* at, Mapping* mapping) {
-    mapping->start = Number(&at, 16);
+    mapping->start = ReadNumber(&at, 16);
     ++at;
-    mapping->end = Number(&at, 16);
+    mapping->end = ReadNumber(&at, 16);
     mapping->protection = (at[1] == 'r' ? PROT_READ : 0) |
                           (at[2] == 'w' ? PROT_WRITE : 0) |
                           (at[3] == 'x' ? PROT_EXEC : 0);
     if (at[4] != 's') return false;
     at += 6;
-    mapping->offset = static_cast<off_t>(Number(&at, 16));
+    mapping->offset = static_cast<off_t>(ReadNumber(&at, 16));
     ++at;
-    Number(&at, 16);  // the device
+    ReadNumber(&at, 16);  // the device
     ++at;
-    Number(&at, 16);
+    ReadNumber(&at, 16);
     ++at;
-    mapping->inode = Number(&at, 10);
+    mapping->inode = ReadNumber(&at, 10);
     while (*at == ' ') ++at;
     mapping->name = at;
     return true;

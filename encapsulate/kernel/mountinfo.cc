@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "encapsulate/kernel/text.h"
+
 namespace encapsulate {
 namespace {
 
@@ -60,11 +62,10 @@ bool Parse(char* line, MountInfo* mount) {
   if (super_options == nullptr) return false;
   UndoEscapes(root);
   UndoEscapes(point);
-  mount->id = static_cast<int>(strtol(id, nullptr, 10));
-  mount->parent = static_cast<int>(strtol(parent, nullptr, 10));
-  mount->device =
-      makedev(static_cast<unsigned>(strtoul(device, nullptr, 10)),
-              static_cast<unsigned>(strtoul(colon + 1, nullptr, 10)));
+  mount->id = static_cast<int>(NumberIn(id));
+  mount->parent = static_cast<int>(NumberIn(parent));
+  mount->device = makedev(static_cast<unsigned>(NumberIn(device)),
+                          static_cast<unsigned>(NumberIn(colon + 1)));
   mount->root = root;
   mount->point = point;
   mount->options = options;
