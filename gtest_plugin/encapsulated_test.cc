@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <new>
 
+#include "gtest_plugin/googletest/internals.h"
 #include "gtest_plugin/program/runner.h"
 
 namespace encapsulate {
@@ -30,13 +31,12 @@ EncapsulatedTest::EncapsulatedTest() {
   if (!Runner::Get().IsOutside()) return;
   const testing::TestInfo& test =
       *testing::UnitTest::GetInstance()->current_test_info();
-  GTEST_MESSAGE_AT_(
-      test.file(), test.line(),
+  gtest_internals::AddResultAt(
+      test.file(), test.line(), testing::TestPartResult::kFatalFailure,
       "cannot encapsulate this test: its fixture has an operator new of its "
       "own, which hides that of EncapsulatedTest; hint: add `using "
       "encapsulate::EncapsulatedTest::operator new;` and `operator delete` to "
-      "it, or use EncapsulatedEnvironment",
-      testing::TestPartResult::kFatalFailure);
+      "it, or use EncapsulatedEnvironment");
 }
 
 }  // namespace encapsulate

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "gtest_plugin/child/test_process.h"
+#include "gtest_plugin/googletest/internals.h"
 #include "gtest_plugin/shared/channel.h"
 
 namespace encapsulate {
@@ -39,8 +40,9 @@ ExpectBlocked::~ExpectBlocked() {
   if (number_ == 0) return;
   const Answer answer = TestProcess::Get()->EndExpected(number_);
   if (answer == Answer::kBlocked) return;
-  GTEST_MESSAGE_AT_(file_, line_, DescribeUnmet(rule_, target_, answer).c_str(),
-                    testing::TestPartResult::kNonFatalFailure);
+  gtest_internals::AddResultAt(file_, line_,
+                               testing::TestPartResult::kNonFatalFailure,
+                               DescribeUnmet(rule_, target_, answer));
 }
 
 }  // namespace encapsulate

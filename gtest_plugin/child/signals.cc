@@ -77,16 +77,6 @@ bool IsStackOverflow(int signal, const siginfo_t& info, void* context) {
   return (address < top ? top - address : address - top) < kAroundStackTop;
 }
 
-// Calls that a test is run by, GoogleTest's and ours, say nothing about it.
-bool RunsTests(const char* name) {
-  for (const char* caller :
-       {"testing::internal::Handle", "testing::Test::Run()",
-        "testing::TestInfo::Run()", "encapsulate::Runner::Create()"}) {
-    if (strncmp(name, caller, strlen(caller)) == 0) return true;
-  }
-  return false;
-}
-
 // False at the end of what concerns the test.
 bool WriteFrame(void* frame, bool is_return_address) {
   char name[1024];
@@ -102,7 +92,7 @@ bool WriteFrame(void* frame, bool is_return_address) {
     } else {
       strcpy(name, "(unknown)");
     }
-  } else if (is_return_address && RunsTests(name)) {
+  } else if (is_return_address && gtest_internals::RunsTests(name)) {
     return false;
   }
   char line[1100];
@@ -271,7 +261,7 @@ void WriteTrace() {
   if (sanitizers::IsThreadSanitizer()) return;
   const std::string trace = gtest_internals::CurrentTrace();
   if (!trace.empty()) {
-    Write("Google Test trace:\n");
+    Write(gtest_internals::kTraceHeading);
     Write(trace.c_str());
     Write("\n");
   }

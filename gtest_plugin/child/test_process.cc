@@ -77,11 +77,9 @@ void TestProcess::CopyWorkingDirectory() {
                         std::filesystem::copy_options::recursive, error);
   if (!error) std::filesystem::current_path(view_.copy, error);
   if (!error) return;
-  GTEST_MESSAGE_AT_(
-      test_.file(), test_.line(),
-      absl::StrCat("cannot copy the working directory: ", error.message())
-          .c_str(),
-      TestPartResult::kFatalFailure);
+  gtest_internals::AddResultAt(
+      test_.file(), test_.line(), TestPartResult::kFatalFailure,
+      absl::StrCat("cannot copy the working directory: ", error.message()));
 }
 
 bool TestProcess::IsStray() const { return getpid() != pid_; }
@@ -163,20 +161,17 @@ void TestProcess::End() {
   const absl::Duration elapsed = absl::FromChrono(Clock::now() - started_);
   for (void* mock : mocks::Leaked()) {
     mocks::Verify(mock);
-    GTEST_MESSAGE_AT_(
-        test_.file(), test_.line(),
+    gtest_internals::AddResultAt(
+        test_.file(), test_.line(), TestPartResult::kNonFatalFailure,
         absl::StrFormat("The test never deletes the mock object at %p; hint: "
                         "testing::Mock::AllowLeak() if it means to",
-                        mock)
-            .c_str(),
-        TestPartResult::kNonFatalFailure);
+                        mock));
   }
   if (sanitizers::FindsLeaks()) {
-    GTEST_MESSAGE_AT_(
-        test_.file(), test_.line(),
+    gtest_internals::AddResultAt(
+        test_.file(), test_.line(), TestPartResult::kNonFatalFailure,
         "LeakSanitizer found memory that the test leaked; its report is on "
-        "stderr",
-        TestPartResult::kNonFatalFailure);
+        "stderr");
   }
   FlushOutput();
   // Of threads that go on, one may be about to tell a result.

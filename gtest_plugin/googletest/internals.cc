@@ -1,5 +1,8 @@
 #include "gtest_plugin/googletest/internals.h"
 
+#include <cstddef>
+#include <cstring>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -21,7 +24,7 @@ struct Reveal {
   };                                     \
   template struct Reveal<name, &testing::member>
 
-ENCAPSULATE_REVEAL(Factory, TestInfo::factory_);
+ENCAPSULATE_REVEAL(FactoryOfTest, TestInfo::factory_);
 ENCAPSULATE_REVEAL(RunOfTest, TestInfo::Run);
 ENCAPSULATE_REVEAL(ElapsedTime, TestResult::set_elapsed_time);
 ENCAPSULATE_REVEAL(ClearParts, TestResult::ClearTestPartResults);
@@ -32,7 +35,7 @@ ENCAPSULATE_REVEAL(Repeater, TestEventListeners::repeater_);
 
 static_assert(
     std::is_same<
-        decltype(Get(Factory{})),
+        decltype(Get(FactoryOfTest{})),
         testing::internal::TestFactoryBase* const testing::TestInfo::*>::value,
     "GoogleTest changed the type of TestInfo::factory_; versions 1.12 to 1.18 "
     "are known to work");
@@ -80,7 +83,22 @@ auto& ResultsMutex() {
   return testing::UnitTest::GetInstance()->*Get(UnitTestMutex{});
 }
 
-constexpr char kTraceHeading[] = "Google Test trace:\n";
+// GoogleTest owns it.
+class WrappingFactory : public testing::internal::TestFactoryBase,
+                        public Factory {
+ public:
+  // Takes the ownership of `original`.
+  WrappingFactory(testing::internal::TestFactoryBase* original,
+                  testing::Test* (*create)(Factory* original))
+      : original_(original), create_(create) {}
+
+  testing::Test* CreateTest() override { return create_(this); }
+  testing::Test* Create() override { return original_->CreateTest(); }
+
+ private:
+  const std::unique_ptr<testing::internal::TestFactoryBase> original_;
+  testing::Test* (*const create_)(Factory* original);
+};
 
 // Catches what this thread reports instead of recording it.
 class Catch : public testing::internal::HasNewFatalFailureHelper {
@@ -96,12 +114,11 @@ class Catch : public testing::internal::HasNewFatalFailureHelper {
 
 }  // namespace
 
-testing::internal::TestFactoryBase* ReplaceFactory(
-    const testing::TestInfo& test,
-    testing::internal::TestFactoryBase* factory) {
-  auto* const& slot = test.*Get(Factory{});
-  return std::exchange(const_cast<testing::internal::TestFactoryBase*&>(slot),
-                       factory);
+void WrapFactory(const testing::TestInfo& test,
+                 testing::Test* (*create)(Factory* original)) {
+  auto* const& constant = test.*Get(FactoryOfTest{});
+  auto*& slot = const_cast<testing::internal::TestFactoryBase*&>(constant);
+  slot = new WrappingFactory(slot, create);
 }
 
 void SetElapsedTime(const testing::TestInfo& test,
@@ -129,6 +146,11 @@ void AddResult(const testing::TestPartResult& result) {
   testing::internal::HasNewFatalFailureHelper().ReportTestPartResult(result);
 }
 
+void AddResultAt(const char* file, int line, testing::TestPartResult::Type type,
+                 const std::string& text) {
+  GTEST_MESSAGE_AT_(file, line, text.c_str(), type);
+}
+
 void ClearResults(const testing::TestInfo& test) {
   const ResultsLock lock;
   auto* const result = const_cast<testing::TestResult*>(test.result());
@@ -138,16 +160,31 @@ void ClearResults(const testing::TestInfo& test) {
 ResultsIgnored::ResultsIgnored() = default;
 ResultsIgnored::~ResultsIgnored() = default;
 
+const char kTraceHeading[] = "Google Test trace:\n";
+
+const char* StackTraceHeading() { return testing::internal::kStackTraceMarker; }
+
 std::string CurrentTrace() {
   const Catch caught;
   GTEST_MESSAGE_AT_("", -1, "", testing::TestPartResult::kSuccess);
   const std::string& message = caught.message();
   const size_t heading = message.find(kTraceHeading);
   if (heading == std::string::npos) return "";
-  std::string trace = message.substr(heading + sizeof(kTraceHeading) - 1);
+  std::string trace = message.substr(heading + strlen(kTraceHeading));
   // Newer versions end it with one more line break.
   while (!trace.empty() && trace.back() == '\n') trace.pop_back();
   return trace;
+}
+
+bool RunsTests(const char* function) {
+  for (const char* caller :
+       {"testing::internal::Handle", "testing::Test::Run()",
+        "testing::TestInfo::Run()",
+        "encapsulate::gtest_internals::(anonymous namespace)::"
+        "WrappingFactory::"}) {
+    if (strncmp(function, caller, strlen(caller)) == 0) return true;
+  }
+  return false;
 }
 
 bool IsDeathTestChild() {

@@ -17,10 +17,22 @@
 namespace encapsulate {
 namespace gtest_internals {
 
-// Makes `test` create its object by `factory` from now on, which GoogleTest
-// then owns. Returns the one used so far; the caller owns that.
-testing::internal::TestFactoryBase* ReplaceFactory(
-    const testing::TestInfo& test, testing::internal::TestFactoryBase* factory);
+// What GoogleTest makes the object of a test by.
+class Factory {
+ public:
+  virtual testing::Test* Create() = 0;
+
+ protected:
+  Factory() = default;
+  ~Factory() = default;
+  Factory(const Factory&) = default;
+  Factory& operator=(const Factory&) = default;
+};
+
+// Has the object of `test` made by `create` from now on, which gets what has
+// made it so far.
+void WrapFactory(const testing::TestInfo& test,
+                 testing::Test* (*create)(Factory* original));
 
 void SetElapsedTime(const testing::TestInfo& test,
                     testing::TimeInMillis elapsed);
@@ -47,6 +59,11 @@ class ResultsLock {
 // exception or a breakpoint of its own; listeners hear of it.
 void AddResult(const testing::TestPartResult& result);
 
+// Adds a result as an assertion at that line does: with the SCOPED_TRACEs in
+// force, and in the child of a test as a result of the test.
+void AddResultAt(const char* file, int line, testing::TestPartResult::Type type,
+                 const std::string& text);
+
 // Drops the results of `test` so far, as GoogleTest's own tests do.
 void ClearResults(const testing::TestInfo& test);
 
@@ -66,9 +83,19 @@ class ResultsIgnored {
   Ignore ignore_;
 };
 
+// What GoogleTest puts ahead of the SCOPED_TRACEs in the message of a failure,
+// and ahead of a stack, which is no part of the message's summary.
+extern const char kTraceHeading[];
+const char* StackTraceHeading();
+
 // The SCOPED_TRACEs in force on this thread, innermost first, as they are
 // shown with a failure; empty if there are none. Locks and allocates.
 std::string CurrentTrace();
+
+// Whether a function, by its name in a stack, is one that tests are run by, of
+// GoogleTest's or in this file, and so says nothing about a test. Safe in a
+// signal handler.
+bool RunsTests(const char* function);
 
 // Whether this process is GoogleTest's own child for a "threadsafe" death
 // test.

@@ -20,6 +20,7 @@
 #include "encapsulate/base/printable.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
+#include "gtest_plugin/googletest/internals.h"
 
 namespace encapsulate {
 namespace {
@@ -29,7 +30,6 @@ constexpr ptrdiff_t kTailLines = 40;
 // Of the processes inside, and of each one's command line.
 constexpr size_t kMostThreads = 64;
 constexpr size_t kCommandBytes = 200;
-constexpr char kTraceHeading[] = "Google Test trace:\n";
 constexpr char kThreadHeading[] = "  thread ";
 constexpr char kFramePrefix[] = "    @ ";
 
@@ -195,7 +195,8 @@ std::string FormatProcesses(const std::vector<SandboxedProcess>& processes) {
 // GoogleTest's heading keeps the stacks out of the summary of the failure.
 std::string FormatReport(const std::string& report,
                          const std::vector<SandboxedProcess>& others) {
-  const size_t trace = std::min(report.find(kTraceHeading), report.size());
+  const size_t trace =
+      std::min(report.find(gtest_internals::kTraceHeading), report.size());
   absl::string_view stacks = absl::string_view(report).substr(0, trace);
   std::string text;
   if (trace < report.size()) {
@@ -206,7 +207,7 @@ std::string FormatReport(const std::string& report,
     standing.insert(0, AddLines(stacks) + "\n");
   }
   if (!standing.empty()) {
-    absl::StrAppend(&text, "\nStack trace:\n",
+    absl::StrAppend(&text, gtest_internals::StackTraceHeading(),
                     absl::StripSuffix(standing, "\n"));
   }
   return text;

@@ -92,20 +92,6 @@ class InertTest : public testing::Test {
   gtest_internals::ResultsIgnored ignored_;
 };
 
-class Factory : public testing::internal::TestFactoryBase {
- public:
-  // Takes the ownership of `original`.
-  void Wrap(testing::internal::TestFactoryBase* original) {
-    original_.reset(original);
-  }
-  testing::Test* CreateTest() override {
-    return Runner::Get().Create(original_.get());
-  }
-
- private:
-  std::unique_ptr<testing::internal::TestFactoryBase> original_;
-};
-
 // The names of this process's threads but the calling one.
 std::vector<std::string> OtherThreads() {
   std::vector<std::string> names;
@@ -227,8 +213,10 @@ void Runner::WrapFactories(const testing::UnitTest& program) {
     for (int j = 0; j < suite.total_test_count(); ++j) {
       const testing::TestInfo& test = *suite.GetTestInfo(j);
       if (!wrapped_.insert(&test).second) continue;
-      auto* const factory = new Factory;
-      factory->Wrap(gtest_internals::ReplaceFactory(test, factory));
+      gtest_internals::WrapFactory(test,
+                                   [](gtest_internals::Factory* original) {
+                                     return Runner::Get().Create(original);
+                                   });
     }
   }
 }
@@ -257,11 +245,11 @@ void Runner::WriteDurations() const {
 
 // --- Creating a test --------------------------------------------------------
 
-testing::Test* Runner::Create(testing::internal::TestFactoryBase* factory) {
+testing::Test* Runner::Create(gtest_internals::Factory* factory) {
   if (TestProcess::Get() != nullptr) {
     // That of a test ahead: RunTest() didn't return.
     TestProcess::Get()->Begin();
-    return factory->CreateTest();
+    return factory->Create();
   }
   if ((every_test_ || ahead_.count(&CurrentTest()) != 0) && RunTest()) {
     return new InertTest;
@@ -276,7 +264,7 @@ testing::Test* Runner::Create(testing::internal::TestFactoryBase* factory) {
   testing::Test* test;
   {
     const Mark creating(&creating_);
-    test = factory->CreateTest();
+    test = factory->Create();
   }
   if (ran_elsewhere_ && test == nullptr) return new InertTest;
   return test;

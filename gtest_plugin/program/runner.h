@@ -25,6 +25,7 @@
 #include "encapsulate/sandbox_pool.h"
 #include "gtest/gtest.h"
 #include "gtest_plugin/child/test_process.h"
+#include "gtest_plugin/googletest/internals.h"
 #include "gtest_plugin/program/durations.h"
 #include "gtest_plugin/program/schedule.h"
 #include "gtest_plugin/program/test_run.h"
@@ -62,7 +63,7 @@ class Runner {
 
   // In place of `factory`: in the child it makes the test, in the parent an
   // inert one, after the child's end.
-  testing::Test* Create(testing::internal::TestFactoryBase* factory);
+  testing::Test* Create(gtest_internals::Factory* factory);
 
   // Called by our fixture's operator new. False: the caller is to make the
   // object here. True: the test has run elsewhere.
