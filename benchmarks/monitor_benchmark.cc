@@ -177,9 +177,9 @@ std::vector<double> DoWorks(Violations violations) {
     _exit(write(ends[1], times.data(), size) == static_cast<ssize_t>(size) ? 0
                                                                            : 1);
   }
-  const absl::StatusOr<Result> result = (*child)->Wait();
+  const Result result = (*child)->Wait();
   close(ends[1]);
-  if (!result.ok() || !result->ok() || !result->violations.empty() ||
+  if (!result.ok() || !result.violations.empty() ||
       read(ends[0], times.data(), size) != static_cast<ssize_t>(size)) {
     Fail("the work failed");
   }
@@ -280,7 +280,7 @@ double TimeOfStep(Violations violations, absl::string_view name) {
         times.push_back(absl::ToDoubleMicroseconds(step.time));
       }
     }
-    (*child)->Wait().IgnoreError();
+    (*child)->Wait();
   }
   return Least(times);
 }

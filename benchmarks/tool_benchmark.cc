@@ -197,7 +197,7 @@ void ShowSteps() {
       if (times.count(step.step) == 0) order.push_back(step.step);
       times[step.step].push_back(absl::ToDoubleMicroseconds(step.time));
     }
-    process->Wait().IgnoreError();
+    process->Wait();
   }
   printf("| step of setting up | median |\n|---|---:|\n");
   for (const std::string& step : order) {

@@ -17,8 +17,6 @@ enum class FailureKind {
   kHostRefused,       // the host doesn't allow what was asked for
   kCommandNotFound,   // no such program inside the sandbox
   kCommandNotUsable,  // found, but it can't be executed
-  // The command ran, and how it ended or what it left can't be known.
-  kLost,
 };
 
 // What `status` of this library stands for; kNone for any other.

@@ -216,10 +216,14 @@ HostFeature CheckSandbox() {
   options.directory = "/";
   absl::StatusOr<absl::optional<Process>> child = Enter(options);
   if (child.ok() && !child->has_value()) _exit(0);
-  absl::Status status = child.status();
-  if (status.ok()) status = (*child)->Wait().status();
-  if (status.ok()) return Works(kName);
-  const std::string message(status.message());
+  std::string message(child.status().message());
+  if (child.ok()) {
+    const Result result = (*child)->Wait();
+    if (result.ok()) return Works(kName);
+    message = result.outcome == Outcome::kLost
+                  ? result.lost
+                  : "the child of Enter() didn't come to its end";
+  }
   const size_t at = message.find("; hint: ");
   return {std::string(kName), HostSupport::kRefused, message.substr(0, at),
           at == std::string::npos ? "" : message.substr(at + 8)};

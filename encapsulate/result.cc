@@ -17,6 +17,8 @@ const char* OutcomeName(Outcome outcome) {
       return "signaled";
     case Outcome::kTimedOut:
       return "timed-out";
+    case Outcome::kLost:
+      return "lost";
   }
   return "unknown";
 }

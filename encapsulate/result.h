@@ -23,6 +23,10 @@ enum class Outcome {
   kExited,    // Result::exit_code
   kSignaled,  // Result::signal
   kTimedOut,  // Limits::timeout passed; exit_code or signal say how it ended
+  // The command ran, and how it ended, or all that it left, can't be known:
+  // init was killed from outside, or couldn't look at something at the end.
+  // Result::lost says which. What else the Result holds may not be whole.
+  kLost,
 };
 
 // A limit that ended the command or was run into while it ran. kCpuTime and
@@ -57,9 +61,11 @@ struct OverlayChange {
 // How a command ended, what it used, and what it tried.
 struct Result {
   Outcome outcome = Outcome::kExited;  // by itself, by a signal, or by timeout
-  int exit_code = 0;                   // 0 unless it exited
+  int exit_code = 0;                   // 0 unless it exited; -1 if it is lost
   int signal = 0;                      // 0 unless a signal ended the command
-  std::vector<LimitHit> limits_hit;    // each once
+  // Why the command is lost, as a status would say it: "cannot ...".
+  std::string lost;
+  std::vector<LimitHit> limits_hit;  // each once
   // From the start of the set-up in the sandbox to the command's end.
   absl::Duration wall_time;
   // Of every process that the sandbox's init reaped, the command included.
@@ -92,7 +98,7 @@ struct Result {
   bool ok() const { return outcome == Outcome::kExited && exit_code == 0; }
 };
 
-// The names used in reports: "exited", "signaled", "timed-out".
+// The names used in reports: "exited", "signaled", "timed-out", "lost".
 const char* OutcomeName(Outcome outcome);
 // "cpu-time", "file-size", "memory", "processes".
 const char* LimitName(LimitHit limit);

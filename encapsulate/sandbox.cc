@@ -554,21 +554,6 @@ const std::vector<Violation>& Process::violations() const {
                                     : state_->result.violations;
 }
 
-Result Process::Recorded() const {
-  Result result;
-  result.violations = violations();
-  AddSums(&result);
-  return result;
-}
-
-// All but the violations themselves.
-void Process::AddSums(Result* result) const {
-  if (state_->monitor == nullptr) return;
-  result->violations_beyond = state_->monitor->beyond();
-  result->violations_unseen = state_->monitor->unseen();
-  result->allowed = state_->monitor->AllowedUses();
-}
-
 int Process::BeginExpected(Rule rule, const std::string& target) {
   return state_->monitor != nullptr
              ? state_->monitor->BeginExpected(rule, target)
@@ -754,7 +739,7 @@ bool Process::HandleEvents(int timeout) {
   return !state_->ended;
 }
 
-absl::StatusOr<Result> Process::Wait() {
+Result Process::Wait() {
   while (HandleEvents(-1)) {
   }
   bool known = state_->known;
@@ -784,19 +769,22 @@ absl::StatusOr<Result> Process::Wait() {
     if (result.outcome != Outcome::kExited) state_->foreground->RestoreModes();
     state_->foreground = nullptr;
   }
-  if (known) {
-    if (state_->monitor != nullptr) {
-      result.violations = state_->monitor->TakeViolations();
-      AddSums(&result);
-    }
-    return result;
+  if (state_->monitor != nullptr) {
+    result.violations = state_->monitor->TakeViolations();
+    result.violations_beyond = state_->monitor->beyond();
+    result.violations_unseen = state_->monitor->unseen();
+    result.allowed = state_->monitor->AllowedUses();
   }
-  if (!state_->unlisted.ok()) {
-    return MakeFailure(FailureKind::kLost, state_->unlisted.message());
+  if (!known) {
+    result.outcome = Outcome::kLost;
+    result.exit_code = -1;
+    result.signal = 0;
+    result.lost = state_->unlisted.ok()
+                      ? "cannot tell how the command ended: the sandbox's init "
+                        "was killed from outside"
+                      : std::string(state_->unlisted.message());
   }
-  return MakeFailure(FailureKind::kLost,
-                     "cannot tell how the command ended: the sandbox's init "
-                     "was killed from outside");
+  return result;
 }
 
 absl::StatusOr<Process> Spawn(const Options& options,

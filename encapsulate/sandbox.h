@@ -60,9 +60,9 @@ class Process {
   ~Process();
 
   // Waits for the command's end and until the sandbox is empty. Call it once.
-  // Fails with FailureKind::kLost if the sandbox was torn down from outside
-  // (init killed), so that nobody knows how the command ended.
-  absl::StatusOr<Result> Wait();
+  // Outcome::kLost if the sandbox was torn down from outside (init killed), so
+  // that nobody knows how the command ended.
+  Result Wait();
 
   // For callers that wait for other events as well, or for some time only: a
   // descriptor, the Process's own, that polls readable (POLLIN) when there is
@@ -86,12 +86,8 @@ class Process {
   std::array<int, 5> event_descriptors() const;
 
   // What has been recorded so far; grows during Handle() and Wait(), and moves
-  // to the Result at the end, if there is one.
+  // to the Result at the end.
   const std::vector<Violation>& violations() const;
-
-  // What a Result says of violations, of what has been recorded so far, and
-  // nothing else: for runs of which Wait() can't tell the end.
-  Result Recorded() const;
 
   // For attempts that the code inside means to make: from BeginExpected() to
   // EndExpected(), those of `rule` on `target` (as in Allowed) are no
@@ -143,7 +139,6 @@ class Process {
   bool Listen();
   bool AskRelay();
   void EndLate();
-  void AddSums(Result* result) const;
   std::unique_ptr<State> state_;
 };
 
@@ -164,7 +159,7 @@ absl::StatusOr<Result> Run(const Options& options,
 //   absl::StatusOr<absl::optional<Process>> child = Enter(options);
 //   if (!child.ok()) return child.status();
 //   if (!child->has_value()) _exit(RunTest());  // inside
-//   absl::StatusOr<Result> result = (*child)->Wait();
+//   const Result result = (*child)->Wait();
 //
 // The child's descriptors stay open, apart from Enter()'s own, and directories
 // among them are doors to the host: close what the child shouldn't have.

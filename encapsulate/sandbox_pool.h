@@ -6,7 +6,7 @@
 //         pool.Enter(options, /*more=*/left);
 //     if (!child.ok()) return child.status();
 //     if (!child->has_value()) _exit(RunTest(left));  // inside
-//     absl::StatusOr<Result> result = (*child)->Wait();
+//     const Result result = (*child)->Wait();
 //   }
 //
 // A small fork server, not a fork of the caller, sets sandboxes up while the

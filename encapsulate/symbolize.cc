@@ -108,11 +108,9 @@ absl::optional<std::string> Output(const std::string& object,
     }
     output.append(buffer, static_cast<size_t>(size));
   }
-  const absl::StatusOr<Result> result = process->Wait();
-  if (result.ok() && result->outcome == Outcome::kTimedOut) {
-    return absl::nullopt;
-  }
-  return result.ok() && result->ok() ? output : "";
+  const Result result = process->Wait();
+  if (result.outcome == Outcome::kTimedOut) return absl::nullopt;
+  return result.ok() ? output : "";
 }
 
 // The first of the programs that is in PATH, or nothing.

@@ -47,10 +47,10 @@ int Kills() {
 // What may become of a sandbox in which somebody was killed from outside.
 bool IsVictim(const absl::StatusOr<Result>& result) {
   if (!result.ok()) {
-    const FailureKind kind = FailureKindOf(result.status());
-    return kind == FailureKind::kLost || kind == FailureKind::kHostRefused;
+    return FailureKindOf(result.status()) == FailureKind::kHostRefused;
   }
-  return result->outcome == Outcome::kSignaled && result->signal == SIGKILL;
+  return result->outcome == Outcome::kLost ||
+         (result->outcome == Outcome::kSignaled && result->signal == SIGKILL);
 }
 
 // A caller, who has three sandboxes at a time. Returns how many were disturbed.

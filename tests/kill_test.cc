@@ -45,9 +45,8 @@ int EnterChild(const Options& options) {
   absl::StatusOr<absl::optional<Process>> child = Enter(options);
   if (!child.ok()) return kFailed;
   if (!child->has_value()) _exit(7);
-  const absl::StatusOr<Result> result = (*child)->Wait();
-  if (!result.ok()) return kFailed;
-  return result->exit_code == 7 ? kRan : kFailed;
+  const Result result = (*child)->Wait();
+  return result.exit_code == 7 ? kRan : kFailed;
 }
 
 // The second and the third sandbox are made ahead.
@@ -57,8 +56,8 @@ int EnterPrepared(const Options& options) {
     absl::StatusOr<absl::optional<Process>> child = pool.Enter(options, more);
     if (!child.ok()) return kFailed;
     if (!child->has_value()) _exit(7);
-    const absl::StatusOr<Result> result = (*child)->Wait();
-    if (!result.ok() || result->exit_code != 7) return kFailed;
+    const Result result = (*child)->Wait();
+    if (result.exit_code != 7) return kFailed;
   }
   return kRan;
 }

@@ -223,8 +223,8 @@ TEST_F(CgroupLimitTest, TwoLimitsAndTwoSandboxesAtOnceAreKeptApart) {
   EXPECT_GE(CountCgroups(getpid()), 2);
   first->Kill();
   second->Kill();
-  EXPECT_EQ(first->Wait()->signal, SIGKILL);
-  EXPECT_EQ(second->Wait()->signal, SIGKILL);
+  EXPECT_EQ(first->Wait().signal, SIGKILL);
+  EXPECT_EQ(second->Wait().signal, SIGKILL);
 }
 
 // Runs `body` as an ordinary user.

@@ -564,17 +564,17 @@ void ReachForSocketsAndFifos() {
   ASSERT_EQ(mkfifo(late_fifo.c_str(), 0666), 0);
   const int reader = open(late_fifo.c_str(), O_RDONLY | O_NONBLOCK);
   ASSERT_EQ(write(go[1], "x", 1), 1);
-  const absl::StatusOr<Result> result = (*child)->Wait();
+  const Result result = (*child)->Wait();
   for (int fd : {reader, go[0], go[1]}) close(fd);
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->exit_code, 0);
+  ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
+  EXPECT_EQ(result.exit_code, 0);
   const std::vector<std::string> wanted = {
       absl::StrCat("host-socket ", scratch / "masked", " EACCES"),
       absl::StrCat("fifo ", fifo, " EACCES"),
       absl::StrCat("host-socket ", scratch / "late", " ECONNREFUSED"),
       absl::StrCat("fifo ", late_fifo, " EACCES"),
   };
-  EXPECT_EQ(Describe(result->violations), wanted);
+  EXPECT_EQ(Describe(result.violations), wanted);
 }
 
 TEST(MonitorTest, SocketsAndFifosOfTheHostAreRefused) {
@@ -740,10 +740,10 @@ TEST(MonitorTest, ACallersOwnLoopSeesThemAsTheyHappen) {
     struct pollfd event = {process.event_descriptor(), POLLIN, 0};
     poll(&event, 1, -1);
   }
-  const absl::StatusOr<Result> result = process.Wait();
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->exit_code, 0);
-  EXPECT_EQ(result->violations.size(), 1U);
+  const Result result = process.Wait();
+  ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.violations.size(), 1U);
 }
 
 TEST(MonitorTest, ExpectationsTakeWhatFitsWhileTheyLast) {
@@ -810,12 +810,12 @@ TEST(MonitorTest, ExpectationsTakeWhatFitsWhileTheyLast) {
   EXPECT_EQ(seen_by_outer[0].target, Outside(1));
   EXPECT_EQ(seen_by_outer[1].target, Outside(2));
   EXPECT_TRUE(process.EndExpected(inner).empty());
-  const absl::StatusOr<Result> result = process.Wait();
-  ASSERT_TRUE(result.ok()) << result.status();
-  ASSERT_EQ(result->violations.size(), 2U);
-  EXPECT_EQ(result->violations[0].target, Outside(1));
-  EXPECT_EQ(result->violations[0].count, 1U);
-  EXPECT_EQ(result->violations[1].target, Outside(2));
+  const Result result = process.Wait();
+  ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
+  ASSERT_EQ(result.violations.size(), 2U);
+  EXPECT_EQ(result.violations[0].target, Outside(1));
+  EXPECT_EQ(result.violations[0].count, 1U);
+  EXPECT_EQ(result.violations[1].target, Outside(2));
 }
 
 TEST(MonitorTest, WhatWasRecordedOutlivesASandboxThatIsLost) {
@@ -835,9 +835,12 @@ TEST(MonitorTest, WhatWasRecordedOutlivesASandboxThatIsLost) {
     process.Handle();
   }
   ASSERT_EQ(kill(process.init_pid(), SIGKILL), 0);
-  EXPECT_EQ(FailureKindOf(process.Wait().status()), FailureKind::kLost);
-  EXPECT_EQ(process.violations().size(), 1U);
-  const Result recorded = process.Recorded();
+  const Result recorded = process.Wait();
+  EXPECT_EQ(recorded.outcome, Outcome::kLost);
+  EXPECT_EQ(recorded.exit_code, -1);
+  EXPECT_EQ(recorded.lost,
+            "cannot tell how the command ended: the sandbox's init was killed "
+            "from outside");
   ASSERT_EQ(recorded.violations.size(), 1U);
   EXPECT_EQ(recorded.violations[0].target, Outside(1));
   ASSERT_EQ(recorded.allowed.size(), 1U);

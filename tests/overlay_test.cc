@@ -442,8 +442,8 @@ TEST_F(OverlayTest, AListThatIsNotWholeIsAnError) {
                                     "; while [ $i -lt 60 ]; do "
                                     "mkdir d; cd d; i=$((i+1)); done"});
       if (descriptors < 100) {
-        EXPECT_EQ(FailureKindOf(deep.status), FailureKind::kLost);
-        EXPECT_EQ(deep.status.message(),
+        EXPECT_EQ(deep.result.outcome, Outcome::kLost);
+        EXPECT_EQ(deep.result.lost,
                   "cannot find what overlays caught: too many open files "
                   "(EMFILE); hint: raise ulimit -n");
       } else {
@@ -466,8 +466,8 @@ TEST_F(OverlayTest, AListWithoutEndIsGivenUp) {
              "cd " + tree +
                  "; d=$(printf %0240d 0); i=0; while [ $i -lt 15 ]; do "
                  "mkdir $d; cd $d; i=$((i+1)); done; seq 20000 | xargs touch"});
-  EXPECT_EQ(FailureKindOf(many.status), FailureKind::kLost);
-  EXPECT_EQ(many.status.message(),
+  EXPECT_EQ(many.result.outcome, Outcome::kLost);
+  EXPECT_EQ(many.result.lost,
             "cannot find what overlays caught: the names of what was written "
             "take more than 64 MiB: argument list too long (E2BIG); hint: list "
             "no changes, or overlay a smaller tree");

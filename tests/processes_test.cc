@@ -108,7 +108,7 @@ void ExpectProcessesToBeSeen() {
   EXPECT_EQ(seen[1].threads[0].name, "cat");
   // They go on.
   writer.Reset();
-  EXPECT_EQ(process->Wait()->exit_code, 5);
+  EXPECT_EQ(process->Wait().exit_code, 5);
 }
 
 TEST(ProcessesTest, ProcessesAreSeenFromOutside) { ExpectProcessesToBeSeen(); }
@@ -211,9 +211,9 @@ TEST(ProcessesTest, TheThreadThatStartedACommandMayEnd) {
   ASSERT_EQ(running->ReadLine(), "ready");
   ASSERT_TRUE(running->process().Signal(SIGTERM).ok());
   EXPECT_EQ(running->ReadLine(), absl::StrCat(SIGTERM));
-  const absl::StatusOr<Result> result = running->process().Wait();
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->outcome, Outcome::kExited);
+  const Result result = running->process().Wait();
+  ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
+  EXPECT_EQ(result.outcome, Outcome::kExited);
 }
 
 TEST(ProcessesTest, ForgettingAProcessKillsIt) {
@@ -283,9 +283,9 @@ TEST(ProcessesTest, SignalsReachTheCommand) {
     ASSERT_EQ(running.ReadLine(), "ready");
     ASSERT_TRUE(running.process().Signal(signal).ok());
     EXPECT_EQ(running.ReadLine(), absl::StrCat(signal));
-    const absl::StatusOr<Result> result = running.process().Wait();
-    ASSERT_TRUE(result.ok());
-    EXPECT_TRUE(result->ok());
+    const Result result = running.process().Wait();
+    ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
+    EXPECT_TRUE(result.ok());
     EXPECT_FALSE(running.process().Signal(signal).ok()) << "it has ended";
   }
 }
@@ -297,9 +297,9 @@ TEST(ProcessesTest, AForegroundCommandGetsTheCallersSignals) {
     Running running(options, {"await-signal", absl::StrCat(SIGTERM)});
     ASSERT_EQ(running.ReadLine(), "ready");
     kill(getpid(), SIGTERM);
-    const absl::StatusOr<Result> result = running.process().Wait();
-    ASSERT_TRUE(result.ok());
-    EXPECT_TRUE(result->ok());
+    const Result result = running.process().Wait();
+    ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
+    EXPECT_TRUE(result.ok());
     EXPECT_EQ(running.ReadLine(), absl::StrCat(SIGTERM));
   });
 }
@@ -333,10 +333,10 @@ TEST(ProcessesTest, ALateInitDelaysNoEnd) {
     ASSERT_EQ(kill(process->init_pid(), SIGSTOP), 0);
     struct pollfd event = {process->event_descriptor(), POLLIN, 0};
     while (polls && process->Handle()) poll(&event, 1, -1);
-    const absl::StatusOr<Result> result = process->Wait();
-    ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_EQ(result->outcome, Outcome::kTimedOut);
-    EXPECT_GE(result->wall_time, options.limits.timeout);
+    const Result result = process->Wait();
+    ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
+    EXPECT_EQ(result.outcome, Outcome::kTimedOut);
+    EXPECT_GE(result.wall_time, options.limits.timeout);
   }
   absl::StatusOr<absl::optional<Process>> child = Enter(options);
   ASSERT_TRUE(child.ok()) << child.status();
@@ -344,9 +344,9 @@ TEST(ProcessesTest, ALateInitDelaysNoEnd) {
     for (;;) pause();
   }
   ASSERT_EQ(kill((*child)->init_pid(), SIGSTOP), 0);
-  const absl::StatusOr<Result> result = (*child)->Wait();
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->outcome, Outcome::kTimedOut);
+  const Result result = (*child)->Wait();
+  ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
+  EXPECT_EQ(result.outcome, Outcome::kTimedOut);
 }
 
 // Signals and orphans for init without end.

@@ -102,9 +102,9 @@ Entered RunPrepared(SandboxPool* pool, const Options& options,
   if (!child->has_value()) _exit(body());
   Entered entered;
   entered.prepared = !IsChild((*child)->init_pid());
-  absl::StatusOr<Result> result = (*child)->Wait();
-  EXPECT_TRUE(result.ok()) << result.status();
-  if (result.ok()) entered.result = *result;
+  const Result result = (*child)->Wait();
+  EXPECT_NE(result.outcome, Outcome::kLost) << result.lost;
+  entered.result = result;
   return entered;
 }
 
@@ -170,9 +170,9 @@ TEST(SandboxPoolTest, EverybodyHasNamespacesOfTheirOwn) {
   EXPECT_GT(prepared, 0);
   for (int fd : {told[0], told[1], end[0], end[1]}) close(fd);
   for (Process& process : processes) {
-    const absl::StatusOr<Result> result = process.Wait();
-    ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_EQ(result->exit_code, 0);
+    const Result result = process.Wait();
+    ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
+    EXPECT_EQ(result.exit_code, 0);
   }
 }
 
@@ -297,9 +297,9 @@ TEST(SandboxPoolTest, KillingIsTheEndOfAll) {
   }
   close(ends[1]);
   (*child)->Kill();
-  const absl::StatusOr<Result> result = (*child)->Wait();
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->signal, SIGKILL);
+  const Result result = (*child)->Wait();
+  ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
+  EXPECT_EQ(result.signal, SIGKILL);
   struct pollfd event = {ends[0], POLLIN, 0};
   EXPECT_EQ(poll(&event, 1, 0), 1) << "Wait() returns when all are gone";
   close(ends[0]);
@@ -412,9 +412,9 @@ TEST(SandboxPoolTest, AProcessMayOutliveItsSandboxPool) {
   }
   pool = nullptr;
   EXPECT_EQ(write(ends[1], "x", 1), 1);
-  const absl::StatusOr<Result> result = (*child)->Wait();
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->exit_code, 6);
+  const Result result = (*child)->Wait();
+  ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
+  EXPECT_EQ(result.exit_code, 6);
   *child = absl::nullopt;
   EXPECT_EQ(CountChildren(), 0);
   close(ends[0]);

@@ -191,10 +191,11 @@ Ran RunIn(const Options& options, const std::vector<std::string>& command) {
     const OutputTo redirected(output.get());
     return Spawn(options, command);
   }();
-  absl::StatusOr<Result> result =
-      process.ok() ? process->Wait() : process.status();
-  ran.status = result.status();
-  if (result.ok()) ran.result = *std::move(result);
+  ran.status = process.status();
+  if (process.ok()) ran.result = process->Wait();
+  if (ran.result.outcome == Outcome::kLost) {
+    ran.status = absl::DataLossError(ran.result.lost);
+  }
   ran.output = Content(output.get());
   return ran;
 }
@@ -206,9 +207,9 @@ Result RunEntered(const Options& options, const std::function<int()>& body) {
     return {};
   }
   if (!child->has_value()) _exit(body());
-  absl::StatusOr<Result> result = (*child)->Wait();
-  EXPECT_TRUE(result.ok()) << result.status();
-  return result.ok() ? *std::move(result) : Result();
+  const Result result = (*child)->Wait();
+  EXPECT_NE(result.outcome, Outcome::kLost) << result.lost;
+  return result;
 }
 
 std::string Inside(const Options& options,

@@ -71,7 +71,7 @@ void WriteAll(const std::string& path, absl::string_view content);
 
 // A command that was run in a sandbox, with what it wrote to descriptor 1.
 struct Ran {
-  absl::Status status;  // of the sandbox
+  absl::Status status;  // of the sandbox; not OK if the command is lost, too
   Result result;
   std::string output;
 };

@@ -68,9 +68,9 @@ Result Enters(const Options& options, const std::function<void()>& body) {
     body();
     _exit(0);
   }
-  absl::StatusOr<Result> result = (*child)->Wait();
-  EXPECT_TRUE(result.ok()) << result.status();
-  return result.ok() ? *std::move(result) : Result();
+  const Result result = (*child)->Wait();
+  EXPECT_NE(result.outcome, Outcome::kLost) << result.lost;
+  return result;
 }
 
 // How the attempt with that number is made: directly, from another thread ...

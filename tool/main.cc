@@ -142,21 +142,17 @@ int RunCommand(const CommandLine& line) {
   IgnoreBrokenPipes();
   const bool verbose = absl::GetFlag(FLAGS_verbose);
   if (verbose) PrintSteps(process->steps());
-  absl::StatusOr<Result> result = process->Wait();
-  if (!result.ok()) {
-    Result recorded = process->Recorded();
-    ReportViolations(*options, report.get(), /*failed=*/true, &recorded);
-    return Fail(result.status());
-  }
-  if (verbose) PrintOutcome(*result);
-  PrintLimits(*result);
-  SayUnknownSockets(*result);
-  if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(*result);
-  if (absl::GetFlag(FLAGS_overlay_changes)) PrintOverlayChanges(*result);
-  ReportViolations(*options, report.get(), !result->ok(), &*result);
-  WriteStatus(ToJson(*result, options->violations));
-  if (result->signal == SIGINT) DieOfInterrupt();
-  return ExitCodeOf(*result, options->violations);
+  Result result = process->Wait();
+  if (verbose) PrintOutcome(result);
+  PrintLimits(result);
+  SayUnknownSockets(result);
+  if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(result);
+  if (absl::GetFlag(FLAGS_overlay_changes)) PrintOverlayChanges(result);
+  ReportViolations(*options, report.get(), !result.ok(), &result);
+  if (!result.lost.empty()) Complain(result.lost);
+  WriteStatus(ToJson(result, options->violations));
+  if (result.signal == SIGINT) DieOfInterrupt();
+  return ExitCodeOf(result, options->violations);
 }
 
 int Main(const std::vector<std::string>& arguments) {

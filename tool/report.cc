@@ -59,8 +59,6 @@ const char* FailureName(FailureKind kind) {
       return "command-not-found";
     case FailureKind::kCommandNotUsable:
       return "command-not-usable";
-    case FailureKind::kLost:
-      return "lost";
     case FailureKind::kNone:
       break;
   }
@@ -127,6 +125,8 @@ int ExitCodeOf(const Result& result, Violations mode) {
       return kExitSignalBase + result.signal;
     case Outcome::kTimedOut:
       return kExitTimeout;
+    case Outcome::kLost:
+      return kExitLost;
   }
   return kExitFailed;
 }
@@ -137,8 +137,6 @@ int ExitCodeOf(const absl::Status& failure) {
       return kExitNotFound;
     case FailureKind::kCommandNotUsable:
       return kExitNotUsable;
-    case FailureKind::kLost:
-      return kExitLost;
     case FailureKind::kNone:
     case FailureKind::kInvalidOptions:
     case FailureKind::kHostRefused:
@@ -177,6 +175,8 @@ void PrintOutcome(const Result& result) {
       break;
     case Outcome::kTimedOut:
       break;  // PrintLimits() does
+    case Outcome::kLost:
+      break;  // said whether asked or not
   }
 }
 
@@ -241,8 +241,13 @@ std::string ToJson(const Result& result, Violations mode) {
   const struct rusage& usage = result.usage;
   std::string json = absl::StrCat(
       "{\"outcome\":", JsonString(OutcomeName(result.outcome)),
+      result.lost.empty()
+          ? ""
+          : absl::StrCat(",\"message\":", JsonString(result.lost)),
       ",\"exit_code\":",
-      result.signal != 0 ? "null" : absl::StrCat(result.exit_code),
+      result.signal != 0 || result.outcome == Outcome::kLost
+          ? "null"
+          : absl::StrCat(result.exit_code),
       ",\"signal\":",
       result.signal == 0 ? "null" : JsonString(SignalName(result.signal)),
       ",\"status\":", ExitCodeOf(result, mode),

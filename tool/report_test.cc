@@ -58,11 +58,17 @@ TEST(ExitCodeTest, IsOfViolationsIfOneMayHaveBeenMissed) {
   EXPECT_EQ(ExitCodeOf(result, Violations::kEnforce), kExitViolations);
 }
 
+TEST(ExitCodeTest, IsOfALostSandboxWhateverElseIsKnown) {
+  Result result = Ended(Outcome::kLost, -1, 0);
+  result.violations.emplace_back();
+  EXPECT_EQ(ExitCodeOf(result, Violations::kEnforce), kExitLost);
+  EXPECT_FALSE(result.ok());
+}
+
 TEST(ExitCodeTest, TellsFailuresApart) {
   const auto code = [](FailureKind kind) {
     return ExitCodeOf(MakeFailure(kind, "x"));
   };
-  EXPECT_EQ(code(FailureKind::kLost), kExitLost);
   EXPECT_EQ(code(FailureKind::kInvalidOptions), kExitFailed);
   EXPECT_EQ(code(FailureKind::kHostRefused), kExitFailed);
   EXPECT_EQ(code(FailureKind::kCommandNotUsable), kExitNotUsable);
@@ -93,6 +99,15 @@ TEST(JsonTest, HoldsEverythingOfAResult) {
             "\"overlay_changes\":[{\"kind\":"
             "\"deleted\",\"path\":\"/a\"},{\"kind\":"
             "\"changed-directory\",\"path\":\"/b\"}]}");
+}
+
+TEST(JsonTest, TellsWhyACommandIsLost) {
+  Result result = Ended(Outcome::kLost, -1, 0);
+  result.lost = "cannot tell";
+  EXPECT_THAT(ToJson(result),
+              testing::StartsWith(
+                  "{\"outcome\":\"lost\",\"message\":\"cannot tell\","
+                  "\"exit_code\":null,\"signal\":null,\"status\":123,"));
 }
 
 TEST(JsonTest, TellsAFailure) {

@@ -27,8 +27,6 @@ absl::StatusCode CodeOf(FailureKind kind) {
       return absl::StatusCode::kNotFound;
     case FailureKind::kCommandNotUsable:
       return absl::StatusCode::kPermissionDenied;
-    case FailureKind::kLost:
-      return absl::StatusCode::kDataLoss;
     case FailureKind::kNone:
       break;
   }

@@ -27,8 +27,7 @@ TEST(ErrorTest, ReasonsAreLowerCaseWithTheName) {
 TEST(ErrorTest, TheKindComesBackOutOfAStatus) {
   for (FailureKind kind :
        {FailureKind::kInvalidOptions, FailureKind::kHostRefused,
-        FailureKind::kCommandNotFound, FailureKind::kCommandNotUsable,
-        FailureKind::kLost}) {
+        FailureKind::kCommandNotFound, FailureKind::kCommandNotUsable}) {
     EXPECT_EQ(FailureKindOf(MakeFailure(kind, "message")), kind);
   }
   EXPECT_EQ(FailureKindOf(absl::OkStatus()), FailureKind::kNone);

@@ -534,7 +534,7 @@ void TestRun::Take(Record record) {
 // --- The end ----------------------------------------------------------------
 
 void TestRun::End() {
-  const absl::StatusOr<Result> result = process_->Wait();
+  const Result result = process_->Wait();
   Resume();
   // Nobody writes any more.
   for (const Stream& stream : streams_) {
@@ -627,14 +627,11 @@ std::string TestRun::ExplainDamage() const {
       "which AddressSanitizer (-fsanitize=address) may find");
 }
 
-void TestRun::Classify(const absl::StatusOr<Result>& result) {
-  if (!result.ok()) {
-    const std::string why(result.status().message());
-    Fail(FailureKindOf(result.status()) == FailureKind::kLost
-             ? absl::StrCat("The test was lost with its sandbox: ", why, ".",
-                            WhatItDid())
-             : why);
-    ClassifyViolations(process_->Recorded());
+void TestRun::Classify(const Result& result) {
+  if (result.outcome == Outcome::kLost) {
+    Fail(absl::StrCat("The test was lost with its sandbox: ", result.lost, ".",
+                      WhatItDid()));
+    ClassifyViolations(result);
     return;
   }
   if (timed_out_ && !done_) {
@@ -643,17 +640,17 @@ void TestRun::Classify(const absl::StatusOr<Result>& result) {
                       timeout_hint_, WhatItDid()));
   } else if (!done_) {
     // With damaged results nobody knows whether it was done.
-    if (damage_.empty() || !result->ok()) {
-      Fail(absl::StrCat(ExplainEnd(*result), WhatItDid()));
+    if (damage_.empty() || !result.ok()) {
+      Fail(absl::StrCat(ExplainEnd(result), WhatItDid()));
     }
-  } else if (result->signal != 0) {
+  } else if (result.signal != 0) {
     Fail(absl::StrCat("The test was done, but then its process was ended by ",
-                      SignalText(result->signal), ".", tail_.Format()));
-  } else if (result->exit_code != 0) {
+                      SignalText(result.signal), ".", tail_.Format()));
+  } else if (result.exit_code != 0) {
     Fail(
         absl::StrCat("The test was done, but then its process ended with the "
                      "exit code ",
-                     result->exit_code, ".", tail_.Format()));
+                     result.exit_code, ".", tail_.Format()));
   }
   if (!damage_.empty()) {
     Fail(absl::StrCat(ExplainDamage(), failed_fatally_ ? "" : WhatItDid()));
@@ -667,8 +664,8 @@ void TestRun::Classify(const absl::StatusOr<Result>& result) {
     Fail(absl::StrCat("The test's results are larger than ",
                       Channel::kRecordsSize >> 20, " MiB; the rest is lost."));
   }
-  ClassifyViolations(*result);
-  ClassifyLeftovers(*result);
+  ClassifyViolations(result);
+  ClassifyLeftovers(result);
   OfferWorkingDirectory();
   TellWhatItMissed();
 }

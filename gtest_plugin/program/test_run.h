@@ -187,7 +187,7 @@ class TestRun {
   static size_t SizeOf(const Event& event);
   void Push(Event event);
   void End();
-  void Classify(const absl::StatusOr<Result>& result);
+  void Classify(const Result& result);
   std::string ExplainEnd(const Result& result) const;
   std::string ExplainDamage() const;
   std::string WhatItDid() const;
