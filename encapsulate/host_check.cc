@@ -193,21 +193,14 @@ HostFeature CheckNeeded(absl::string_view name, long result) {
   return Lacks(name, HostSupport::kRefused, error, WhyForbidden(error));
 }
 
-// Splits "cannot ...: reason; hint: action".
-HostFeature CheckCgroup(absl::string_view name, const std::string& why) {
-  if (why.empty()) return Works(name);
-  constexpr absl::string_view kHint = "; hint: ";
-  absl::string_view reason = why;
-  absl::string_view hint;
-  const size_t at = reason.find(kHint);
-  if (at != absl::string_view::npos) {
-    hint = reason.substr(at + kHint.size());
-    reason = reason.substr(0, at);
-  }
-  const size_t colon = reason.find(": ");
-  if (colon != absl::string_view::npos) reason.remove_prefix(colon + 2);
-  return {std::string(name), HostSupport::kUnavailable, std::string(reason),
-          std::string(hint)};
+HostFeature Lacks(absl::string_view name, HostSupport otherwise,
+                  const Failure& failure) {
+  return {std::string(name), otherwise, WhyOf(failure), failure.hint};
+}
+
+HostFeature CheckCgroup(absl::string_view name, const absl::Status& status) {
+  if (status.ok()) return Works(name);
+  return Lacks(name, HostSupport::kUnavailable, FailureOf(status));
 }
 
 HostFeature CheckSandbox() {
@@ -216,17 +209,21 @@ HostFeature CheckSandbox() {
   options.directory = "/";
   absl::StatusOr<absl::optional<Process>> child = Enter(options);
   if (child.ok() && !child->has_value()) _exit(0);
-  std::string message(child.status().message());
-  if (child.ok()) {
-    const Result result = (*child)->Wait();
-    if (result.ok()) return Works(kName);
-    message = result.outcome == Outcome::kLost
-                  ? result.lost
-                  : "the child of Enter() didn't come to its end";
+  if (!child.ok()) {
+    // Whole, as it is the one that says which step it was.
+    const Failure failure = FailureOf(child.status());
+    return {std::string(kName), HostSupport::kRefused,
+            Words({failure.kind, failure.verb, failure.object, failure.reason,
+                   failure.error}),
+            failure.hint};
   }
-  const size_t at = message.find("; hint: ");
-  return {std::string(kName), HostSupport::kRefused, message.substr(0, at),
-          at == std::string::npos ? "" : message.substr(at + 8)};
+  const Result result = (*child)->Wait();
+  if (result.ok()) return Works(kName);
+  return {std::string(kName), HostSupport::kRefused,
+          result.outcome == Outcome::kLost
+              ? result.lost
+              : "what runs in it doesn't come to its end",
+          ""};
 }
 
 std::vector<HostFeature> CheckCalls() {
@@ -329,9 +326,9 @@ std::vector<HostFeature> CheckHost() {
   for (HostFeature& feature : CheckCalls()) {
     features.push_back(std::move(feature));
   }
-  features.push_back(CheckCgroup("memory limit", Cgroup::WhyNotMemory()));
+  features.push_back(CheckCgroup("memory limit", Cgroup::MayLimitMemory()));
   features.push_back(
-      CheckCgroup("process limit by cgroup", Cgroup::WhyNotProcesses()));
+      CheckCgroup("process limit by cgroup", Cgroup::MayLimitProcesses()));
   if (CanSandbox(features)) features.push_back(CheckSandbox());
   return features;
 }

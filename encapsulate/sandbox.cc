@@ -258,13 +258,12 @@ class Launcher {
   // Init has died before the sandbox was ready.
   static absl::Status Lost(const State& state) {
     if (absl::c_linear_search(state.cgroup.LimitsHit(), LimitHit::kMemory)) {
-      return MakeFailure(FailureKind::kInvalidOptions,
-                         "cannot make the sandbox: that alone takes more "
-                         "memory than the limit; hint: raise the limit");
+      return MakeFailure({FailureKind::kInvalidOptions, "make the sandbox", "",
+                          "that alone takes more memory than the limit", 0,
+                          "raise the limit"});
     }
-    return MakeFailure(
-        FailureKind::kHostRefused,
-        "cannot make the sandbox: its init died, killed from outside");
+    return MakeFailure({FailureKind::kHostRefused, "make the sandbox", "",
+                        "its init died, killed from outside"});
   }
 
   // Up to a running init, which goes on by itself.
@@ -293,7 +292,7 @@ class Launcher {
     // never has more, and refuses to be told of more (PID_MAX_LIMIT).
     constexpr uint64_t kMost = 1 << 22;
     if (limits.processes.value_or(kMost) < kMost) {
-      if (Cgroup::WhyNotProcesses().empty() || getuid() == 0) {
+      if (Cgroup::MayLimitProcesses().ok() || getuid() == 0) {
         by_cgroup.processes = limits.processes;
       } else {
         // One more for init, which counts as well.
@@ -779,10 +778,11 @@ Result Process::Wait() {
     result.outcome = Outcome::kLost;
     result.exit_code = -1;
     result.signal = 0;
-    result.lost = state_->unlisted.ok()
-                      ? "cannot tell how the command ended: the sandbox's init "
-                        "was killed from outside"
-                      : std::string(state_->unlisted.message());
+    result.lost =
+        state_->unlisted.ok()
+            ? Words({FailureKind::kHostRefused, "tell how the command ended",
+                     "", "the sandbox's init was killed from outside"})
+            : std::string(state_->unlisted.message());
   }
   return result;
 }

@@ -57,10 +57,10 @@ absl::Status EnterCallersDirectory() {
     return absl::OkStatus();
   }
   if (chdir(directory.c_str()) == 0) return absl::OkStatus();
-  return MakeFailure(
-      FailureKind::kInvalidOptions,
-      absl::StrCat("cannot change to directory ", Quote(directory),
-                   ", from which 'bazel run' was called: ", Reason(errno)));
+  return MakeFailure({FailureKind::kInvalidOptions,
+                      absl::StrCat("change to directory ", Quote(directory),
+                                   ", from which 'bazel run' was called"),
+                      "", "", errno});
 }
 
 bool IsRunUnderTest(const std::vector<std::string>& arguments) {

@@ -22,8 +22,10 @@
 namespace encapsulate::tool {
 namespace {
 
-absl::Status Wrong(absl::string_view message) {
-  return MakeFailure(FailureKind::kInvalidOptions, message);
+// A sentence, and what to do.
+absl::Status Wrong(std::string sentence, std::string hint = "") {
+  return MakeFailure({FailureKind::kInvalidOptions, "", "", std::move(sentence),
+                      0, std::move(hint)});
 }
 
 bool IsDirectory(const std::string& path) {
@@ -102,18 +104,18 @@ class Parser {
     const FlagEntry* flag = FindFlag(argument == "-h" ? "help" : name);
     if (flag == nullptr) {
       const std::string nearest = NearestFlag(name);
-      return Wrong(absl::StrCat(
-          "there is no flag ", Quote(argument.substr(0, argument.find('='))),
-          nearest.empty()
-              ? "; hint: encapsulate --help lists them"
-              : absl::StrCat("; hint: did you mean ", nearest, "?")));
+      return Wrong(absl::StrCat("there is no flag ",
+                                Quote(argument.substr(0, argument.find('=')))),
+                   nearest.empty()
+                       ? "encapsulate --help lists them"
+                       : absl::StrCat("did you mean ", nearest, "?"));
     }
     if (!has_value && flag->value.empty()) {
       value = "true";
     } else if (!has_value) {
       if (next_ + 1 == arguments_.size()) {
-        return Wrong(absl::StrCat(Spelling(*flag),
-                                  " needs a value; hint: ", Usage(*flag)));
+        return Wrong(absl::StrCat(Spelling(*flag), " needs a value"),
+                     Usage(*flag));
       }
       value = arguments_[++next_];
     }
@@ -133,8 +135,9 @@ class Parser {
 
   static absl::Status Bad(const FlagEntry& flag, absl::string_view value,
                           absl::string_view why) {
-    return Wrong(absl::StrCat("cannot use ", Spelling(flag), "=", Quote(value),
-                              ": ", why));
+    return MakeFailure({FailureKind::kInvalidOptions,
+                        absl::StrCat("use ", Spelling(flag), "=", Quote(value)),
+                        "", std::string(why)});
   }
 
   absl::Status SetRepeated() {
@@ -171,18 +174,18 @@ class Parser {
   }
 
   static absl::Status NoCommand() {
-    return Wrong(
-        "there is no command to run; hint: encapsulate 'writable|trees' "
-        "command args..., see encapsulate --help");
+    return Wrong("there is no command to run",
+                 "encapsulate 'writable|trees' command args..., see "
+                 "encapsulate --help");
   }
 
   // Nothing is writable while the tool learns what a command wants to write,
   // so no trees are named.
   absl::Status CheckLearn(const std::vector<std::string>& rest) const {
     if (watches_off_) {
-      return Wrong(
-          "cannot learn while nobody watches; hint: leave out --violations=off "
-          "or --learn");
+      return MakeFailure({FailureKind::kInvalidOptions,
+                          "learn while nobody watches", "", "", 0,
+                          "leave out --violations=off or --learn"});
     }
     if (dashes_ || rest.size() < 2) return absl::OkStatus();
     const std::string& first = rest[0];
@@ -191,8 +194,9 @@ class Parser {
       return absl::OkStatus();
     }
     return Wrong(absl::StrCat("--learn takes no writable trees, but there is ",
-                              Quote(first), "; hint: encapsulate --learn ",
-                              rest[1], rest.size() > 2 ? " ..." : ""));
+                              Quote(first)),
+                 absl::StrCat("encapsulate --learn ", rest[1],
+                              rest.size() > 2 ? " ..." : ""));
   }
 
   // The one mistake that everybody makes: a command in place of the trees.
@@ -201,21 +205,21 @@ class Parser {
     const bool is_word =
         !trees.empty() && trees.find_first_of("/|.") == std::string::npos;
     if (is_word && access(trees.c_str(), F_OK) != 0) {
-      return Wrong(absl::StrCat(
-          "there is no tree ", Quote(trees),
-          " to make writable; hint: the first argument names the writable "
-          "trees, for none: encapsulate '' ",
-          trees, command.empty() ? "" : " ..."));
+      return Wrong(
+          absl::StrCat("there is no tree ", Quote(trees), " to make writable"),
+          absl::StrCat("the first argument names the writable trees, for none: "
+                       "encapsulate '' ",
+                       trees, command.empty() ? "" : " ..."));
     }
     if (command.empty()) {
-      return Wrong(absl::StrCat(
-          "there is no command after the writable trees ", Quote(trees),
-          "; hint: ",
-          IsCommand(trees) ? absl::StrCat("if it is the command, for no "
-                                          "writable trees: encapsulate '' ",
-                                          trees)
-                           : "encapsulate 'writable|trees' command "
-                             "args..."));
+      return Wrong(absl::StrCat("there is no command after the writable trees ",
+                                Quote(trees)),
+                   IsCommand(trees)
+                       ? absl::StrCat("if it is the command, for no "
+                                      "writable trees: encapsulate '' ",
+                                      trees)
+                       : "encapsulate 'writable|trees' command "
+                         "args...");
     }
     return absl::OkStatus();
   }

@@ -42,8 +42,7 @@ void WriteStatus(const std::string& json) {
   const int fd = absl::GetFlag(FLAGS_status_fd).number;
   const std::string line = absl::StrCat(json, "\n");
   if (!WriteAll(fd, line)) {
-    Complain(absl::StrCat("cannot write the status to descriptor ", fd, ": ",
-                          Reason(errno)));
+    Complain(absl::StrCat("write the status to descriptor ", fd), "", errno);
   }
 }
 
@@ -60,7 +59,7 @@ int Print(const std::string& text, int exit_code) {
       fflush(stdout) == 0) {
     return exit_code;
   }
-  Complain(absl::StrCat("cannot write to standard output: ", Reason(errno)));
+  Complain("write to standard output", "", errno);
   return kExitFailed;
 }
 
@@ -106,14 +105,10 @@ void ReportViolations(const Options& options, int report, bool failed,
   if (report < 0) return;
   // The command may have written to it. What isn't a regular file has no size.
   if (ftruncate(report, 0) != 0 && errno != EINVAL) {
-    Complain(absl::StrCat("cannot empty the report ",
-                          Quote(absl::GetFlag(FLAGS_report)), ": ",
-                          Reason(errno)));
+    Complain("empty the report", absl::GetFlag(FLAGS_report), errno);
   }
   if (!WriteAll(report, ViolationLines(*result))) {
-    Complain(absl::StrCat("cannot write the report ",
-                          Quote(absl::GetFlag(FLAGS_report)), ": ",
-                          Reason(errno)));
+    Complain("write the report", absl::GetFlag(FLAGS_report), errno);
   }
 }
 
@@ -131,10 +126,8 @@ int RunCommand(const CommandLine& line) {
       report = UniqueFd(fcntl(opened.get(), F_DUPFD_CLOEXEC, 3));
     }
     if (!report.valid()) {
-      return Fail(
-          MakeFailure(FailureKind::kInvalidOptions,
-                      absl::StrCat("cannot write the report ",
-                                   Quote(report_path), ": ", Reason(errno))));
+      return Fail(MakeFailure({FailureKind::kInvalidOptions, "write the report",
+                               report_path, "", errno}));
     }
   }
   absl::StatusOr<Process> process = Spawn(*options, line.command);

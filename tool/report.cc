@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -152,6 +153,11 @@ void Complain(absl::string_view message) {
             message);
 }
 
+void Complain(std::string verb, std::string object, int error) {
+  Complain(Words(
+      {FailureKind::kNone, std::move(verb), std::move(object), "", error}));
+}
+
 void PrintSteps(const std::vector<StepTime>& steps) {
   absl::Duration total;
   for (const StepTime& step : steps) {
@@ -192,8 +198,9 @@ void PrintLimits(const Result& result) {
 
 void SayUnknownSockets(const Result& result) {
   for (const std::string& path : result.unknown_sockets) {
-    Complain(absl::StrCat("cannot keep the command from the host's socket ",
-                          Quote(path), ": its mount doesn't answer"));
+    Complain(
+        Words({FailureKind::kNone, "keep the command from the host's socket",
+               path, "its mount doesn't answer"}));
   }
 }
 

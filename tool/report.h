@@ -27,6 +27,8 @@ bool HasStandardError();
 void Print(absl::string_view message);
 // The same, in red if a person watches.
 void Complain(absl::string_view message);
+// Of something that the tool can't do itself, as a Failure says it.
+void Complain(std::string verb, std::string object, int error);
 
 void PrintSteps(const std::vector<StepTime>& steps);
 void PrintOutcome(const Result& result);

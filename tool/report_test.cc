@@ -67,7 +67,7 @@ TEST(ExitCodeTest, IsOfALostSandboxWhateverElseIsKnown) {
 
 TEST(ExitCodeTest, TellsFailuresApart) {
   const auto code = [](FailureKind kind) {
-    return ExitCodeOf(MakeFailure(kind, "x"));
+    return ExitCodeOf(MakeFailure({kind, "", "", "x"}));
   };
   EXPECT_EQ(code(FailureKind::kInvalidOptions), kExitFailed);
   EXPECT_EQ(code(FailureKind::kHostRefused), kExitFailed);
@@ -111,9 +111,10 @@ TEST(JsonTest, TellsWhyACommandIsLost) {
 }
 
 TEST(JsonTest, TellsAFailure) {
-  EXPECT_EQ(ToJson(MakeFailure(FailureKind::kCommandNotFound, "no 'x'")),
-            "{\"outcome\":\"failed\",\"failure\":\"command-not-found\","
-            "\"message\":\"no 'x'\",\"status\":127}");
+  EXPECT_EQ(
+      ToJson(MakeFailure({FailureKind::kCommandNotFound, "", "", "no 'x'"})),
+      "{\"outcome\":\"failed\",\"failure\":\"command-not-found\","
+      "\"message\":\"no 'x'\",\"status\":127}");
 }
 
 TEST(JsonTest, EscapesWhatJsonCannotHold) {

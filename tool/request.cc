@@ -29,8 +29,19 @@ namespace {
 constexpr char kHome[] = "home";
 constexpr char kTestTemporary[] = "test";
 
-absl::Status Wrong(absl::string_view message) {
-  return MakeFailure(FailureKind::kInvalidOptions, message);
+// A flag that can't be used as it is given.
+absl::Status Wrong(absl::string_view flag, std::string value,
+                   std::string reason) {
+  return MakeFailure({FailureKind::kInvalidOptions,
+                      absl::StrCat("use ", flag, "=", Quote(value)), "",
+                      std::move(reason)});
+}
+
+// Flags that don't go together.
+absl::Status Contradiction(std::string verb, std::string reason,
+                           std::string hint) {
+  return MakeFailure({FailureKind::kInvalidOptions, std::move(verb), "",
+                      std::move(reason), 0, std::move(hint)});
 }
 
 bool Exists(const char* path) {
@@ -82,16 +93,14 @@ class RequestMaker {
         (absl::GetFlag(FLAGS_overlay_changes) ||
          absl::GetFlag(FLAGS_status_fd).number >= 0);
     if (absl::GetFlag(FLAGS_overlay_changes) && options_.overlay.empty()) {
-      return Wrong(
-          "cannot list what overlays caught: there is none; hint: name one, "
-          "--overlay=PATH");
+      return Contradiction("list what overlays caught", "there is none",
+                           "name one, --overlay=PATH");
     }
     for (const std::string& text : absl::GetFlag(FLAGS_tmpfs).values) {
       Tmpfs tmpfs;
       std::string error;
       if (!ParseTmpfs(text, &tmpfs, &error)) {
-        return Wrong(
-            absl::StrCat("cannot use --tmpfs=", Quote(text), ": ", error));
+        return Wrong("--tmpfs", text, error);
       }
       options_.tmpfs.push_back(tmpfs);
     }
@@ -125,16 +134,14 @@ class RequestMaker {
     }
     for (const std::string& name : absl::GetFlag(FLAGS_unsetenv).values) {
       if (absl::StrContains(name, "=")) {
-        return Wrong(absl::StrCat("cannot use --unsetenv=", Quote(name),
-                                  ": a name holds no '='"));
+        return Wrong("--unsetenv", name, "a name holds no '='");
       }
       RemoveVariable(name, &environment);
     }
     for (const std::string& entry : absl::GetFlag(FLAGS_setenv).values) {
       const size_t equals = entry.find('=');
       if (equals == 0 || equals == std::string::npos) {
-        return Wrong(absl::StrCat("cannot use --setenv=", Quote(entry),
-                                  ": not NAME=VALUE"));
+        return Wrong("--setenv", entry, "not NAME=VALUE");
       }
       SetVariable(entry.substr(0, equals), entry.substr(equals + 1),
                   &environment);
@@ -157,43 +164,37 @@ class RequestMaker {
       Descriptor descriptor;
       std::string error;
       if (!AbslParseFlag(text, &descriptor, &error)) {
-        return Wrong(
-            absl::StrCat("cannot use --keep-fd=", Quote(text), ": ", error));
+        return Wrong("--keep-fd", text, error);
       }
       options_.keep_descriptors.push_back(descriptor.number);
     }
     const int fd = absl::GetFlag(FLAGS_status_fd).number;
     if (fd == -1 || HasStatusDescriptor()) return absl::OkStatus();
-    if (fcntl(fd, F_GETFL) < 0) {
-      return Wrong(
-          absl::StrCat("cannot use --status-fd=", fd, ": ", Reason(errno)));
-    }
-    return Wrong(absl::StrCat("cannot use --status-fd=", fd,
-                              ": it isn't open for writing"));
+    const bool open = fcntl(fd, F_GETFL) >= 0;
+    return MakeFailure(
+        {FailureKind::kInvalidOptions, absl::StrCat("use --status-fd=", fd), "",
+         open ? "it isn't open for writing" : "", open ? 0 : errno});
   }
 
   absl::Status SetViolations() {
     options_.violations = absl::GetFlag(FLAGS_violations).violations;
     if (absl::GetFlag(FLAGS_learn)) {
       if (options_.violations == Violations::kEnforce) {
-        return Wrong(
-            "cannot enforce what is still to be learned; hint: leave out "
-            "--violations=enforce or --learn");
+        return Contradiction("enforce what is still to be learned", "",
+                             "leave out --violations=enforce or --learn");
       }
       options_.violations = Violations::kReport;
     }
     const bool off = options_.violations == Violations::kOff;
     if (off && !absl::GetFlag(FLAGS_report).empty()) {
-      return Wrong(
-          "cannot write --report: nobody watches; hint: add "
-          "--violations=report");
+      return Contradiction("write --report", "nobody watches",
+                           "add --violations=report");
     }
     for (const std::string& text : absl::GetFlag(FLAGS_allow).values) {
       Allowed allowed;
       std::string error;
       if (!ParseAllowed(text, &allowed, &error)) {
-        return Wrong(
-            absl::StrCat("cannot use --allow=", Quote(text), ": ", error));
+        return Wrong("--allow", text, error);
       }
       options_.allowed.push_back(allowed);
     }

@@ -3,19 +3,24 @@
 #include <string.h>  // NOLINT: strerrorname_np is GNU's
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/types/optional.h"
 #include "encapsulate/base/printable.h"
 
 namespace encapsulate {
 namespace {
 
-constexpr char kPayload[] = "encapsulate/failure-kind";
+constexpr char kPayload[] = "encapsulate/failure";
+// Between the parts of a payload. With one in a part, only the kind comes back.
+constexpr char kSeparator = '\0';
 
 absl::StatusCode CodeOf(FailureKind kind) {
   switch (kind) {
@@ -35,19 +40,51 @@ absl::StatusCode CodeOf(FailureKind kind) {
 
 }  // namespace
 
-absl::Status MakeFailure(FailureKind kind, absl::string_view message) {
-  absl::Status status(CodeOf(kind), message);
-  status.SetPayload(kPayload, absl::Cord(absl::StrCat(static_cast<int>(kind))));
+std::string WhyOf(const Failure& failure) {
+  if (failure.error == 0) return failure.reason;
+  return absl::StrCat(failure.reason, failure.reason.empty() ? "" : ": ",
+                      Reason(failure.error));
+}
+
+std::string Words(const Failure& failure) {
+  std::string words;
+  if (!failure.verb.empty()) words = absl::StrCat("cannot ", failure.verb);
+  if (!failure.object.empty())
+    absl::StrAppend(&words, " ", Quote(failure.object));
+  const std::string why = WhyOf(failure);
+  absl::StrAppend(&words, words.empty() || why.empty() ? "" : ": ", why);
+  if (!failure.hint.empty()) absl::StrAppend(&words, "; hint: ", failure.hint);
+  return words;
+}
+
+absl::Status MakeFailure(const Failure& failure) {
+  absl::Status status(CodeOf(failure.kind), Words(failure));
+  const char separator[] = {kSeparator};
+  status.SetPayload(
+      kPayload, absl::Cord(absl::StrJoin(
+                    {absl::StrCat(static_cast<int>(failure.kind)), failure.verb,
+                     failure.object, failure.reason,
+                     absl::StrCat(failure.error), failure.hint},
+                    absl::string_view(separator, sizeof(separator)))));
   return status;
 }
 
-FailureKind FailureKindOf(const absl::Status& status) {
+Failure FailureOf(const absl::Status& status) {
+  Failure failure{FailureKind::kNone, "", "", std::string(status.message())};
   const absl::optional<absl::Cord> payload = status.GetPayload(kPayload);
+  if (!payload.has_value()) return failure;
+  const std::vector<std::string> parts =
+      absl::StrSplit(std::string(*payload), kSeparator);
   int kind;
-  if (!payload.has_value() || !absl::SimpleAtoi(std::string(*payload), &kind)) {
-    return FailureKind::kNone;
-  }
-  return static_cast<FailureKind>(kind);
+  if (!absl::SimpleAtoi(parts[0], &kind)) return failure;
+  failure.kind = static_cast<FailureKind>(kind);
+  int error;
+  if (parts.size() != 6 || !absl::SimpleAtoi(parts[4], &error)) return failure;
+  return {failure.kind, parts[1], parts[2], parts[3], error, parts[5]};
+}
+
+FailureKind FailureKindOf(const absl::Status& status) {
+  return FailureOf(status).kind;
 }
 
 std::string Quote(absl::string_view text) {

@@ -28,11 +28,40 @@ TEST(ErrorTest, TheKindComesBackOutOfAStatus) {
   for (FailureKind kind :
        {FailureKind::kInvalidOptions, FailureKind::kHostRefused,
         FailureKind::kCommandNotFound, FailureKind::kCommandNotUsable}) {
-    EXPECT_EQ(FailureKindOf(MakeFailure(kind, "message")), kind);
+    EXPECT_EQ(FailureKindOf(MakeFailure({kind, "", "", "message"})), kind);
   }
   EXPECT_EQ(FailureKindOf(absl::OkStatus()), FailureKind::kNone);
   EXPECT_EQ(FailureKindOf(absl::NotFoundError("of someone else's")),
             FailureKind::kNone);
+}
+
+TEST(ErrorTest, AFailureIsOneSentence) {
+  constexpr FailureKind kKind = FailureKind::kHostRefused;
+  EXPECT_EQ(Words({kKind, "read", "/a b", "", ENOENT}),
+            "cannot read '/a b': no such file or directory (ENOENT)");
+  EXPECT_EQ(Words({kKind, "mount", "/a", "it vanished", EIO, "look"}),
+            "cannot mount '/a': it vanished: input/output error (EIO); hint: "
+            "look");
+  EXPECT_EQ(Words({kKind, "fork", "", "too many"}), "cannot fork: too many");
+  EXPECT_EQ(Words({kKind, "", "", "there is none", 0, "make one"}),
+            "there is none; hint: make one");
+}
+
+TEST(ErrorTest, AFailureComesBackOutOfAStatus) {
+  const Failure failure = FailureOf(MakeFailure(
+      {FailureKind::kInvalidOptions, "use", "/a: b", "why", EIO, "do this"}));
+  EXPECT_EQ(failure.kind, FailureKind::kInvalidOptions);
+  EXPECT_EQ(failure.verb, "use");
+  EXPECT_EQ(failure.object, "/a: b");
+  EXPECT_EQ(WhyOf(failure), "why: input/output error (EIO)");
+  EXPECT_EQ(failure.hint, "do this");
+  const Failure other = FailureOf(absl::InternalError("something else"));
+  EXPECT_EQ(other.kind, FailureKind::kNone);
+  EXPECT_EQ(WhyOf(other), "something else");
+  // A separator inside a part damages nothing but the parts.
+  EXPECT_EQ(FailureKindOf(MakeFailure({FailureKind::kInvalidOptions, "use",
+                                       std::string("a\0b", 3), "why"})),
+            FailureKind::kInvalidOptions);
 }
 
 TEST(ErrorTest, SignalsHaveNames) {

@@ -255,14 +255,11 @@ Cause WhyNotRevealed(const std::string& target, int error) {
       HowToUnmask(target)};
 }
 
-absl::Status HostError(absl::string_view what) {
+absl::Status HostError(absl::string_view verb) {
   const int error = errno;
   const Cause cause = WhyForbidden(error);
-  return MakeFailure(
-      FailureKind::kHostRefused,
-      absl::StrCat("cannot ", what, ": ", cause.reason,
-                   cause.reason.empty() ? "" : ": ", Reason(error),
-                   cause.hint.empty() ? "" : "; hint: ", cause.hint));
+  return MakeFailure({FailureKind::kHostRefused, std::string(verb), "",
+                      cause.reason, error, cause.hint});
 }
 
 }  // namespace encapsulate

@@ -42,8 +42,8 @@ Cause WhyForbidden(int error);
 Cause WhyNotRevealed(const std::string& target, int error);
 
 // The error of a system call, errno, with what the host's settings say about
-// it: "cannot `what`: ...".
-absl::Status HostError(absl::string_view what);
+// it. `verb` is a Failure's: "fork".
+absl::Status HostError(absl::string_view verb);
 
 }  // namespace encapsulate
 

@@ -77,10 +77,8 @@ absl::string_view Below(absl::string_view path, absl::string_view tree) {
 absl::Status CannotOpen() {
   if (errno != ENOENT) return HostError("read the mount table");
   const Cause cause = WhyNotMapped(ENOENT);
-  return MakeFailure(
-      FailureKind::kHostRefused,
-      absl::StrCat("cannot read the mount table: ", cause.reason, ": ",
-                   Reason(ENOENT), "; hint: ", cause.hint));
+  return MakeFailure({FailureKind::kHostRefused, "read the mount table", "",
+                      cause.reason, ENOENT, cause.hint});
 }
 
 }  // namespace

@@ -31,123 +31,100 @@ const char* LimitOption(int resource) {
   }
 }
 
-// One failure in words: "cannot <what>: <why>; hint: <hint>".
+// What a step that failed comes to.
 class Explainer {
  public:
-  Explainer(const Plan& plan, const Failure& failure)
-      : plan_(plan), failure_(failure) {}
+  Explainer(const Plan& plan, const FailedStep& failed)
+      : plan_(plan), failed_(failed) {}
 
-  absl::Status Status() const {
-    if (failure_.step == Step::kExecute) return CommandStatus();
-    if (failure_.step == Step::kEnterDirectory) return DirectoryStatus();
-    Cause cause = WhyUsedUp(failure_.error);
+  Failure Explain() const {
+    if (failed_.step == Step::kExecute) return NotExecuted();
+    if (failed_.step == Step::kEnterDirectory) return NotEntered();
+    Cause cause = WhyUsedUp(failed_.error);
     if (cause.hint.empty()) cause = Why();
-    return MakeFailure(
-        FailureKind::kHostRefused,
-        Sentence(absl::StrCat("cannot ", What()),
-                 cause.reason.empty()
-                     ? Reason(failure_.error)
-                     : absl::StrCat(cause.reason, ": ", Reason(failure_.error)),
-                 cause.hint));
+    return {FailureKind::kHostRefused,
+            What(),
+            "",
+            cause.reason,
+            failed_.error,
+            cause.hint};
   }
 
  private:
-  static std::string Sentence(absl::string_view what, absl::string_view why,
-                              absl::string_view hint) {
-    return hint.empty() ? absl::StrCat(what, ": ", why)
-                        : absl::StrCat(what, ": ", why, "; hint: ", hint);
-  }
-
-  absl::Status CommandStatus() const {
-    const std::string name = Quote(plan_.command);
-    const std::string what = absl::StrCat("cannot run ", name);
-    switch (failure_.error) {
+  Failure NotExecuted() const {
+    Failure failure{FailureKind::kCommandNotUsable, "run", plan_.command};
+    switch (failed_.error) {
       case ENOENT:
       case ENOTDIR:
-        if (failure_.text.empty()) {
-          return MakeFailure(FailureKind::kCommandNotFound,
-                             Sentence(what,
-                                      absl::StrContains(plan_.command, "/")
-                                          ? Reason(ENOENT)
-                                          : "no such command in PATH (ENOENT)",
-                                      ""));
+        if (!failed_.text.empty()) {
+          failure.reason = absl::StrCat("the interpreter or loader that ",
+                                        Quote(failed_.text),
+                                        " names does not exist (ENOENT)");
+          break;
         }
-        return MakeFailure(
-            FailureKind::kCommandNotUsable,
-            Sentence(what,
-                     absl::StrCat("the interpreter or loader that ",
-                                  Quote(failure_.text),
-                                  " names does not exist (ENOENT)"),
-                     ""));
+        failure.kind = FailureKind::kCommandNotFound;
+        if (absl::StrContains(plan_.command, "/")) {
+          failure.error = ENOENT;
+        } else {
+          failure.reason = "no such command in PATH (ENOENT)";
+        }
+        break;
       case EISDIR:
-        return MakeFailure(FailureKind::kCommandNotUsable,
-                           Sentence(what, "it is a directory (EACCES)", ""));
+        failure.reason = "it is a directory (EACCES)";
+        break;
       default:
-        return MakeFailure(FailureKind::kCommandNotUsable,
-                           Sentence(what, Reason(failure_.error), ""));
+        failure.error = failed_.error;
     }
+    return failure;
   }
 
-  absl::Status DirectoryStatus() const {
+  Failure NotEntered() const {
     const bool given = !plan_.directory_given.empty();
-    const std::string& path = given ? plan_.directory_given : plan_.directory;
-    std::string why = Reason(failure_.error);
+    Failure failure{FailureKind::kInvalidOptions,
+                    given ? "change to directory" : "keep working directory",
+                    given ? plan_.directory_given : plan_.directory};
+    failure.error = failed_.error;
     for (const Place& place : plan_.places) {
       const bool empty =
           place.kind == PlaceKind::kTmpfs || place.kind == PlaceKind::kHidden;
-      if (empty && failure_.error == ENOENT &&
+      if (empty && failed_.error == ENOENT &&
           IsWithin(plan_.directory, place.target)) {
-        why = absl::StrCat(Quote(place.given),
-                           " is empty in the sandbox: ", Reason(ENOENT));
+        failure.reason =
+            absl::StrCat(Quote(place.given), " is empty in the sandbox");
       }
     }
-    return MakeFailure(
-        FailureKind::kInvalidOptions,
-        Sentence(absl::StrCat(given ? "cannot change to directory "
-                                    : "cannot keep working directory ",
-                              Quote(path)),
-                 why, given ? "" : DirectoryHint()));
+    if (!given) failure.hint = DirectoryHint();
+    return failure;
   }
 
   // Root, too, loses the right to enter what isn't its own.
   const char* DirectoryHint() const {
-    return failure_.error == EACCES
+    return failed_.error == EACCES
                ? "name one that this user may enter, such as --chdir=/"
                : "name another directory with --chdir, or show this one";
   }
 
   std::string PlaceName() const {
-    const auto index = static_cast<size_t>(failure_.index);
+    const auto index = static_cast<size_t>(failed_.index);
     return index < plan_.places.size() ? Quote(plan_.places[index].given)
                                        : "a place";
   }
 
   std::string PlaceVerb() const {
-    const auto index = static_cast<size_t>(failure_.index);
-    if (index >= plan_.places.size()) return "mount";
-    switch (plan_.places[index].kind) {
-      case PlaceKind::kWritable:
-        return "make writable";
-      case PlaceKind::kTmpfs:
-        return "mount a tmpfs at";
-      case PlaceKind::kOverlay:
-        return "overlay";
-      case PlaceKind::kHidden:
-        return "hide";
-      default:
-        return "mount a private";
-    }
+    const auto index = static_cast<size_t>(failed_.index);
+    return index < plan_.places.size() ? VerbFor(plan_.places[index].kind)
+                                       : "mount";
   }
 
   std::string What() const {
-    switch (failure_.step) {
+    switch (failed_.step) {
       case Step::kClone:
         return "make namespaces";
       case Step::kMakeNetwork:
         return "make a network namespace";
       case Step::kJoinCgroup:
         return absl::StrCat("put the sandbox into cgroup ",
-                            Quote(failure_.text));
+                            Quote(failed_.text));
       case Step::kMapUser:
         return "map the user into a user namespace";
       case Step::kHostname:
@@ -162,7 +139,7 @@ class Explainer {
       case Step::kMakeReadOnly:
         return "make the filesystem read-only";
       case Step::kReopenInput:
-        return absl::StrCat("pass descriptor ", failure_.index,
+        return absl::StrCat("pass descriptor ", failed_.index,
                             " without a way to change its file");
       case Step::kProtectExecutable:
         return absl::StrCat("keep ", Quote(plan_.executable),
@@ -172,11 +149,11 @@ class Explainer {
       case Step::kMakeDirectory:
         return absl::StrCat(
             "make directory ",
-            Quote(plan_.make_directories[static_cast<size_t>(failure_.index)]));
+            Quote(plan_.make_directories[static_cast<size_t>(failed_.index)]));
       case Step::kMaskSocket:
-        return absl::StrCat("mask ", Quote(failure_.text));
+        return absl::StrCat("mask ", Quote(failed_.text));
       case Step::kNetworkSettings:
-        return absl::StrCat("write ", Quote(failure_.text));
+        return absl::StrCat("write ", Quote(failed_.text));
       case Step::kForbidCgroups:
         return "turn off cgroup namespaces inside";
       case Step::kProtectProc:
@@ -184,35 +161,35 @@ class Explainer {
       case Step::kReadMountTable:
         return "read the mount table back";
       case Step::kCoverMount:
-        return absl::StrCat("cover ", Quote(failure_.text));
+        return absl::StrCat("cover ", Quote(failed_.text));
       case Step::kVerifyMounts:
-        return absl::StrCat("make ", Quote(failure_.text), " read-only");
+        return absl::StrCat("make ", Quote(failed_.text), " read-only");
       case Step::kLoopback:
         return "bring loopback up";
       case Step::kNameServer:
         return "listen for questions for names";
       case Step::kVerifyNetwork:
         return absl::StrCat("isolate the network, interface ",
-                            Quote(failure_.text));
+                            Quote(failed_.text));
       case Step::kLeaveKeyring:
         return "leave the session keyring";
       case Step::kDropCapabilities:
         return "drop capabilities";
       case Step::kMakeMappingsPrivate:
-        return absl::StrCat("make the shared mapping of ", Quote(failure_.text),
+        return absl::StrCat("make the shared mapping of ", Quote(failed_.text),
                             " private");
       case Step::kFilterCalls:
         return "filter system calls";
       case Step::kWatchCalls:
         return "watch for violations";
       case Step::kVerifyPrivileges:
-        return absl::StrCat("drop privileges, ", failure_.text);
+        return absl::StrCat("drop privileges, ", failed_.text);
       case Step::kJoinNamespaces:
         return "enter the sandbox";
       case Step::kFork:
         return "fork";
       case Step::kSetLimit:
-        return absl::StrCat("limit ", LimitOption(failure_.index));
+        return absl::StrCat("limit ", LimitOption(failed_.index));
       case Step::kLeaveSession:
         return "leave the caller's session";
       case Step::kTakeTerminal:
@@ -230,8 +207,8 @@ class Explainer {
   }
 
   Cause Why() const {
-    const int error = failure_.error;
-    switch (failure_.step) {
+    const int error = failed_.error;
+    switch (failed_.step) {
       case Step::kClone:
         return WhyNoNamespaces(error);
       case Step::kMakeNetwork: {
@@ -317,7 +294,7 @@ class Explainer {
 
   Cause WhyExposed() const {
     Cause cause;
-    switch (static_cast<MoveStep>(failure_.index)) {
+    switch (static_cast<MoveStep>(failed_.index)) {
       case MoveStep::kOpen:
         cause.reason = "it can't be read under its name";
         break;
@@ -337,7 +314,7 @@ class Explainer {
         cause.reason = "/proc/self can't be read";
         break;
     }
-    if (failure_.text.empty()) {
+    if (failed_.text.empty()) {
       cause.hint =
           "allow that by Options::exposed_executable, in a program of tests by "
           "--encapsulate_exposed_executable=note";
@@ -355,25 +332,25 @@ class Explainer {
   }
 
   Cause WhyNotMounted() const {
-    const auto index = static_cast<size_t>(failure_.index);
+    const auto index = static_cast<size_t>(failed_.index);
     if (index >= plan_.places.size()) return {"", ""};
-    if (failure_.error == ENOSPC) return TooManyMounts();
+    if (failed_.error == ENOSPC) return TooManyMounts();
     const Place& place = plan_.places[index];
     switch (place.kind) {
       case PlaceKind::kWritable:
       case PlaceKind::kTmpfs:
       case PlaceKind::kHidden:
-        if (failure_.error == ENOENT) return Vanished();
+        if (failed_.error == ENOENT) return Vanished();
         break;
       case PlaceKind::kProc:
       case PlaceKind::kSys:
-        return WhyNotRevealed(place.target, failure_.error);
+        return WhyNotRevealed(place.target, failed_.error);
       case PlaceKind::kOverlay:
-        if (failure_.error == ENOENT) return Vanished();
-        if (failure_.error == EPERM) {
+        if (failed_.error == ENOENT) return Vanished();
+        if (failed_.error == EPERM) {
           return {"overlays in user namespaces need Linux 5.11", ""};
         }
-        if (failure_.error == EINVAL || failure_.error == ENODEV) {
+        if (failed_.error == EINVAL || failed_.error == ENODEV) {
           return {
               "its filesystem can't be the lower layer of an overlay, or "
               "this kernel has none",
@@ -383,17 +360,17 @@ class Explainer {
       default:
         break;
     }
-    return WhyForbidden(failure_.error);
+    return WhyForbidden(failed_.error);
   }
 
   const Plan& plan_;
-  const Failure& failure_;
+  const FailedStep& failed_;
 };
 
 }  // namespace
 
-absl::Status Explain(const Plan& plan, const Failure& failure) {
-  return Explainer(plan, failure).Status();
+absl::Status Explain(const Plan& plan, const FailedStep& failed) {
+  return MakeFailure(Explainer(plan, failed).Explain());
 }
 
 absl::string_view StepName(Step step) {

@@ -12,14 +12,14 @@
 namespace encapsulate {
 
 // A step that failed: which, on what (see Step for `index` and `text`), errno.
-struct Failure {
+struct FailedStep {
   Step step;
   int index = -1;
   int error = 0;
   std::string text;
 };
 
-absl::Status Explain(const Plan& plan, const Failure& failure);
+absl::Status Explain(const Plan& plan, const FailedStep& failed);
 
 // "mount places": a step's name in reports of where the time went.
 absl::string_view StepName(Step step);

@@ -15,8 +15,8 @@
 namespace encapsulate {
 namespace {
 
-std::string Say(const Plan& plan, const Failure& failure) {
-  return std::string(Explain(plan, failure).message());
+std::string Say(const Plan& plan, const FailedStep& failed) {
+  return std::string(Explain(plan, failed).message());
 }
 
 TEST(ExplainTest, EveryStepHasANameAndASentence) {

@@ -112,15 +112,6 @@ bool MayUse(const std::string& directory) {
 }
 
 absl::StatusOr<Place> FindPlace(const char* controller) {
-  const auto cannot = [controller](absl::string_view why) {
-    return MakeFailure(
-        FailureKind::kHostRefused,
-        absl::StrCat("cannot limit ",
-                     controller == kPids ? "processes" : "memory",
-                     " of the sandbox: ", why,
-                     "; hint: run under systemd-run --user --scope -p "
-                     "Delegate=yes, or as root"));
-  };
   bool exists = false;
   if (const auto own = OwnPath(controller); own.has_value()) {
     const auto seen = FindDirectory(*own, /*v2=*/false, controller);
@@ -145,10 +136,15 @@ absl::StatusOr<Place> FindPlace(const char* controller) {
       if (directory == seen->mount_point) break;
     }
   }
-  return cannot(
-      exists ? absl::StrCat("its cgroups belong to someone else (", "EACCES)")
-             : absl::StrCat("this host has no cgroup with the ", controller,
-                            " controller"));
+  return MakeFailure(
+      {FailureKind::kHostRefused,
+       absl::StrCat("limit ", controller == kPids ? "processes" : "memory",
+                    " of the sandbox"),
+       "",
+       exists ? "its cgroups belong to someone else (EACCES)"
+              : absl::StrCat("this host has no cgroup with the ", controller,
+                             " controller"),
+       0, "run under systemd-run --user --scope -p Delegate=yes, or as root"});
 }
 
 bool WriteFile(const std::string& path, const std::string& text) {
@@ -172,9 +168,8 @@ uint64_t ReadCount(const std::string& path, absl::string_view key) {
 
 absl::Status Set(const std::string& path, uint64_t value) {
   if (WriteFile(path, absl::StrCat(value))) return absl::OkStatus();
-  return MakeFailure(FailureKind::kHostRefused,
-                     absl::StrCat("cannot write ", value, " to ", Quote(path),
-                                  ": ", Reason(errno)));
+  return MakeFailure({FailureKind::kHostRefused,
+                      absl::StrCat("write ", value, " to"), path, "", errno});
 }
 
 // Names that a process uses twice must differ, and so must those of two
@@ -217,10 +212,8 @@ absl::StatusOr<Cgroup> Cgroup::Make(const Limits& limits) {
   if (!status.ok()) return status;
   for (const std::string& directory : cgroup.directories_) {
     if (mkdir(directory.c_str(), 0755) == 0) continue;
-    return MakeFailure(
-        FailureKind::kHostRefused,
-        absl::StrCat("cannot make a cgroup in ", Quote(ParentOf(directory)),
-                     ": ", Reason(errno)));
+    return MakeFailure({FailureKind::kHostRefused, "make a cgroup in",
+                        ParentOf(directory), "", errno});
   }
   if (limits.memory.has_value()) {
     const std::string& path = cgroup.memory_;
@@ -243,13 +236,9 @@ absl::StatusOr<Cgroup> Cgroup::Make(const Limits& limits) {
   return cgroup;
 }
 
-std::string Cgroup::WhyNotMemory() {
-  return std::string(FindPlace(kMemory).status().message());
-}
+absl::Status Cgroup::MayLimitMemory() { return FindPlace(kMemory).status(); }
 
-std::string Cgroup::WhyNotProcesses() {
-  return std::string(FindPlace(kPids).status().message());
-}
+absl::Status Cgroup::MayLimitProcesses() { return FindPlace(kPids).status(); }
 
 Cgroup::Cgroup(Cgroup&& other) noexcept { *this = std::move(other); }
 
@@ -267,9 +256,8 @@ absl::Status Cgroup::Add(pid_t pid) const {
   for (const std::string& directory : directories_) {
     if (!WriteFile(absl::StrCat(directory, "/cgroup.procs"),
                    absl::StrCat(pid))) {
-      return MakeFailure(FailureKind::kHostRefused,
-                         absl::StrCat("cannot put the sandbox into cgroup ",
-                                      Quote(directory), ": ", Reason(errno)));
+      return MakeFailure({FailureKind::kHostRefused,
+                          "put the sandbox into cgroup", directory, "", errno});
     }
   }
   return absl::OkStatus();
@@ -290,8 +278,7 @@ absl::Status Cgroup::WatchOver() {
   sigprocmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) {
     return MakeFailure(
-        FailureKind::kHostRefused,
-        absl::StrCat("cannot watch over the cgroup: ", Reason(error)));
+        {FailureKind::kHostRefused, "watch over the cgroup", "", "", error});
   }
   remover_ = pid;
   return absl::OkStatus();

@@ -27,10 +27,9 @@ class Cgroup {
   // missing or may not be used.
   static absl::StatusOr<Cgroup> Make(const Limits& limits);
 
-  // Whether Make() could limit this. An empty string means yes; else it is the
-  // reason.
-  static std::string WhyNotMemory();
-  static std::string WhyNotProcesses();
+  // Whether Make() could limit this, as far as one can see without doing it.
+  static absl::Status MayLimitMemory();
+  static absl::Status MayLimitProcesses();
 
   Cgroup() = default;
   Cgroup(Cgroup&&) noexcept;

@@ -46,8 +46,16 @@ constexpr uint32_t kMqueueMagic = 0x19800202;  // the kernel's ipc/mqueue.c
 // Beyond it the kernel's sums overflow, and a limit turns into another one.
 constexpr uint64_t kMostBytes = INT64_MAX;
 
-absl::Status Invalid(absl::string_view message) {
-  return MakeFailure(FailureKind::kInvalidOptions, message);
+// What is wrong with the options: a Failure without its kind.
+absl::Status Invalid(std::string verb, std::string object, std::string reason,
+                     int error = 0, std::string hint = "") {
+  return MakeFailure({FailureKind::kInvalidOptions, std::move(verb),
+                      std::move(object), std::move(reason), error,
+                      std::move(hint)});
+}
+
+absl::Status Invalid(std::string sentence) {
+  return Invalid("", "", std::move(sentence));
 }
 
 bool HasNul(absl::string_view text) {
@@ -64,21 +72,6 @@ bool IsOfHostName(char c) {
 bool IsFresh(PlaceKind kind) {
   return kind == PlaceKind::kTmpfs || kind == PlaceKind::kHidden ||
          kind == PlaceKind::kDev || kind == PlaceKind::kShm;
-}
-
-const char* VerbFor(PlaceKind kind) {
-  switch (kind) {
-    case PlaceKind::kWritable:
-      return "make writable";
-    case PlaceKind::kTmpfs:
-      return "mount a tmpfs at";
-    case PlaceKind::kOverlay:
-      return "overlay";
-    case PlaceKind::kHidden:
-      return "hide";
-    default:
-      return "mount";
-  }
 }
 
 // /a/./b//../c -> /a/c, without looking at the filesystem.
@@ -178,14 +171,12 @@ class Planner {
       return Invalid("the host name or the directory holds NUL");
     }
     if (options_.hostname.size() > HOST_NAME_MAX) {
-      return Invalid(absl::StrCat("cannot set host name ",
-                                  Quote(options_.hostname), ": more than ",
-                                  HOST_NAME_MAX, " bytes"));
+      return Invalid("set host name", options_.hostname,
+                     absl::StrCat("more than ", HOST_NAME_MAX, " bytes"));
     }
     if (!absl::c_all_of(options_.hostname, IsOfHostName)) {
-      return Invalid(absl::StrCat(
-          "cannot set host name ", Quote(options_.hostname),
-          ": it is made of letters, digits, '-', '_' and '.' only"));
+      return Invalid("set host name", options_.hostname,
+                     "it is made of letters, digits, '-', '_' and '.' only");
     }
     return absl::OkStatus();
   }
@@ -284,13 +275,12 @@ class Planner {
       caller_directory_ = buffer;
     } else if (options_.directory.empty() ||
                options_.directory.front() != '/') {
-      return Invalid(absl::StrCat(
-          "cannot keep the working directory: ",
-          errno == ERANGE || errno == ENAMETOOLONG
-              ? "its path is too long; hint: name another directory with "
-                "--chdir"
-              : "it has no path any more; hint: name a directory that exists "
-                "with --chdir"));
+      const bool too_long = errno == ERANGE || errno == ENAMETOOLONG;
+      return Invalid(
+          "keep the working directory", "",
+          too_long ? "its path is too long" : "it has no path any more", 0,
+          too_long ? "name another directory with --chdir"
+                   : "name a directory that exists with --chdir");
     }
     plan_.directory_given = options_.directory;
     plan_.directory =
@@ -308,9 +298,10 @@ class Planner {
     place.kind = kind;
     place.given = given;
     place.size = size;
-    const auto cannot = [&](absl::string_view why) {
-      return Invalid(
-          absl::StrCat("cannot ", VerbFor(kind), " ", Quote(given), ": ", why));
+    const auto cannot = [&](std::string reason, int error,
+                            std::string hint = "") {
+      return Invalid(VerbFor(kind), given, std::move(reason), error,
+                     std::move(hint));
     };
     const std::string path = absl::StartsWith(given, "/")
                                  ? given
@@ -319,39 +310,38 @@ class Planner {
     mode_t mode = 0;
     if (real.ok()) {
       place.target = *real;
-      if (!Look(*real, &mode, &place.identity)) return cannot(Reason(errno));
+      if (!Look(*real, &mode, &place.identity)) return cannot("", errno);
       place.directory = S_ISDIR(mode);
     } else {
       const int error = errno;
       place.target = Normalize(given, caller_directory_);
       if (kind != PlaceKind::kTmpfs || error != ENOENT) {
-        return cannot(Reason(error));
+        return cannot("", error);
       }
     }
     if (IsWithin(place.target, "/proc")) {
-      return cannot("/proc is always the sandbox's own");
+      return cannot("/proc is always the sandbox's own", 0);
     }
     if (kind == PlaceKind::kWritable) {
       if (IsFilesystem(place.target, PROC_SUPER_MAGIC)) {
-        return cannot("it shows the processes of the host");
+        return cannot("it shows the processes of the host", 0);
       }
       struct statvfs filesystem;
       if (S_ISDIR(mode) || S_ISREG(mode)) {
         if (statvfs(place.target.c_str(), &filesystem) == 0 &&
             (filesystem.f_flag & ST_RDONLY) != 0) {
-          return cannot(
-              absl::StrCat("the host has it read-only: ", Reason(EROFS)));
+          return cannot("the host has it read-only", EROFS);
         }
       } else {
         place.devices = true;
       }
       if (IsWithin(place.target, "/dev")) place.devices = true;
     } else if (kind != PlaceKind::kHidden && real.ok() && !place.directory) {
-      return cannot(Reason(ENOTDIR));
+      return cannot("", ENOTDIR);
     }
     if (place.target == "/") {
       if (kind != PlaceKind::kWritable) {
-        return cannot("it is the root; hint: name the directories below it");
+        return cannot("it is the root", 0, "name the directories below it");
       }
       plan_.root_writable = true;
       return absl::OkStatus();
@@ -359,9 +349,9 @@ class Planner {
     for (const Place& other : plan_.places) {
       if (other.target != place.target) continue;
       if (other.kind == kind && other.size == size) return absl::OkStatus();
-      return Invalid(absl::StrCat("cannot ", VerbFor(kind), " ", Quote(given),
-                                  ": it is also asked to ", VerbFor(other.kind),
-                                  " ", Quote(other.given)));
+      return cannot(absl::StrCat("it is also asked to ", VerbFor(other.kind),
+                                 " ", Quote(other.given)),
+                    0);
     }
     if (!real.ok()) missing_.push_back(place.target);
     plan_.places.push_back(std::move(place));
@@ -387,19 +377,17 @@ class Planner {
         const Place* around = Around(overlays, mount.point);
         if (around == nullptr) continue;
         return MakeFailure(
-            FailureKind::kHostRefused,
-            absl::StrCat("cannot overlay ", Quote(around->given), ": ",
-                         Quote(mount.point),
-                         " is mounted in it, and the kernel overlays no tree "
-                         "with other mounts in it (EINVAL); hint: overlay the "
-                         "directories beside that mount"));
+            {FailureKind::kHostRefused, VerbFor(around->kind), around->given,
+             absl::StrCat(Quote(mount.point),
+                          " is mounted in it, and the kernel overlays no tree "
+                          "with other mounts in it (EINVAL)"),
+             0, "overlay the directories beside that mount"});
       }
       error = reader->error();
     }
     if (error == 0) return absl::OkStatus();
     return MakeFailure(
-        FailureKind::kHostRefused,
-        absl::StrCat("cannot read '/proc/self/mountinfo': ", Reason(error)));
+        {FailureKind::kHostRefused, "read", "/proc/self/mountinfo", "", error});
   }
 
   bool IsGiven(const std::string& target) const {
@@ -569,9 +557,8 @@ class Planner {
       }
       if (absl::c_linear_search(missing_, place->target) &&
           !place->make_point) {
-        return Invalid(absl::StrCat("cannot mount a tmpfs at ",
-                                    Quote(place->given), ": ", Reason(ENOENT),
-                                    "; hint: make it on the host first"));
+        return Invalid(VerbFor(place->kind), place->given, "", ENOENT,
+                       "make it on the host first");
       }
       if (place->kind == PlaceKind::kOverlay) {
         place->source = OverlayOptions(
@@ -583,8 +570,7 @@ class Planner {
       const std::string target = Normalize(path, caller_directory_);
       const Place* around = Around(places, target);
       if (around == nullptr || !IsFresh(around->kind) || around->seal) {
-        return Invalid(absl::StrCat("cannot make directory ", Quote(path),
-                                    ": it isn't in a fresh tmpfs"));
+        return Invalid("make directory", path, "it isn't in a fresh tmpfs");
       }
       plan_.make_directories.push_back(target);
     }
@@ -615,17 +601,19 @@ class Planner {
 
   // Says why `fd` can't be handed to the command, or plans how it will be.
   absl::Status AddDescriptor(int fd, const struct stat& info) {
-    const auto cannot = [fd](absl::string_view why) {
-      return Invalid(absl::StrCat("cannot pass descriptor ", fd, ": ", why));
+    const auto cannot = [fd](std::string reason, int error = 0,
+                             std::string hint = "") {
+      return Invalid(absl::StrCat("pass descriptor ", fd), "",
+                     std::move(reason), error, std::move(hint));
     };
     if (S_ISDIR(info.st_mode)) {
       return cannot("it is a directory, a way around the read-only view");
     }
     if (S_ISBLK(info.st_mode)) {
-      return cannot("it is a block device; hint: pass its data by a pipe");
+      return cannot("it is a block device", 0, "pass its data by a pipe");
     }
     const int flags = fcntl(fd, F_GETFL);
-    if (flags < 0) return cannot(Reason(errno));
+    if (flags < 0) return cannot("", errno);
     if ((flags & O_PATH) != 0) return cannot("it was opened with O_PATH");
     plan_.keep_descriptors.push_back(fd);
     if (!S_ISREG(info.st_mode) || (flags & O_ACCMODE) != O_RDONLY ||
@@ -676,8 +664,7 @@ class Planner {
     absl::c_sort(wanted);
     for (int fd : wanted) {
       if (fstat(fd, &info) != 0) {
-        return Invalid(
-            absl::StrCat("cannot keep descriptor ", fd, ": ", Reason(errno)));
+        return Invalid(absl::StrCat("keep descriptor ", fd), "", "", errno);
       }
       absl::Status status = AddDescriptor(fd, info);
       if (!status.ok()) return status;
@@ -688,12 +675,12 @@ class Planner {
   absl::Status PlanLimits() {
     const Limits& limits = options_.limits;
     const auto too_small = [](absl::string_view what) {
-      return Invalid(absl::StrCat("cannot limit ", what,
-                                  " to 0 or less; hint: leave the limit out"));
+      return Invalid(absl::StrCat("limit ", what, " to 0 or less"), "", "", 0,
+                     "leave the limit out");
     };
     if (limits.timeout <= absl::ZeroDuration()) return too_small("wall time");
     if (limits.grace < absl::ZeroDuration()) {
-      return Invalid("cannot give a negative grace time");
+      return Invalid("give a negative grace time", "", "");
     }
     // Added to a clock, or counted in nanoseconds by the kernel, so that there
     // has to be room.
@@ -752,8 +739,7 @@ class Planner {
     for (const std::string& entry : *options_.environment) {
       const size_t equals = entry.find('=');
       if (HasNul(entry) || equals == 0 || equals == std::string::npos) {
-        return Invalid(absl::StrCat("cannot set environment variable ",
-                                    Quote(entry), ": not NAME=VALUE"));
+        return Invalid("set environment variable", entry, "not NAME=VALUE");
       }
     }
     environment_ = *options_.environment;
@@ -791,8 +777,8 @@ class Planner {
     }
     plan_.command = command_->front();
     if (plan_.command.empty()) {
-      return MakeFailure(FailureKind::kCommandNotFound,
-                         "cannot run '': the name is empty");
+      return MakeFailure(
+          {FailureKind::kCommandNotFound, "run ''", "", "the name is empty"});
     }
     PlanExecutables();
     PlanStrings(*command_);
@@ -810,8 +796,8 @@ class Planner {
     char path[PATH_MAX];
     const ssize_t size = readlink("/proc/self/exe", path, sizeof(path));
     if (size <= 0 || static_cast<size_t>(size) >= sizeof(path)) {
-      return Invalid(absl::StrCat("cannot read '/proc/self/exe': ",
-                                  Reason(size < 0 ? errno : ENAMETOOLONG)));
+      return Invalid("read", "/proc/self/exe", "",
+                     size < 0 ? errno : ENAMETOOLONG);
     }
     plan_.executable = std::string(path, static_cast<size_t>(size));
     plan_.must_move =
@@ -850,6 +836,21 @@ class Planner {
 };
 
 }  // namespace
+
+const char* VerbFor(PlaceKind kind) {
+  switch (kind) {
+    case PlaceKind::kWritable:
+      return "make writable";
+    case PlaceKind::kTmpfs:
+      return "mount a tmpfs at";
+    case PlaceKind::kOverlay:
+      return "overlay";
+    case PlaceKind::kHidden:
+      return "hide";
+    default:
+      return "mount a private";
+  }
+}
 
 absl::Status MakePlan(const Options& options,
                       const std::vector<std::string>* command, Plan* plan) {

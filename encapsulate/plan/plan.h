@@ -156,6 +156,9 @@ struct Plan {
   std::vector<std::string> strings;      // what argv and envp point into
 };
 
+// What is done with a place, for messages: "overlay", "mount a private".
+const char* VerbFor(PlaceKind kind);
+
 // Works out the plan, or says what is wrong with the options. `command` is
 // null for Enter(). The plan must not be moved or copied afterwards: argv
 // points into it.
