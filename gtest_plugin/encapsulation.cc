@@ -7,6 +7,7 @@
 #include "gtest_plugin/child/test_process.h"
 #include "gtest_plugin/program/runner.h"
 #include "gtest_plugin/settings.h"
+#include "gtest_plugin/shared/settings.h"
 
 namespace encapsulate {
 
@@ -36,7 +37,7 @@ const TestOptions& OptionsInForce() {
 }
 
 void InitEncapsulate(int* argc, char** argv) {
-  Runner::Get().ReadSettings(argc, argv);
+  Runner::Get().set_settings(ReadSettings(argc, argv));
 }
 
 }  // namespace encapsulate

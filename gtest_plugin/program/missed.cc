@@ -19,6 +19,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
@@ -151,6 +152,33 @@ std::set<std::string> NamedFiles::There() const {
     }
   }
   return there;
+}
+
+std::vector<std::string> DescribeMissed(const Missed& missed) {
+  std::vector<std::string> lines;
+  for (const std::string& path : missed.paths) {
+    lines.push_back(absl::StrCat(
+        "'", path,
+        "' is there for the test program, and a test's directory is "
+        "its own; hint: make it in the test's SetUp(), or name it in "
+        "TestOptions::writable"));
+  }
+  if (!missed.processes.empty()) {
+    const bool is_one = missed.processes.size() == 1;
+    lines.push_back(absl::StrCat(
+        "the test program has started ", missed.processes.size(),
+        is_one ? " process (" : " processes (",
+        absl::StrJoin(missed.processes, ", "),
+        "), and a test's processes and network are its own; hint: start ",
+        is_one ? "it" : "them", " in the test's SetUp()"));
+  }
+  if (!missed.ports.empty()) {
+    lines.push_back(absl::StrCat(
+        "the test program listens at port ", absl::StrJoin(missed.ports, ", "),
+        ", and a test's network is its own; hint: start the server in the "
+        "test's SetUp()"));
+  }
+  return lines;
 }
 
 }  // namespace encapsulate

@@ -36,6 +36,15 @@ class NamedFiles {
   std::set<std::string> paths_;
 };
 
+struct Missed {
+  std::vector<std::string> paths;
+  std::vector<std::string> processes;
+  std::set<int> ports;
+};
+
+// A line for each kind of thing, and each path.
+std::vector<std::string> DescribeMissed(const Missed& missed);
+
 }  // namespace encapsulate
 
 #endif  // GTEST_PLUGIN_PROGRAM_MISSED_H_

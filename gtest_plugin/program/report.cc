@@ -7,16 +7,21 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "absl/time/time.h"
 #include "encapsulate/base/printable.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
@@ -30,8 +35,14 @@ constexpr ptrdiff_t kTailLines = 40;
 // Of the processes inside, and of each one's command line.
 constexpr size_t kMostThreads = 64;
 constexpr size_t kCommandBytes = 200;
+constexpr size_t kStepsShown = 4;
 constexpr char kThreadHeading[] = "  thread ";
 constexpr char kFramePrefix[] = "    @ ";
+
+// "3.21": of milliseconds.
+std::string InMilliseconds(absl::Duration time) {
+  return absl::StrFormat("%.2f", absl::ToDoubleMilliseconds(time));
+}
 
 std::string OwnProgram() {
   std::error_code error;
@@ -211,6 +222,32 @@ std::string FormatReport(const std::string& report,
                     absl::StripSuffix(standing, "\n"));
   }
   return text;
+}
+
+std::string FormatSteps(const std::vector<StepTime>& steps) {
+  std::map<std::string, absl::Duration> times;
+  absl::Duration sum;
+  for (const StepTime& step : steps) {
+    times[step.step] += step.time;
+    sum += step.time;
+  }
+  std::vector<std::pair<absl::Duration, std::string>> sorted;
+  sorted.reserve(times.size());
+  for (const auto& time : times) sorted.emplace_back(time.second, time.first);
+  std::sort(sorted.rbegin(), sorted.rend());
+  std::vector<std::string> shown;
+  absl::Duration rest = sum;
+  for (size_t i = 0; i < std::min(sorted.size(), kStepsShown); ++i) {
+    shown.push_back(
+        absl::StrCat(sorted[i].second, " ", InMilliseconds(sorted[i].first)));
+    rest -= sorted[i].first;
+  }
+  if (sorted.size() > kStepsShown) {
+    shown.push_back(absl::StrCat(sorted.size() - kStepsShown, " more steps ",
+                                 InMilliseconds(rest)));
+  }
+  return absl::StrCat("sandbox made in ", InMilliseconds(sum),
+                      " ms: ", absl::StrJoin(shown, ", "));
 }
 
 void OutputTail::Add(absl::string_view bytes) {

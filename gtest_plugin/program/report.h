@@ -21,6 +21,10 @@ namespace encapsulate {
 std::string FormatReport(const std::string& report,
                          const std::vector<SandboxedProcess>& others = {});
 
+// How long a sandbox took to make, in one line: the steps that took longest by
+// name, the others as one.
+std::string FormatSteps(const std::vector<StepTime>& steps);
+
 // The end of what a test prints: at most 40 lines of 4 KiB together.
 class OutputTail {
  public:

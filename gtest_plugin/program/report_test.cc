@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -22,6 +23,21 @@ std::string TailOf(const std::string& output) {
   OutputTail tail;
   tail.Add(output);
   return tail.Format();
+}
+
+TEST(FormatStepsTest, LongestAreNamedAndTheRestSummedUp) {
+  const auto ms = [](double time) { return absl::Milliseconds(time); };
+  EXPECT_EQ(FormatSteps({}), "sandbox made in 0.00 ms: ");
+  EXPECT_EQ(FormatSteps({{"a", ms(1)}, {"b", ms(2)}, {"a", ms(1.5)}}),
+            "sandbox made in 4.50 ms: a 2.50, b 2.00");
+  EXPECT_EQ(FormatSteps({{"a", ms(1)},
+                         {"b", ms(2)},
+                         {"c", ms(3)},
+                         {"d", ms(4)},
+                         {"e", ms(5)},
+                         {"f", ms(0.25)}}),
+            "sandbox made in 15.25 ms: e 5.00, d 4.00, c 3.00, b 2.00, "
+            "2 more steps 1.25");
 }
 
 TEST(OutputTailTest, NothingPrintedIsNothingShown) {

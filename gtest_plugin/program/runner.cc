@@ -5,35 +5,24 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstddef>
-#include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <set>
 #include <string>
-#include <system_error>
 #include <tuple>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
-#include "encapsulate/base/write_all.h"
-#include "encapsulate/environment.h"
 #include "encapsulate/executable.h"
 #include "gtest_plugin/child/sanitizers.h"
 #include "gtest_plugin/child/signals.h"
 #include "gtest_plugin/child/test_process.h"
 #include "gtest_plugin/googletest/internals.h"
 #include "gtest_plugin/googletest/stdio.h"
+#include "gtest_plugin/program/own_process.h"
 #include "gtest_plugin/program/progress.h"
 #include "gtest_plugin/shared/cores.h"
 #include "gtest_plugin/shared/output.h"
@@ -41,32 +30,9 @@
 namespace encapsulate {
 namespace {
 
-using testing::TestPartResult;
-
-// Of tests that GoogleTest hasn't come to: how many there may be, most of them
-// ended, and how much they may hold together before they are paused.
-constexpr size_t kMostAhead = 1000;
-constexpr size_t kMostHeldBytes = size_t{32} << 20;
-
 // How long GoogleTest waits for a test before a line says so, and before that
 // is brought up to date.
 constexpr absl::Duration kProgressInterval = absl::Seconds(1);
-
-std::string FirstLine(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
-std::vector<std::string> CommandLine() {
-  std::ifstream file("/proc/self/cmdline");
-  std::vector<std::string> arguments;
-  for (std::string argument; std::getline(file, argument, '\0');) {
-    arguments.push_back(argument);
-  }
-  return arguments;
-}
 
 bool IsUnderBazel() {
   return getenv("TEST_TARGET") != nullptr || getenv("BAZEL_TEST") != nullptr;
@@ -91,29 +57,6 @@ class InertTest : public testing::Test {
   // reported what there is to say.
   gtest_internals::ResultsIgnored ignored_;
 };
-
-// The names of this process's threads but the calling one.
-std::vector<std::string> OtherThreads() {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry :
-       std::filesystem::directory_iterator("/proc/self/task", error)) {
-    if (entry.path().filename() == std::to_string(gettid())) continue;
-    names.push_back(FirstLine((entry.path() / "comm").string()));
-  }
-  return names;
-}
-
-bool IsTraced() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    absl::string_view text = line;
-    if (absl::ConsumePrefix(&text, "TracerPid:")) {
-      return absl::StripAsciiWhitespace(text) != "0";
-    }
-  }
-  return false;
-}
 
 }  // namespace
 
@@ -187,7 +130,7 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
     WrapFactories(program);
     return;
   }
-  if (!settings_read_) ReadSettings(nullptr, nullptr);
+  if (!settings_read_) set_settings(ReadSettings(nullptr, nullptr));
   const std::string why = WhyInProcess();
   if (!why.empty()) {
     PrintNotice(absl::StrCat(
@@ -251,7 +194,7 @@ testing::Test* Runner::Create(gtest_internals::Factory* factory) {
     TestProcess::Get()->Begin();
     return factory->Create();
   }
-  if ((every_test_ || ahead_.count(&CurrentTest()) != 0) && RunTest()) {
+  if ((every_test_ || ahead_.Has(CurrentTest())) && RunTest()) {
     return new InertTest;
   }
   // The exception of a constructor must not leave the mark behind.
@@ -358,9 +301,7 @@ absl::StatusOr<TestRun::Side> Runner::Start(TestRun* test,
 // The calling process is that of `test` from now on.
 void Runner::Become(TestRun* test) {
   if (current_ != nullptr && current_.get() != test) current_->Disown();
-  for (auto& other : ahead_) {
-    if (other.second.get() != test) other.second->Disown();
-  }
+  ahead_.DisownAllBut(test);
   durations_ = absl::nullopt;
   test->Become();
 }
@@ -373,9 +314,9 @@ bool Runner::RunTest() {
 
   const testing::TestInfo& info = CurrentTest();
   reached_ = absl::Now();
-  is_at_line_start_ = true;
+  replay_.Begin();
   Reach(info);
-  current_ = TakeAhead(info);
+  current_ = ahead_.Take(info);
   if (current_ != nullptr) {
     SeeThrough();
     return true;
@@ -383,7 +324,7 @@ bool Runner::RunTest() {
   while (BusyTests() >= Jobs()) Await();
   current_ = Prepare(info);
   // Before the test can print.
-  Replay();
+  replay_.Show(current_.get());
   const absl::StatusOr<TestRun::Side> side =
       Start(current_.get(), TestRun::Where::kShown);
   if (!side.ok()) {
@@ -398,7 +339,9 @@ bool Runner::RunTest() {
 }
 
 void Runner::SeeThrough() {
-  for (Replay(); !current_->ended(); Replay()) {
+  for (;;) {
+    replay_.Show(current_.get());
+    if (current_->ended()) break;
     RunAhead();
     Await();
   }
@@ -408,7 +351,7 @@ void Runner::SeeThrough() {
 }
 
 void Runner::Await() {
-  std::vector<TestRun*> tests = running_ahead_;
+  std::vector<TestRun*> tests = ahead_.running();
   if (current_ != nullptr) tests.push_back(current_.get());
   std::vector<struct pollfd> polls;
   absl::Duration left = absl::InfiniteDuration();
@@ -434,13 +377,13 @@ void Runner::Await() {
     test->Handle(of_test);
     of_test += std::tuple_size<TestRun::PollSet>::value;
   }
-  SettleAll();
+  ahead_.Settle();
 }
 
 // Not over a terminal that the test itself may write to.
 absl::Duration Runner::UntilProgress() const {
   if (!shows_progress_ || current_ == nullptr || current_->has_terminal() ||
-      !is_at_line_start_) {
+      !replay_.is_at_line_start()) {
     return absl::InfiniteDuration();
   }
   const absl::Duration left = reached_ + kProgressInterval - absl::Now();
@@ -456,10 +399,10 @@ std::string Runner::ProgressLine() const {
         ")"));
   };
   add(*current_);
-  for (const TestRun* test : running_ahead_) {
+  for (const TestRun* test : ahead_.running()) {
     if (!test->paused()) add(*test);
   }
-  return absl::StrCat("encapsulate: ", ahead_.size() - running_ahead_.size(),
+  return absl::StrCat("encapsulate: ", ahead_.ended(),
                       " more done, running: ", absl::StrJoin(names, ", "));
 }
 
@@ -492,39 +435,13 @@ void Runner::Reach(const testing::TestInfo& test) {
   schedule_->Reach(test);
 }
 
-std::unique_ptr<TestRun> Runner::TakeAhead(const testing::TestInfo& test) {
-  const auto found = ahead_.find(&test);
-  if (found == ahead_.end()) return nullptr;
-  std::unique_ptr<TestRun> taken = std::move(found->second);
-  ahead_.erase(found);
-  if (taken->ended()) {
-    held_by_ended_ -= taken->held_bytes();
-  } else {
-    running_ahead_.erase(
-        std::find(running_ahead_.begin(), running_ahead_.end(), taken.get()));
-    taken->Resume();
-  }
-  return taken;
-}
-
 int Runner::BusyTests() const {
-  int busy = current_ != nullptr ? 1 : 0;
-  for (const TestRun* test : running_ahead_) {
-    if (!test->paused()) ++busy;
-  }
-  return busy;
-}
-
-size_t Runner::HeldBytes() const {
-  size_t bytes = held_by_ended_;
-  for (const TestRun* test : running_ahead_) bytes += test->held_bytes();
-  return bytes;
+  return ahead_.busy() + (current_ != nullptr ? 1 : 0);
 }
 
 void Runner::RunAhead() {
   if (!schedule_.has_value()) return;
-  while (ahead_.size() < kMostAhead && HeldBytes() < kMostHeldBytes &&
-         BusyTests() < Jobs()) {
+  while (ahead_.HasRoom() && BusyTests() < Jobs()) {
     const testing::TestInfo* const next = schedule_->Next();
     if (next == nullptr) return;
     StartAhead(*next);
@@ -540,120 +457,17 @@ void Runner::StartAhead(const testing::TestInfo& info) {
     schedule_->Stop();
     return;
   }
-  running_ahead_.push_back(test.get());
-  ahead_[&info] = std::move(test);
+  TestRun* const started = test.get();
+  ahead_.Add(std::move(test));
   if (*side == TestRun::Side::kProgram) return;
-  Become(running_ahead_.back());
+  Become(started);
   RunToTheEnd(info);
-}
-
-// Lets those go on that may.
-void Runner::SettleAll() {
-  std::vector<TestRun*> running;
-  for (TestRun* test : running_ahead_) {
-    if (test->ended()) {
-      held_by_ended_ += test->held_bytes();
-    } else {
-      running.push_back(test);
-    }
-  }
-  running_ahead_ = std::move(running);
-  const bool full = HeldBytes() >= kMostHeldBytes;
-  for (TestRun* test : running_ahead_) {
-    // A listener may throw at a fatal failure, and so end the test; that is
-    // known in its turn only.
-    const bool awaits_verdict =
-        GTEST_HAS_EXCEPTIONS && test->waits() && test->failed_fatally();
-    if (full || awaits_verdict) {
-      test->Pause();
-      continue;
-    }
-    test->Resume();
-    if (test->waits()) test->GoOn(Answer::kGoOn);
-  }
 }
 
 void Runner::EndSuite() {
   suite_options_ = absl::nullopt;
-  running_ahead_.clear();
-  ahead_.clear();
-  held_by_ended_ = 0;
+  ahead_.Clear();
   schedule_.reset();
-}
-
-void Runner::Replay() {
-  while (absl::optional<TestRun::Event> event = current_->Next()) {
-    if (const auto* record = std::get_if<Record>(&*event)) {
-      Replay(*record);
-    } else if (const auto* notice = std::get_if<TestRun::Notice>(&*event)) {
-      if (notice->once.empty() || told_.insert(notice->once).second) {
-        PrintNotice(notice->text);
-      }
-    } else if (const auto* output = std::get_if<TestRun::Output>(&*event)) {
-      FlushOutput();
-      WriteAll(output->fd, output->bytes);
-      is_at_line_start_ = output->bytes.back() == '\n';
-    }
-  }
-  const bool threw = std::exchange(listener_threw_, false);
-  if (current_->waits()) {
-    current_->GoOn(threw ? Answer::kThrow : Answer::kGoOn);
-  }
-}
-
-void Runner::Replay(const Record& record) {
-  if (record.kind == RecordKind::kProperty) {
-    testing::Test::RecordProperty(record.texts[0], record.texts[1]);
-    return;
-  }
-  if (record.kind == RecordKind::kCleared) {
-    gtest_internals::ClearResults(current_->info());
-    return;
-  }
-  // GoogleTest shows an empty name of the file as none, and from 1.18 on takes
-  // no null.
-  const TestPartResult result(
-      static_cast<TestPartResult::Type>(record.numbers[0]),
-      record.texts[0].c_str(), static_cast<int>(record.numbers[1]),
-      record.texts[1].c_str());
-#if GTEST_HAS_EXCEPTIONS
-  // A listener may throw to end the test (testing::AssertionException).
-  try {
-    gtest_internals::AddResult(result);
-  } catch (...) {
-    listener_threw_ = true;
-  }
-#else
-  gtest_internals::AddResult(result);
-#endif
-}
-
-void Runner::ReadSettings(int* argc, char** argv) {
-  Settings settings;
-  absl::Status status = ReadEnvironment(CurrentEnvironment(), &settings);
-  // A mistake in a variable doesn't hide one on the command line.
-  if (argc != nullptr) {
-    status.Update(TakeFlags(argc, argv, &settings));
-  } else {
-    std::vector<std::string> arguments = CommandLine();
-    std::vector<char*> pointers;
-    pointers.reserve(arguments.size() + 1);
-    for (std::string& argument : arguments) pointers.push_back(&argument[0]);
-    int count = static_cast<int>(pointers.size());
-    pointers.push_back(nullptr);
-    status.Update(TakeFlags(&count, pointers.data(), &settings));
-  }
-  if (!status.ok()) {
-    PrintNotice(std::string(status.message()));
-    exit(2);
-  }
-  if (settings.help || settings.only_help) {
-    fputs(HelpText(), stdout);
-    FlushOutput();
-  }
-  if (settings.only_help) exit(0);
-  settings_ = std::move(settings);
-  settings_read_ = true;
 }
 
 }  // namespace encapsulate

@@ -9,8 +9,6 @@
 #ifndef GTEST_PLUGIN_PROGRAM_RUNNER_H_
 #define GTEST_PLUGIN_PROGRAM_RUNNER_H_
 
-#include <cstddef>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -26,7 +24,9 @@
 #include "gtest/gtest.h"
 #include "gtest_plugin/child/test_process.h"
 #include "gtest_plugin/googletest/internals.h"
+#include "gtest_plugin/program/ahead.h"
 #include "gtest_plugin/program/durations.h"
+#include "gtest_plugin/program/replay.h"
 #include "gtest_plugin/program/schedule.h"
 #include "gtest_plugin/program/test_run.h"
 #include "gtest_plugin/shared/channel.h"
@@ -46,8 +46,10 @@ class Runner {
 
   // --- What the program says ------------------------------------------------
 
-  // See InitEncapsulate().
-  void ReadSettings(int* argc, char** argv);
+  void set_settings(Settings settings) {
+    settings_ = std::move(settings);
+    settings_read_ = true;
+  }
   void set_program_options(TestOptions options) {
     program_options_ = std::move(options);
   }
@@ -102,15 +104,12 @@ class Runner {
   // --- Tests that run ahead -------------------------------------------------
   int Jobs() const;
   void Reach(const testing::TestInfo& test);
-  std::unique_ptr<TestRun> TakeAhead(const testing::TestInfo& test);
   // Starts what there is room for.
   void RunAhead();
   void StartAhead(const testing::TestInfo& info);
   bool IsAlone(const testing::TestInfo& test) const;
   // Those that use a processor.
   int BusyTests() const;
-  size_t HeldBytes() const;
-  void SettleAll();
   void EndSuite();
 
   // Waits until something comes of a test that runs, and takes it in.
@@ -118,9 +117,6 @@ class Runner {
   // How long to wait before a line of progress, or the next one, is due.
   absl::Duration UntilProgress() const;
   std::string ProgressLine() const;
-  // Shows what has come of the current test so far.
-  void Replay();
-  void Replay(const Record& record);
 
   Settings settings_;
   bool settings_read_ = false;
@@ -132,7 +128,6 @@ class Runner {
   testing::TestEventListener* end_listener_ = nullptr;
   const absl::Time started_ = absl::Now();
   std::set<std::string> known_threads_;
-  std::set<std::string> told_;  // what is told once
   ChannelPool channels_;
   int jobs_ = 1;
   absl::optional<Durations> durations_;
@@ -145,13 +140,10 @@ class Runner {
   bool creating_ = false;  // the object of a test
   bool ran_elsewhere_ = false;
   std::unique_ptr<TestRun> current_;
-  absl::Time reached_;                 // when GoogleTest came to it
-  bool is_at_line_start_ = true;       // of what is shown of it
+  absl::Time reached_;  // when GoogleTest came to it
+  Replay replay_;
   absl::optional<Schedule> schedule_;  // of the suite that GoogleTest is at
-  std::map<const testing::TestInfo*, std::unique_ptr<TestRun>> ahead_;
-  std::vector<TestRun*> running_ahead_;  // of them, those that haven't ended
-  size_t held_by_ended_ = 0;
-  bool listener_threw_ = false;
+  TestsAhead ahead_;
   absl::optional<absl::Duration> elapsed_;  // of the test that has just ended
 };
 

@@ -1,5 +1,6 @@
 // One test in a process and a sandbox of its own, seen from the test program:
-// started, watched to its end, and judged.
+// started and watched to its end. What that end means is worked out in
+// verdict.h.
 //
 //   TestRun test(info, asked, settings, started, &channels);
 //   if (*test.Start(TestRun::Where::kHeld, &pool, 0) ==
@@ -24,14 +25,9 @@
 #include <poll.h>
 
 #include <array>
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -39,14 +35,18 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
-#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/result.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/sandbox_pool.h"
 #include "gtest/gtest.h"
+#include "gtest_plugin/program/events.h"
+#include "gtest_plugin/program/expectations.h"
 #include "gtest_plugin/program/kept_scratch.h"
 #include "gtest_plugin/program/missed.h"
 #include "gtest_plugin/program/report.h"
+#include "gtest_plugin/program/stopwatch.h"
+#include "gtest_plugin/program/streams.h"
+#include "gtest_plugin/program/verdict.h"
 #include "gtest_plugin/shared/channel.h"
 #include "gtest_plugin/shared/settings.h"
 #include "gtest_plugin/shared/view.h"
@@ -59,20 +59,6 @@ std::string FullName(const testing::TestInfo& test);
 
 class TestRun {
  public:
-  // A line that the plugin prints.
-  struct Notice {
-    std::string text;
-    // If it isn't empty: to be printed for the first of those that have it.
-    std::string once;
-  };
-  // What the test wrote to a standard descriptor.
-  struct Output {
-    int fd;
-    std::string bytes;
-  };
-  // A Record is a result, a property, or kCleared.
-  using Event = std::variant<Record, Notice, Output>;
-
   struct EffectiveOptions {
     TestOptions options;
     // Who set them, for people: "the program".
@@ -89,12 +75,8 @@ class TestRun {
 
   const testing::TestInfo& info() const { return test_; }
 
-  // Where the test's stdout and stderr lead: into Events, or, for a test whose
-  // Events are shown as they come, to the program's terminal if it has one. A
-  // pseudo-terminal in between would hand on what is written at some later
-  // time, and lose the order of output and results. If both descriptors are
-  // one file, its order is kept.
-  enum class Where { kShown, kHeld };
+  // What is written to stdout and stderr becomes Events, but for a terminal.
+  using Where = OutputStreams::Where;
   enum class Side { kProgram, kTest };
   // Forks, into a sandbox of `pool`, who is told that `more` tests are to
   // come. An error is returned in the program only, and the test then hasn't
@@ -121,23 +103,23 @@ class TestRun {
   absl::Duration UntilTimer() const;
   void Handle(const struct pollfd* polls);
 
-  absl::optional<Event> Next();
-  size_t held_bytes() const { return held_bytes_; }
+  absl::optional<Event> Next() { return events_.Next(); }
+  size_t held_bytes() const { return events_.bytes(); }
 
   // Whether the test waits until its program has dealt with the events so far.
   bool waits() const { return waits_; }
   // Whether one of them, held or not, is a fatal failure.
-  bool failed_fatally() const { return failed_fatally_; }
+  bool failed_fatally() const { return evidence_.failed_fatally; }
   void GoOn(Answer answer);
 
   // A paused test isn't listened to, so that it comes to a stop where it has
   // something to tell, and its clock stands still.
-  void Pause();
-  void Resume();
-  bool paused() const { return paused_since_.has_value(); }
+  void Pause() { clock_.Pause(); }
+  void Resume() { clock_.Resume(); }
+  bool paused() const { return clock_.paused(); }
 
   // Whether the test itself may write to the program's terminal.
-  bool has_terminal() const { return has_terminal_; }
+  bool has_terminal() const { return streams_.has_terminal(); }
   // As of Process; of a test that was started.
   const std::string& exposed_executable() const {
     return process_->exposed_executable();
@@ -145,7 +127,7 @@ class TestRun {
 
   bool ended() const { return ended_; }
   // Since its start.
-  absl::Duration Passed() const;
+  absl::Duration Passed() const { return clock_.Passed(); }
 
   // --- At the end -----------------------------------------------------------
 
@@ -156,50 +138,22 @@ class TestRun {
   void KeepOrRemoveScratch();
 
  private:
-  using Clock = std::chrono::steady_clock;
-
-  // An ExpectBlocked that hasn't ended.
-  struct Expected {
-    int number;  // the process's
-    std::string file;
-    int line;
-    size_t size;  // in expected_bytes_
-  };
-
-  struct Stream {
-    std::vector<int> fds;  // which of the test's it stands for
-    UniqueFd read_end;
-    UniqueFd write_end;
-  };
-
   absl::Status PrepareView();
   absl::Status MakeKeptScratch();
-  absl::Duration Timeout();
-  void NoteSteps();
-  absl::Status OpenStreams(Where where);
   void HandleBell();
   void TakeOutput();
-  void TakeOutput(Stream* stream);
   void HandleTimer();
   void StopHanging();
   void TakeRecords();
   void Take(Record record);
-  static size_t SizeOf(const Event& event);
-  void Push(Event event);
   void End();
-  void Classify(const Result& result);
-  std::string ExplainEnd(const Result& result) const;
-  std::string ExplainDamage() const;
-  std::string WhatItDid() const;
-  void ClassifyLeftovers(const Result& result);
-  void ClassifyViolations(const Result& result);
-  void NoteAllowed(const Result& result);
-  void OfferWorkingDirectory();
-  void TellWhatItMissed();
-  void Add(testing::TestPartResult::Type type, const std::string& text);
-  void AddAt(absl::string_view file, int line,
-             testing::TestPartResult::Type type, const std::string& text);
+  void Conclude(Result result);
+  std::string AccountFor(Finding::Account account) const;
+  void Add(const Finding& finding);
+  void AddFailure(testing::TestPartResult::Type type, const std::string& text,
+                  const absl::optional<Evidence::Position>& position);
   void Fail(const std::string& text);
+  void TellWhatItMissed();
 
   const testing::TestInfo& test_;
   const EffectiveOptions asked_;
@@ -211,39 +165,25 @@ class TestRun {
   ChannelPool& channels_;
   std::unique_ptr<Channel> channel_;
   absl::optional<Process> process_;
-  std::vector<Stream> streams_;  // at most two
-  bool has_terminal_ = false;
-  std::deque<Event> events_;
-  size_t held_bytes_ = 0;
+  OutputStreams streams_;
+  EventQueue events_;
   bool waits_ = false;
   Answer answer_ = Answer::kGoOn;  // to what it asked, while it waits
   bool ended_ = false;
 
-  Clock::time_point started_;
-  absl::optional<Clock::time_point> paused_since_;
-  absl::Duration paused_;
-  absl::Duration timeout_;
-  std::string timeout_hint_;  // what it comes from, if nobody asked for it
-  absl::Duration slow_;       // when to name the test
-  absl::Duration patience_;   // with what it says when it is stopped
-  absl::Duration limit_;      // when to do something about it
-  bool timed_out_ = false;
+  Stopwatch clock_;
+  absl::Duration slow_;      // when to name the test
+  absl::Duration patience_;  // with what it says when it is stopped
+  absl::Duration limit_;     // when to do something about it
   bool stopped_ = false;
   // Then, its processes, but for the one whose threads have told themselves.
   std::vector<SandboxedProcess> others_;
 
-  absl::optional<Record> end_;  // kSignal, kExit, kQuickExit or kDeath
-  bool done_ = false;
+  Evidence evidence_;  // of what comes of it
   absl::Duration elapsed_;
-  std::vector<Record> strays_;
-  std::map<int64_t, Expected> expected_;  // by their own numbers
-  size_t expected_bytes_ = 0;
-  std::string damage_;       // of its records; "" if there is none
+  Expectations expectations_;
   std::string last_result_;  // "file:line" of the last one
   OutputTail tail_;
-  bool failed_ = false;
-  bool failed_fatally_ = false;
-  bool tells_read_only_ = false;
   absl::optional<NamedFiles> named_;  // by its failures
 };
 

@@ -1,6 +1,9 @@
 #include "gtest_plugin/shared/settings.h"
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -14,12 +17,24 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "encapsulate/environment.h"
+#include "gtest_plugin/googletest/stdio.h"
+#include "gtest_plugin/shared/output.h"
 
 namespace encapsulate {
 namespace {
 
 constexpr absl::string_view kFlagPrefix = "encapsulate_";
 constexpr absl::string_view kVariablePrefix = "ENCAPSULATE_";
+
+std::vector<std::string> CommandLine() {
+  std::ifstream file("/proc/self/cmdline");
+  std::vector<std::string> arguments;
+  for (std::string argument; std::getline(file, argument, '\0');) {
+    arguments.push_back(argument);
+  }
+  return arguments;
+}
 
 absl::Status BadValue(absl::string_view value, absl::string_view shown,
                       absl::string_view allowed) {
@@ -277,6 +292,33 @@ TestOptions Apply(const Settings& settings, TestOptions options) {
   options.alone.insert(options.alone.end(), settings.alone.begin(),
                        settings.alone.end());
   return options;
+}
+
+Settings ReadSettings(int* argc, char** argv) {
+  Settings settings;
+  absl::Status status = ReadEnvironment(CurrentEnvironment(), &settings);
+  // A mistake in a variable doesn't hide one on the command line.
+  if (argc != nullptr) {
+    status.Update(TakeFlags(argc, argv, &settings));
+  } else {
+    std::vector<std::string> arguments = CommandLine();
+    std::vector<char*> pointers;
+    pointers.reserve(arguments.size() + 1);
+    for (std::string& argument : arguments) pointers.push_back(&argument[0]);
+    int count = static_cast<int>(pointers.size());
+    pointers.push_back(nullptr);
+    status.Update(TakeFlags(&count, pointers.data(), &settings));
+  }
+  if (!status.ok()) {
+    PrintNotice(std::string(status.message()));
+    exit(2);
+  }
+  if (settings.help || settings.only_help) {
+    fputs(HelpText(), stdout);
+    FlushOutput();
+  }
+  if (settings.only_help) exit(0);
+  return settings;
 }
 
 }  // namespace encapsulate

@@ -60,6 +60,9 @@ TestOptions Apply(const Settings& settings, TestOptions options);
 // What --encapsulate_help prints.
 const char* HelpText();
 
+// What InitEncapsulate() does.
+Settings ReadSettings(int* argc, char** argv);
+
 }  // namespace encapsulate
 
 #endif  // GTEST_PLUGIN_SHARED_SETTINGS_H_
