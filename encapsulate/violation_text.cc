@@ -20,6 +20,7 @@
 #include "encapsulate/base/error.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/base/printable.h"
+#include "encapsulate/plan/syscall_table.h"
 
 namespace encapsulate {
 namespace {
@@ -28,54 +29,64 @@ constexpr size_t kMaxFrames = 8;
 
 // --- What was tried ---------------------------------------------------------
 
-// What a call does to its target, in the words of `before` and `after`.
-struct CallVerb {
-  absl::string_view call;  // the start of its name
+CallVerb VerbOf(const Violation& violation) {
+  const WatchedCall* const call = FindWatchedCall(violation.call);
+  return call != nullptr ? call->verb : CallVerb::kOther;
+}
+
+// What a write does to its target, in words before and after that.
+struct VerbWords {
   absl::string_view before;
   absl::string_view after;
   // Whether the directory changes that holds the target.
-  bool changes_directory;
+  bool changes_directory = false;
 };
 
-constexpr CallVerb kDeeds[] = {
-    {"mkdir", "make the directory", "", true},
-    {"mknod", "make the node", "", true},
-    {"unlink", "remove", "", true},
-    {"rmdir", "remove the directory", "", true},
-    {"rename", "rename from or to", "", true},
-    {"link", "make the link", "", true},
-    {"symlink", "make the symbolic link", "", true},
-    {"bind", "make the socket", "", true},
-    {"creat", "create", "", true},
-    {"chmod", "change the mode of", "", false},
-    {"fchmod", "change the mode of", "", false},
-    {"chown", "change the owner of", "", false},
-    {"fchown", "change the owner of", "", false},
-    {"lchown", "change the owner of", "", false},
-    {"utime", "change the times of", "", false},
-    {"futimes", "change the times of", "", false},
-    {"truncate", "truncate", "", false},
-    {"ftruncate", "truncate", "", false},
-    {"open", "open", "for writing", false},
-};
-
-const CallVerb* VerbOf(const Violation& violation) {
-  for (const CallVerb& deed : kDeeds) {
-    if (absl::StartsWith(violation.call, deed.call)) return &deed;
+VerbWords WordsOf(CallVerb verb) {
+  switch (verb) {
+    case CallVerb::kOpen:
+      return {"open", "for writing"};
+    case CallVerb::kCreate:
+      return {"create", "", true};
+    case CallVerb::kMakeDirectory:
+      return {"make the directory", "", true};
+    case CallVerb::kMakeNode:
+      return {"make the node", "", true};
+    case CallVerb::kRemove:
+      return {"remove", "", true};
+    case CallVerb::kRemoveDirectory:
+      return {"remove the directory", "", true};
+    case CallVerb::kRename:
+      return {"rename from or to", "", true};
+    case CallVerb::kLink:
+      return {"make the link", "", true};
+    case CallVerb::kSymlink:
+      return {"make the symbolic link", "", true};
+    case CallVerb::kBind:
+      return {"make the socket", "", true};
+    case CallVerb::kChangeMode:
+      return {"change the mode of", ""};
+    case CallVerb::kChangeOwner:
+      return {"change the owner of", ""};
+    case CallVerb::kChangeTimes:
+      return {"change the times of", ""};
+    case CallVerb::kTruncate:
+      return {"truncate", ""};
+    case CallVerb::kChangeAttributes:
+      return {"change the attributes of", ""};
+    case CallVerb::kOther:
+    case CallVerb::kConnect:
+    case CallVerb::kSend:
+    case CallVerb::kMount:
+      break;
   }
-  return nullptr;
+  return {"change", ""};
 }
 
 std::string DescribeWrite(const Violation& violation) {
-  const std::string target = Quote(violation.target);
-  const CallVerb* const deed = VerbOf(violation);
-  if (deed == nullptr) {
-    return absl::StrContains(violation.call, "xattr")
-               ? absl::StrCat("change the attributes of ", target)
-               : absl::StrCat("change ", target);
-  }
-  return absl::StrCat(deed->before, " ", target, deed->after.empty() ? "" : " ",
-                      deed->after);
+  const VerbWords words = WordsOf(VerbOf(violation));
+  return absl::StrCat(words.before, " ", Quote(violation.target),
+                      words.after.empty() ? "" : " ", words.after);
 }
 
 std::string TreeToWrite(const Violation& violation) {
@@ -85,10 +96,9 @@ std::string TreeToWrite(const Violation& violation) {
     if (IsWithin(target, tree)) return "";
   }
   if (!absl::StartsWith(target, "/")) return "";
-  const CallVerb* const deed = VerbOf(violation);
   // A file without a name is made in its target.
   const bool changes_directory =
-      (deed != nullptr && deed->changes_directory) ||
+      WordsOf(VerbOf(violation)).changes_directory ||
       (absl::StrContains(violation.arguments, "O_CREAT") &&
        !absl::StrContains(violation.arguments, "O_TMPFILE"));
   const std::string tree =
@@ -208,9 +218,11 @@ std::string DescribeAttempt(const Violation& violation) {
     case Rule::kWrite:
       return DescribeWrite(violation);
     case Rule::kNetwork:
-      if (call == "bind") return absl::StrCat("bind to ", target);
-      return absl::StrCat(
-          absl::StartsWith(call, "send") ? "send to " : "connect to ", target);
+      return absl::StrCat(VerbOf(violation) == CallVerb::kBind ? "bind to "
+                          : VerbOf(violation) == CallVerb::kSend
+                              ? "send to "
+                              : "connect to ",
+                          target);
     case Rule::kName:
       return absl::StrCat("look up the name ", Quote(target));
     case Rule::kHostSocket:
@@ -218,8 +230,9 @@ std::string DescribeAttempt(const Violation& violation) {
     case Rule::kFifo:
       return absl::StrCat("write to the host's FIFO ", Quote(target));
     case Rule::kDevice:
-      return absl::StrCat(absl::StartsWith(call, "mknod") ? "make the device "
-                                                          : "open the device ",
+      return absl::StrCat(VerbOf(violation) == CallVerb::kMakeNode
+                              ? "make the device "
+                              : "open the device ",
                           Quote(target));
     case Rule::kSocketFamily:
       return absl::StrCat("make a socket of the family ", target);
@@ -333,7 +346,7 @@ std::string DescribeInstead(const Violation& violation,
       if (violation.call == "socket") {
         return "a stream or datagram socket (SOCK_STREAM, SOCK_DGRAM)";
       }
-      return absl::StrContains(violation.call, "mount")
+      return VerbOf(violation) == CallVerb::kMount
                  ? "a user namespace made inside (unshare --user)"
                  : "";
     case Rule::kKeyring:
@@ -364,12 +377,16 @@ bool CanBeNamed(const Violation& violation) {
 
 }  // namespace
 
+bool OpensTarget(const Violation& violation) {
+  return VerbOf(violation) == CallVerb::kOpen;
+}
+
 std::string TreeToPermit(const Violation& violation) {
   switch (violation.rule) {
     case Rule::kWrite:
       return TreeToWrite(violation);
     case Rule::kDevice:
-      return absl::StartsWith(violation.call, "mknod") ? "" : violation.target;
+      return VerbOf(violation) == CallVerb::kMakeNode ? "" : violation.target;
     case Rule::kHostSocket:
       return CanBeNamed(violation) ? violation.target : "";
     case Rule::kFifo:

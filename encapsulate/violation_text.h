@@ -66,6 +66,9 @@ absl::string_view DescribeRule(Rule rule);
 std::string DescribeInstead(const Violation& violation,
                             const TextOptions& options);
 
+// Whether the call opens its target, which may be there already.
+bool OpensTarget(const Violation& violation);
+
 // The tree that must be writable for the attempt to succeed; empty if that
 // wouldn't help.
 std::string TreeToPermit(const Violation& violation);

@@ -438,6 +438,18 @@ const std::vector<Attempt>& Attempts() {
            Call(SYS_fchmod, 900, 0600);
            Close(900);
          }},
+        {"FS_IOC_SETFLAGS",
+         "write ioctl(900, FS_IOC_SETFLAGS, ...) -> $T/file: EROFS",
+         [](const Aim& aim) {
+           dup2(open((aim / "file").c_str(), O_RDONLY), 900);
+           int flags = 0;
+           // FS_IOC_GETFLAGS and FS_IOC_SETFLAGS; linux/fs.h and sys/mount.h
+           // don't go together.
+           ioctl(900, _IOR('f', 1, long), &flags);
+           ioctl(900, _IOW('f', 2, long), &flags);
+           Close(900);
+         },
+         kFileFlags},
         {"fchmodat",
          "write fchmodat(AT_FDCWD, \"$T/link\", 0600) -> $T/file: EROFS",
          [](const Aim& aim) {
@@ -799,6 +811,17 @@ const std::vector<Attempt>& Attempts() {
              Call(429, AT_FDCWD, "/proc", AT_FDCWD, aim.tree.c_str(), 0);
            }
          }},
+        {"open_tree_attr",
+         "privilege open_tree_attr(AT_FDCWD, \"$T\", 0x1, ..., 32) -> $T: "
+         "EPERM",
+         [](const Aim& aim) {
+           const uint64_t attributes[4] = {0, 1, 0, 0};
+           if (aim.outside) {
+             Call(467, AT_FDCWD, aim.tree.c_str(), 1, attributes,
+                  sizeof(attributes));
+           }
+         },
+         467},
         {"mount_setattr",
          "privilege mount_setattr(AT_FDCWD, \"/\", 0x0, ..., 32) -> /: EPERM",
          [](const Aim& aim) {

@@ -28,9 +28,10 @@ struct Aim {
 };
 
 // In place of a call's number: all calls of the machine's 32-bit convention,
-// and sockets of AF_INET6.
+// sockets of AF_INET6, and a filesystem whose files have flags (chattr(1)).
 inline constexpr long k32BitCalls = -1;
 inline constexpr long kIpv6 = -2;
+inline constexpr long kFileFlags = -3;
 
 struct Attempt {
   const char* name;

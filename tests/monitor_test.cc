@@ -847,6 +847,24 @@ TEST(MonitorTest, WhatWasRecordedOutlivesASandboxThatIsLost) {
   EXPECT_EQ(recorded.allowed[0].count, 1U);
 }
 
+// Not among tests/attempts.cc: the kernel looks at the mount first, and a guess
+// doesn't.
+TEST(MonitorTest, QuotasByADescriptorAreAPrivilege) {
+  constexpr long kQuotactlFd = 443;
+  constexpr unsigned kQuotaOff = 0x80000300;
+  const Result result = RunEntered(Watching(), [&] {
+    const int usr = open("/usr", O_RDONLY | O_DIRECTORY);
+    return syscall(kQuotactlFd, usr, kQuotaOff, 0, nullptr) == 0 ? 0 : errno;
+  });
+  const int error = result.exit_code;
+  if (error == ENOSYS) GTEST_SKIP() << "this kernel has no quotactl_fd(2)";
+  EXPECT_EQ(error, EROFS);
+  ASSERT_EQ(result.violations.size(), 1U);
+  EXPECT_EQ(result.violations[0].call, "quotactl_fd");
+  EXPECT_EQ(result.violations[0].rule, Rule::kPrivilege);
+  EXPECT_EQ(result.violations[0].error, EROFS);
+}
+
 TEST(MonitorTest, NobodyWatchesUnlessAsked) {
   const Result result =
       RunEntered(Options(), [] { return Attempt(1) ? 0 : 1; });

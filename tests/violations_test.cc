@@ -1,7 +1,10 @@
 // Violations: what reaches out is recorded exactly, and what doesn't is silent.
 #include "encapsulate/violations.h"
 
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,6 +24,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/types/optional.h"
+#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/sandbox.h"
 #include "gtest/gtest.h"
 #include "tests/attempts.h"
@@ -87,6 +91,14 @@ bool IsMissing(long call) {
          }).exit_code != 0;
 }
 
+bool HasFileFlags() {
+  const Scratch scratch;
+  const UniqueFd file(
+      open((scratch / "file").c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
+  int flags = 0;
+  return ioctl(file.get(), FS_IOC_GETFLAGS, &flags) == 0;
+}
+
 // Whether this host has what the attempt is made with.
 bool CanMake(const Attempt& attempt) {
   if (attempt.needs == 0) return true;
@@ -94,6 +106,7 @@ bool CanMake(const Attempt& attempt) {
   const auto found = known->find(attempt.needs);
   if (found != known->end()) return found->second;
   const bool can = attempt.needs == kIpv6         ? HasIpv6()
+                   : attempt.needs == kFileFlags  ? HasFileFlags()
                    : attempt.needs == k32BitCalls ? Has32BitCalls()
                                                   : !IsMissing(attempt.needs);
   known->emplace(attempt.needs, can);

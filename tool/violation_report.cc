@@ -135,8 +135,8 @@ std::string TreeToWrite(const Violation& violation) {
   if (violation.rule != Rule::kWrite || tree.empty()) return "";
   // A file that is there needs no new name.
   struct stat info;
-  if (absl::StartsWith(violation.call, "open") &&
-      stat(violation.target.c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+  if (OpensTarget(violation) && stat(violation.target.c_str(), &info) == 0 &&
+      S_ISREG(info.st_mode)) {
     return violation.target;
   }
   return tree;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -122,9 +123,11 @@ constexpr Flag kTraces[] = {
     ENCAPSULATE_FLAG(PTRACE_SEIZE),
 };
 
-constexpr Flag kTypings[] = {
-    ENCAPSULATE_FLAG(TIOCSTI),
-    ENCAPSULATE_FLAG(TIOCLINUX),
+constexpr Flag kRequests[] = {
+    ENCAPSULATE_FLAG(TIOCSTI),           ENCAPSULATE_FLAG(TIOCLINUX),
+    ENCAPSULATE_FLAG(FS_IOC_SETFLAGS),   ENCAPSULATE_FLAG(FS_IOC32_SETFLAGS),
+    ENCAPSULATE_FLAG(FS_IOC_SETVERSION), ENCAPSULATE_FLAG(FS_IOC32_SETVERSION),
+    ENCAPSULATE_FLAG(FS_IOC_FSSETXATTR),
 };
 
 #undef ENCAPSULATE_FLAG
@@ -197,17 +200,13 @@ std::string FormatDirectory(int fd) {
   return fd == AT_FDCWD ? "AT_FDCWD" : absl::StrCat(fd);
 }
 
-std::string FormatAtFlags(const SyscallArgs& call, uint64_t flags) {
-  static constexpr Flag kAtFlags[] = {
-      {AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"},
-      {AT_SYMLINK_FOLLOW, "AT_SYMLINK_FOLLOW"},
-      {AT_EMPTY_PATH, "AT_EMPTY_PATH"},
-  };
-  static constexpr Flag kUnlinkFlags[] = {{AT_REMOVEDIR, "AT_REMOVEDIR"}};
-  return strcmp(call.watched->name, "unlinkat") == 0
-             ? NamesOf(flags, kUnlinkFlags)
-             : NamesOf(flags, kAtFlags);
-}
+constexpr Flag kAtFlags[] = {
+    {AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"},
+    {AT_SYMLINK_FOLLOW, "AT_SYMLINK_FOLLOW"},
+    {AT_EMPTY_PATH, "AT_EMPTY_PATH"},
+};
+
+constexpr Flag kUnlinkFlags[] = {{AT_REMOVEDIR, "AT_REMOVEDIR"}};
 
 std::string FormatType(uint64_t type) {
   std::string text = NameOf(type & 0xf, kTypes);
@@ -292,47 +291,31 @@ SocketAddress ParseAddress(const void* bytes, size_t size) {
 
 SyscallArgs ResolveSocketcall(const ThreadView& thread,
                               const SyscallArgs& call) {
-  struct Named {
-    uint32_t number;
-    const char* name;
-    size_t arguments;
-  };
-  static constexpr Named kNames[] = {{2, "bind", 3},
-                                     {3, "connect", 3},
-                                     {11, "sendto", 6},
-                                     {16, "sendmsg", 3},
-                                     {20, "sendmmsg", 4}};
-  for (const Named& named : kNames) {
-    if (named.number != call.Unsigned(0)) continue;
-    SyscallArgs resolved = call;
-    uint32_t words[6] = {};
-    thread.Read(call.arguments[1], words, named.arguments * sizeof(words[0]));
-    for (size_t i = 0; i < 6; ++i) resolved.arguments[i] = words[i];
-    for (size_t i = 0; i < kWatchedCallCount; ++i) {
-      if (strcmp(kWatchedCalls[i].name, named.name) == 0) {
-        resolved.watched = &kWatchedCalls[i];
-      }
-    }
-    return resolved;
-  }
-  return call;
+  const Socketcall* const socketcall = FindSocketcall(call.Unsigned(0));
+  if (socketcall == nullptr) return call;
+  SyscallArgs resolved = call;
+  uint32_t words[6] = {};
+  thread.Read(call.arguments[1], words,
+              socketcall->arguments * sizeof(words[0]));
+  for (size_t i = 0; i < 6; ++i) resolved.arguments[i] = words[i];
+  resolved.watched = FindWatchedCall(socketcall->name);
+  return resolved;
 }
 
 uint64_t OpenFlags(const ThreadView& thread, const SyscallArgs& call) {
-  const absl::string_view operands = call.watched->operands;
-  const size_t flags = operands.find('o');
-  if (flags != absl::string_view::npos) return call.Unsigned(flags);
-  const size_t how = operands.find('w');
-  if (how == absl::string_view::npos) return O_CREAT | O_WRONLY | O_TRUNC;
+  const int flags = call.watched->IndexOf(Operand::kOpenFlags);
+  if (flags >= 0) return call.Unsigned(static_cast<size_t>(flags));
+  const int how = call.watched->IndexOf(Operand::kOpenHow);
+  if (how < 0) return O_CREAT | O_WRONLY | O_TRUNC;
   uint64_t value = 0;
   thread.Read(call.arguments[how], &value, sizeof(value));
   return value;
 }
 
 uint64_t ResolveFlags(const ThreadView& thread, const SyscallArgs& call) {
-  const size_t how = absl::string_view(call.watched->operands).find('w');
+  const int how = call.watched->IndexOf(Operand::kOpenHow);
   uint64_t value = 0;
-  if (how != absl::string_view::npos) {
+  if (how >= 0) {
     thread.Read(call.arguments[how] + offsetof(open_how, resolve), &value,
                 sizeof(value));
   }
@@ -346,63 +329,66 @@ absl::optional<std::string> FormatArgument(const ThreadView& thread,
                                            const SyscallArgs& call, size_t i) {
   const uint64_t value = call.arguments[i];
   switch (call.watched->operands[i]) {
-    case 'd':  // the directory that the next path is relative to
-    case 'D':  // the same, of a path that isn't the target
+    case Operand::kDirectory:
+    case Operand::kOtherDirectory:
       return FormatDirectory(call.Int(i));
-    case 'p':  // a path whose file is the target
-    case 'l':  // the same, but of a link it is the link itself
-    case 'e':  // a path whose directory entry is
-    case 'c':  // a path whose directory entry is to be made
-    case 't':  // a path whose directory entry is to be made or replaced
-    case 'P':  // a path that is the target, but for what it names only
-    case 's':  // another string
+    case Operand::kPath:
+    case Operand::kLinkPath:
+    case Operand::kEntry:
+    case Operand::kNewEntry:
+    case Operand::kReplacedEntry:
+    case Operand::kNamedPath:
+    case Operand::kString:
       return FormatString(thread, value);
-    case 'o': {  // open(2) flags
+    case Operand::kOpenFlags: {
       return FormatOpenFlags(call.Unsigned(i));
     }
-    case 'm': {  // a mode, of open(2) only if it makes something
-      const absl::string_view operands = call.watched->operands;
-      if (operands.find('o') != absl::string_view::npos &&
+    case Operand::kMode: {
+      if (call.watched->IndexOf(Operand::kOpenFlags) >= 0 &&
           (OpenFlags(thread, call) & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) ==
               0) {
         return absl::nullopt;
       }
       return FormatMode(call.Unsigned(i));
     }
-    case 'M':  // mknod(2)'s
+    case Operand::kNodeMode:
       return FormatNodeMode(call.Unsigned(i));
-    case 'v':  // its device
+    case Operand::kNodeDevice:
       return absl::StrCat("makedev(", major(value), ", ", minor(value), ")");
-    case 'w': {  // openat2(2)'s struct
+    case Operand::kOpenHow: {
       open_how how = {};
-      const size_t size = std::min<size_t>(
-          call.watched->operands[i + 1] == 'z' ? call.arguments[i + 1] : 0,
-          sizeof(how));
+      const size_t size =
+          std::min<size_t>(call.watched->operands[i + 1] == Operand::kSize
+                               ? call.arguments[i + 1]
+                               : 0,
+                           sizeof(how));
       if (thread.Read(value, &how, size) != size) return std::string("?");
       return absl::StrCat("{flags=", FormatOpenFlags(how.flags),
                           ", mode=", FormatMode(how.mode), ", resolve=0x",
                           absl::Hex(how.resolve), "}");
     }
-    case 'f':  // a descriptor whose file is the target
-    case 'n':  // another descriptor
-    case 'i':
-    case 'k':  // a process or thread
+    case Operand::kDescriptor:
+    case Operand::kOtherDescriptor:
+    case Operand::kNumber:
+    case Operand::kKeyOperation:
+    case Operand::kProcess:
       return absl::StrCat(call.Int(i));
-    case 'x':
+    case Operand::kHex:
       return absl::StrCat("0x",
                           absl::Hex(call.compat ? value & 0xffffffff : value));
-    case 'z':
+    case Operand::kSize:
       return absl::StrCat(call.compat ? value & 0xffffffff : value);
-    case '*':  // a pointer; where to doesn't matter
+    case Operand::kPointer:
+    case Operand::kTimex:
       return std::string(value == 0 ? "NULL" : "...");
-    case 'b': {  // bytes, as many as the next argument says
+    case Operand::kBytes: {
       std::string bytes(std::min<size_t>(call.Unsigned(i + 1), 64), '\0');
       bytes.resize(thread.Read(value, &bytes[0], bytes.size()));
       return QuoteC(bytes);
     }
-    case 'a':    // a socket address, as long as the next argument says
-    case 'h':    // a msghdr
-    case 'H': {  // so many of them as the next argument says
+    case Operand::kAddress:
+    case Operand::kMessage:
+    case Operand::kMessages: {
       const std::vector<SocketAddress> addresses = ReadAddresses(thread, call);
       std::vector<std::string> words;
       for (const SocketAddress& address : addresses) {
@@ -411,39 +397,44 @@ absl::optional<std::string> FormatArgument(const ThreadView& thread,
         if (!shown) break;
       }
       const std::string text = absl::StrJoin(words, ", ");
-      return call.watched->operands[i] == 'H' ? absl::StrCat("[", text, "]")
-                                              : text;
+      return call.watched->operands[i] == Operand::kMessages
+                 ? absl::StrCat("[", text, "]")
+                 : text;
     }
-    case 'G':  // send(2) flags
+    case Operand::kSendFlags:
       return NamesOf(call.Unsigned(i), kSendFlags);
-    case 'g':
+    case Operand::kSignal:
       return call.Int(i) == 0 ? "0" : SignalName(call.Int(i));
-    case 'q':
+    case Operand::kTraceRequest:
       return NameOf(value, kTraces);
-    case 'A':
-      return FormatAtFlags(call, call.Unsigned(i));
-    case 'N':
+    case Operand::kAtFlags:
+      return NamesOf(call.Unsigned(i), kAtFlags);
+    case Operand::kUnlinkFlags:
+      return NamesOf(call.Unsigned(i), kUnlinkFlags);
+    case Operand::kNewNamespaces:
+    case Operand::kNamespaceType:
       return NamesOf(call.Unsigned(i) & ~0xffU, kNamespaces);
-    case 'F':
+    case Operand::kFamily:
       return NameOf(call.Unsigned(i), kFamilies);
-    case 'T':
+    case Operand::kSocketType:
       return FormatType(call.Unsigned(i));
-    case 'C':
+    case Operand::kClock:
       return NameOf(call.Unsigned(i), kClocks);
-    case 'R':
+    case Operand::kRenameFlags:
       return NamesOf(call.Unsigned(i), kRenameFlags);
-    case 'X':
-      return NameOf(call.Unsigned(i), kTypings);
-    default:
-      return absl::nullopt;
+    case Operand::kIoctlRequest:
+      return NameOf(call.Unsigned(i), kRequests);
+    case Operand::kNone:
+      break;
   }
+  return absl::nullopt;
 }
 
 }  // namespace
 
 std::string FormatArguments(const ThreadView& thread, const SyscallArgs& call) {
   std::vector<std::string> words;
-  for (size_t i = 0; call.watched->operands[i] != '\0'; ++i) {
+  for (size_t i = 0; call.watched->operands[i] != Operand::kNone; ++i) {
     absl::optional<std::string> word = FormatArgument(thread, call, i);
     if (word.has_value()) words.push_back(*std::move(word));
   }

@@ -114,15 +114,21 @@ bool IsDenial(Rule rule, int error) {
 }
 
 bool IsOpen(const SyscallArgs& call) {
-  return absl::StartsWith(call.watched->name, "open") ||
-         strcmp(call.watched->name, "creat") == 0;
+  return call.watched->verb == CallVerb::kOpen ||
+         call.watched->verb == CallVerb::kCreate;
 }
 
 // The index of the operand of that kind, or -1.
-int IndexOf(const SyscallArgs& call, char operand) {
-  const char* const found = strchr(call.watched->operands, operand);
-  return found == nullptr ? -1
-                          : static_cast<int>(found - call.watched->operands);
+int IndexOf(const SyscallArgs& call, Operand operand) {
+  return call.watched->IndexOf(operand);
+}
+
+// What a report of a call about neither files, addresses nor processes names.
+std::string NamedTarget(const ThreadView& thread, const SyscallArgs& call) {
+  const int target = call.watched->target;
+  return target == kCallItself
+             ? call.watched->name
+             : FormatOperand(thread, call, static_cast<size_t>(target));
 }
 
 // Where the sandbox shows an empty file, the host has a socket or a FIFO.
@@ -189,14 +195,13 @@ void Monitor::Answer(const seccomp_notif& notification) {
                    kNativeArch != kCompatArch &&
                    (static_cast<uint32_t>(notification.data.nr) & kX32Bit) != 0;
   SyscallArgs call;
+  std::copy(std::begin(notification.data.args),
+            std::end(notification.data.args), call.arguments);
   call.watched = FindWatchedCall(
       notification.data.arch,
       static_cast<int>(static_cast<uint32_t>(notification.data.nr) & ~kX32Bit),
-      notification.data.args[0]);
+      call.arguments);
   call.compat = notification.data.arch == kCompatArch;
-  for (size_t i = 0; i < 6; ++i) {
-    call.arguments[i] = notification.data.args[i];
-  }
   Verdict verdict;
   if (call.watched != nullptr) {
     if (call.watched->when == When::kSocketcallAddress) {
@@ -263,15 +268,10 @@ void Monitor::Answer(const seccomp_notif& notification) {
 Monitor::Verdict Monitor::Classify(const ThreadView& thread,
                                    const SyscallArgs& call) const {
   if (call.watched->denied != 0) {
-    const bool about_first = call.watched->rule == Rule::kSocketFamily;
-    const bool typing = call.watched->rule == Rule::kTerminal;
-    const bool leaving = strcmp(call.watched->name, "keyctl") == 0 &&
+    const bool leaving = IndexOf(call, Operand::kKeyOperation) == 0 &&
                          call.Int(0) == KEYCTL_JOIN_SESSION_KEYRING;
     return Refuse(call.watched->rule,
-                  about_first ? FormatOperand(thread, call, 0)
-                  : typing    ? FormatOperand(thread, call, 1)
-                  : leaving   ? "new session keyring"
-                              : call.watched->name,
+                  leaving ? "new session keyring" : NamedTarget(thread, call),
                   call.watched->denied);
   }
   switch (call.watched->rule) {
@@ -293,7 +293,7 @@ Monitor::Verdict Monitor::ClassifyFiles(const ThreadView& thread,
                                         const SyscallArgs& call) {
   int predicted = EROFS;
   Verdict first;
-  for (size_t i = 0; call.watched->operands[i] != '\0'; ++i) {
+  for (size_t i = 0; call.watched->operands[i] != Operand::kNone; ++i) {
     Verdict verdict = ClassifyFile(thread, call, i, &predicted);
     if (verdict.kind == Verdict::Kind::kPass) continue;
     if (first.kind == Verdict::Kind::kPass) first = std::move(verdict);
@@ -304,16 +304,25 @@ Monitor::Verdict Monitor::ClassifyFiles(const ThreadView& thread,
 
 bool Monitor::FindTarget(const ThreadView& thread, const SyscallArgs& call,
                          size_t operand, PathTarget* target) {
-  const char* const operands = call.watched->operands;
-  const char letter = operands[operand];
-  if (letter == 'f') {
-    *target = thread.LookUp(call.Int(operand));
-    return true;
+  const Operand* const operands = call.watched->operands;
+  const Operand kind = operands[operand];
+  switch (kind) {
+    case Operand::kDescriptor:
+      *target = thread.LookUp(call.Int(operand));
+      return true;
+    case Operand::kPath:
+    case Operand::kLinkPath:
+    case Operand::kEntry:
+    case Operand::kNewEntry:
+    case Operand::kReplacedEntry:
+      break;
+    default:
+      return false;
   }
-  if (strchr("plect", letter) == nullptr) return false;
-  const bool relative = operand > 0 && operands[operand - 1] == 'd';
+  const bool relative =
+      operand > 0 && operands[operand - 1] == Operand::kDirectory;
   const int directory = relative ? call.Int(operand - 1) : AT_FDCWD;
-  const int at_flags = IndexOf(call, 'A');
+  const int at_flags = IndexOf(call, Operand::kAtFlags);
   const uint32_t flags =
       at_flags >= 0 ? call.Unsigned(static_cast<size_t>(at_flags)) : 0;
   const uint64_t address = call.arguments[operand];
@@ -327,7 +336,7 @@ bool Monitor::FindTarget(const ThreadView& thread, const SyscallArgs& call,
   if (path.size() >= PATH_MAX) return false;
   if (path.empty()) {
     // futimens(3), and what AT_EMPTY_PATH makes of the others.
-    if (!relative || letter != 'p' ||
+    if (!relative || kind != Operand::kPath ||
         (address != 0 && (flags & AT_EMPTY_PATH) == 0) ||
         (address == 0 && directory == AT_FDCWD)) {
       return false;
@@ -336,11 +345,12 @@ bool Monitor::FindTarget(const ThreadView& thread, const SyscallArgs& call,
     return true;
   }
   const bool keeps_link =
-      letter == 'l' || (letter == 'p' && (flags & AT_SYMLINK_NOFOLLOW) != 0);
+      kind == Operand::kLinkPath ||
+      (kind == Operand::kPath && (flags & AT_SYMLINK_NOFOLLOW) != 0);
   *target = thread.LookUp(directory, path,
-                          keeps_link      ? LastPart::kKeep
-                          : letter == 'p' ? LastPart::kFollow
-                                          : LastPart::kEntry,
+                          keeps_link               ? LastPart::kKeep
+                          : kind == Operand::kPath ? LastPart::kFollow
+                                                   : LastPart::kEntry,
                           ResolveFlags(thread, call));
   return true;
 }
@@ -348,7 +358,7 @@ bool Monitor::FindTarget(const ThreadView& thread, const SyscallArgs& call,
 Monitor::Verdict Monitor::ClassifyFile(const ThreadView& thread,
                                        const SyscallArgs& call, size_t operand,
                                        int* predicted) {
-  const char letter = call.watched->operands[operand];
+  const Operand kind = call.watched->operands[operand];
   PathTarget target;
   if (!FindTarget(thread, call, operand, &target)) return {};
   if (IsOpen(call)) {
@@ -359,10 +369,10 @@ Monitor::Verdict Monitor::ClassifyFile(const ThreadView& thread,
     return verdict;
   }
 
-  const int mode = IndexOf(call, 'M');
+  const int mode = IndexOf(call, Operand::kNodeMode);
   if (mode >= 0 && target.location != Location::kNowhere && !target.exists) {
-    const uint32_t kind = call.Unsigned(static_cast<size_t>(mode)) & S_IFMT;
-    if (kind == S_IFCHR || kind == S_IFBLK) {
+    const uint32_t type = call.Unsigned(static_cast<size_t>(mode)) & S_IFMT;
+    if (type == S_IFCHR || type == S_IFBLK) {
       return Suspect(Rule::kDevice, target.path, EPERM);
     }
   }
@@ -372,16 +382,17 @@ Monitor::Verdict Monitor::ClassifyFile(const ThreadView& thread,
     case Location::kWritable:
       // Neither can a file be moved from a place that is read-only to this one,
       // nor the other way round.
-      if (letter == 'e' || letter == 't') *predicted = EXDEV;
+      if (kind == Operand::kEntry || kind == Operand::kReplacedEntry) {
+        *predicted = EXDEV;
+      }
       return {};
     case Location::kUnknown:
       return Suspect(Rule::kWrite, target.path, 0);
     case Location::kReadOnly:
       break;
   }
-  const bool is_new = letter == 'c' && !target.exists;
-  const bool is_there = letter != 'c' && target.exists;
-  if (!is_new && !is_there && letter != 't') return {};
+  const bool makes = kind == Operand::kNewEntry;
+  if (makes == target.exists && kind != Operand::kReplacedEntry) return {};
   return Suspect(Rule::kWrite, target.path, EROFS);
 }
 
@@ -423,7 +434,7 @@ Monitor::Verdict Monitor::ClassifyOpen(uint64_t flags,
 
 Monitor::Verdict Monitor::ClassifyAddresses(const ThreadView& thread,
                                             const SyscallArgs& call) const {
-  const bool binds = strcmp(call.watched->name, "bind") == 0;
+  const bool binds = call.watched->verb == CallVerb::kBind;
   for (const SocketAddress& address : ReadAddresses(thread, call)) {
     if (address.family == AF_UNIX && address.local && !binds) {
       Verdict verdict = ClassifyAbstractName(address.text);
@@ -455,10 +466,10 @@ Monitor::Verdict Monitor::ClassifyAddresses(const ThreadView& thread,
 Monitor::Verdict Monitor::ClassifyInternet(const ThreadView& thread,
                                            const SyscallArgs& call,
                                            const SocketAddress& address) {
-  const bool binds = strcmp(call.watched->name, "bind") == 0;
+  const bool binds = call.watched->verb == CallVerb::kBind;
   // Connecting it sends nothing.
   const bool is_datagram =
-      strcmp(call.watched->name, "connect") == 0 &&
+      call.watched->verb == CallVerb::kConnect &&
       absl::StartsWith(thread.SocketProtocol(call.Int(0)), "UDP");
   // A resolver asks for the way.
   if (is_datagram && address.port == 0) return {};
@@ -540,7 +551,8 @@ Monitor::Verdict Monitor::ClassifyAbstractName(const std::string& text) const {
 
 Monitor::Verdict Monitor::ClassifyProcess(const ThreadView& thread,
                                           const SyscallArgs& call) const {
-  const pid_t pid = call.Int(static_cast<size_t>(IndexOf(call, 'k')));
+  const pid_t pid =
+      call.Int(static_cast<size_t>(IndexOf(call, Operand::kProcess)));
   // -1 is everybody inside, 0 the own group.
   if (pid == 0 || pid == -1) return {};
   const bool group = pid < 0;
@@ -556,15 +568,14 @@ Monitor::Verdict Monitor::ClassifyProcess(const ThreadView& thread,
 
 Monitor::Verdict Monitor::ClassifyPrivilege(const ThreadView& thread,
                                             const SyscallArgs& call) const {
-  const int namespaces = IndexOf(call, 'N');
+  const int namespaces = IndexOf(call, Operand::kNewNamespaces);
   // Anybody may make a user namespace, and what is in it then.
   if (namespaces >= 0 &&
-      (call.Unsigned(static_cast<size_t>(namespaces)) & CLONE_NEWUSER) != 0 &&
-      strcmp(call.watched->name, "setns") != 0) {
+      (call.Unsigned(static_cast<size_t>(namespaces)) & CLONE_NEWUSER) != 0) {
     return {};
   }
   if (thread.ReadStatus().has_capabilities) return {};
-  if (strcmp(call.watched->name, "socket") == 0) {
+  if (call.watched->when == When::kRawSocket) {
     constexpr uint32_t kTypes = 0xf;  // beside SOCK_CLOEXEC and the like
     if ((call.Unsigned(1) & kTypes) == SOCK_RAW) {
       return Suspect(Rule::kPrivilege, "SOCK_RAW", EPERM);
@@ -576,18 +587,18 @@ Monitor::Verdict Monitor::ClassifyPrivilege(const ThreadView& thread,
         call.Int(2) == IPPROTO_ICMP ? "IPPROTO_ICMP" : "IPPROTO_ICMPV6",
         EACCES);
   }
-  if (absl::EndsWith(call.watched->name, "adjtimex") ||
-      absl::StartsWith(call.watched->name, "clock_adjtime")) {
-    // The first word of struct timex says what to set; nothing: it asks.
+  const int timex = IndexOf(call, Operand::kTimex);
+  if (timex >= 0) {
+    // Nothing: it asks.
     uint32_t modes = 0;
-    const auto index = static_cast<size_t>(std::max(IndexOf(call, '*'), 0));
-    thread.Read(call.arguments[index], &modes, sizeof(modes));
+    thread.Read(call.arguments[timex], &modes, sizeof(modes));
     if (modes == 0) return {};
   }
-  const int path = IndexOf(call, 'P');
+  const int path = IndexOf(call, Operand::kNamedPath);
   if (path >= 0) {
     const auto index = static_cast<size_t>(path);
-    const bool relative = index > 0 && call.watched->operands[index - 1] == 'd';
+    const bool relative =
+        index > 0 && call.watched->operands[index - 1] == Operand::kDirectory;
     const absl::optional<std::string> text =
         thread.ReadString(call.arguments[index]);
     if (text.has_value() && !text->empty()) {
@@ -599,14 +610,7 @@ Monitor::Verdict Monitor::ClassifyPrivilege(const ThreadView& thread,
                      EPERM);
     }
   }
-  for (char letter : {'N', 'C', 's', 'b'}) {
-    const int index = IndexOf(call, letter);
-    if (index < 0) continue;
-    return Suspect(Rule::kPrivilege,
-                   FormatOperand(thread, call, static_cast<size_t>(index)),
-                   EPERM);
-  }
-  return Suspect(Rule::kPrivilege, call.watched->name, EPERM);
+  return Suspect(Rule::kPrivilege, NamedTarget(thread, call), EPERM);
 }
 
 // --- What comes of it --------------------------------------------------------
@@ -745,7 +749,7 @@ void Monitor::Record(const seccomp_notif& notification,
 
 bool Monitor::AsksForNames(const ThreadView& thread, const SyscallArgs& call) {
   if (call.watched->rule != Rule::kNetwork ||
-      strcmp(call.watched->name, "bind") == 0) {
+      call.watched->verb == CallVerb::kBind) {
     return false;
   }
   return absl::c_any_of(

@@ -77,16 +77,17 @@ bool AddAddress(const ThreadView& thread, const MessageName& name, bool sends,
 std::vector<SocketAddress> ReadAddresses(const ThreadView& thread,
                                          const SyscallArgs& call) {
   std::vector<SocketAddress> addresses;
-  const absl::string_view operands = call.watched->operands;
-  const bool sends = absl::StartsWith(call.watched->name, "send");
-  for (size_t i = 0; i < operands.size(); ++i) {
+  const Operand* const operands = call.watched->operands;
+  const bool sends = call.watched->verb == CallVerb::kSend;
+  for (size_t i = 0; operands[i] != Operand::kNone; ++i) {
     const uint64_t argument = call.arguments[i];
-    if (operands[i] == 'a') {
+    if (operands[i] == Operand::kAddress) {
       AddAddress(thread, {argument, call.Unsigned(i + 1)}, sends, &addresses);
-    } else if (operands[i] == 'h' || operands[i] == 'H') {
+    } else if (operands[i] == Operand::kMessage ||
+               operands[i] == Operand::kMessages) {
       const size_t each = call.compat ? kCompatMessage : sizeof(mmsghdr);
       const size_t count =
-          operands[i] == 'h'
+          operands[i] == Operand::kMessage
               ? 1
               : std::min<size_t>(call.Unsigned(i + 1), kMostMessages);
       if (count == 0) continue;

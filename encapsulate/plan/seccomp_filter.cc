@@ -196,10 +196,19 @@ Label SpareInitsLimits(Label otherwise, Program& program) {
 }
 
 // accumulator is one of `values` ? yes : no
-Label IfOneOf(std::initializer_list<uint32_t> values, Label yes, Label no,
-              Program& program) {
+template <typename List = std::initializer_list<uint32_t>>
+Label IfOneOf(const List& values, Label yes, Label no, Program& program) {
   for (uint32_t value : values) no = program.IfEqual(value, yes, no);
   return no;
+}
+
+// Of socketcall(2): those that make a socket, or those that don't.
+std::vector<uint32_t> NumbersOf(bool make_socket) {
+  std::vector<uint32_t> numbers;
+  for (const Socketcall& call : kSocketcalls) {
+    if (call.MakesSocket() == make_socket) numbers.push_back(call.number);
+  }
+  return numbers;
 }
 
 // Returns `action` if the call is meant, as far as its arguments tell; else
@@ -248,15 +257,15 @@ Label Decide(const WatchedCall& call, When when, uint32_t action,
       return program.Load(low);
     }
     case When::kSocketcallSocket:
-      // SYS_SOCKET, SYS_SOCKETPAIR
-      IfOneOf({1, 8}, meant, otherwise, program);
-      return program.Load(low);
     case When::kSocketcallAddress:
-      // SYS_BIND, SYS_CONNECT, SYS_SENDTO, SYS_SENDMSG, SYS_SENDMMSG
-      IfOneOf({2, 3, 11, 16, 20}, meant, otherwise, program);
+      IfOneOf(NumbersOf(when == When::kSocketcallSocket), meant, otherwise,
+              program);
       return program.Load(low);
     case When::kTyping:
-      IfOneOf({TIOCSTI, TIOCLINUX}, meant, otherwise, program);
+      IfOneOf(kTypingRequests, meant, otherwise, program);
+      return program.Load(low);
+    case When::kSettingAttributes:
+      IfOneOf(kAttributeRequests, meant, otherwise, program);
       return program.Load(low);
     case When::kSending: {
       program.IfEqual(kHandoverFlags, otherwise, meant);

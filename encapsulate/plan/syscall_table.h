@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/strings/string_view.h"
 #include "encapsulate/violations.h"
 
 namespace encapsulate {
@@ -49,36 +50,140 @@ enum class When : uint8_t {
   kSocketcallSocket,
   // socketcall(2): what has an address.
   kSocketcallAddress,
-  // TIOCSTI or TIOCLINUX: both type into the caller's terminal (ioctl_tty(2),
-  // ioctl_console(2)).
+  // One of kAttributeRequests.
+  kSettingAttributes,
+  // One of kTypingRequests.
   kTyping,
   // sendmsg(2), but for the one by which the filter's own listener is handed
   // over.
   kSending,
 };
 
+// What a call does to its target, for words; kOther where the rule says it.
+enum class CallVerb : uint8_t {
+  kOther,
+  kOpen,
+  kCreate,
+  kMakeDirectory,
+  kMakeNode,
+  kRemove,
+  kRemoveDirectory,
+  kRename,
+  kLink,
+  kSymlink,
+  kChangeMode,
+  kChangeOwner,
+  kChangeTimes,
+  kTruncate,
+  kChangeAttributes,
+  kConnect,
+  kBind,
+  kSend,
+  kMount,
+};
+
+// What an argument is.
+enum class Operand : uint8_t {
+  kNone,  // there are no more
+  // --- Files ---
+  kDirectory,        // that the path in the next argument is relative to
+  kOtherDirectory,   // the same, of a path that isn't the target
+  kPath,             // whose file is the target
+  kLinkPath,         // the same, but of a link it is the link itself
+  kEntry,            // a path whose directory entry is the target
+  kNewEntry,         // a path whose directory entry is to be made
+  kReplacedEntry,    // a path whose directory entry is to be made or replaced
+  kNamedPath,        // the target, but for what it names only
+  kDescriptor,       // whose file is the target
+  kOtherDescriptor,  // that isn't the target
+  kOpenFlags,        // open(2)'s
+  kOpenHow,          // openat2(2)'s struct
+  kMode,             // of open(2) only if it makes something
+  kNodeMode,         // mknod(2)'s
+  kNodeDevice,       // mknod(2)'s
+  kAtFlags,
+  kUnlinkFlags,
+  kRenameFlags,
+  // --- Sockets ---
+  kAddress,   // as long as the next argument says
+  kMessage,   // a msghdr
+  kMessages,  // so many of them as the next argument says
+  kSendFlags,
+  kFamily,
+  kSocketType,
+  // --- Processes ---
+  kProcess,  // or thread
+  kSignal,
+  kTraceRequest,
+  kNewNamespaces,  // unshare(2)'s
+  kNamespaceType,  // setns(2)'s
+  // --- Anything else ---
+  kClock,
+  kTimex,  // a struct timex, whose first word says what to set
+  kKeyOperation,
+  kIoctlRequest,
+  kString,
+  kBytes,  // as many as the next argument says
+  kNumber,
+  kHex,
+  kSize,
+  kPointer,  // where to doesn't matter
+};
+
+inline constexpr int kMostOperands = 6;
+inline constexpr int kCallItself = -1;
+
 struct WatchedCall {
   const char* name;
   int native;  // its number, or -1
   int compat;
   Rule rule;
-  // What its arguments are, a letter each; see decode.cc.
-  const char* operands;
+  CallVerb verb;
+  Operand operands[kMostOperands + 1];
+  // The operand that a report names, or kCallItself. Of calls about files,
+  // addresses and processes the operands themselves tell.
+  int target = kCallItself;
   When when = When::kAlways;
   int argument = 0;  // that `when` is about
   // If not 0, the filter refuses the call with this errno whether it is watched
   // or not.
   int denied = 0;
+
+  // The first operand of that kind, or -1.
+  int IndexOf(Operand operand) const;
 };
 
 extern const WatchedCall kWatchedCalls[];
 extern const size_t kWatchedCallCount;
 
+// ioctl(2) requests that type into the caller's terminal (ioctl_tty(2),
+// ioctl_console(2)), and those that change a file's attributes
+// (ioctl_iflags(2)).
+extern const uint32_t kTypingRequests[2];
+extern const uint32_t kAttributeRequests[5];
+
+// What i386's socketcall(2) does by its first argument (linux/net.h), as far as
+// it is watched.
+struct Socketcall {
+  uint32_t number;
+  const char* name;  // of the call that it stands for
+  size_t arguments;
+
+  bool MakesSocket() const;
+};
+
+extern const Socketcall kSocketcalls[7];
+
+// Null if it isn't watched.
+const Socketcall* FindSocketcall(uint32_t number);
+
 // The entry that the filter stopped a call for; null if there is none. A number
-// may have several, which differ in `when`. `first_argument` tells socket's and
-// socketcall's apart.
+// may have several, which differ in `when`; the six arguments tell them apart.
 const WatchedCall* FindWatchedCall(uint32_t arch, int number,
-                                   uint64_t first_argument);
+                                   const uint64_t* arguments);
+
+// The first entry of that name; null if there is none.
+const WatchedCall* FindWatchedCall(absl::string_view name);
 
 }  // namespace encapsulate
 
