@@ -57,9 +57,6 @@ absl::Status TakeFlags(int* argc, char** argv, Settings* settings);
 // `options` with what was asked for in their place.
 TestOptions Apply(const Settings& settings, TestOptions options);
 
-// What --encapsulate_help prints.
-const char* HelpText();
-
 // What InitEncapsulate() does.
 Settings ReadSettings(int* argc, char** argv);
 
