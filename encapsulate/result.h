@@ -86,6 +86,11 @@ struct Result {
   // arguments where only the kernel can read them (memfd_secret(2)): those
   // calls are refused with EFAULT.
   uint64_t violations_unseen = 0;
+  // A sandbox of this library around this one watches, and the kernel has one
+  // watcher only (seccomp(2)): the outer one records what is attempted here,
+  // but for names, which are in `violations` as always. So `violations` being
+  // empty says nothing of the other rules.
+  bool watched_outside = false;
   // The exceptions of Options::allowed that were used.
   std::vector<AllowedUse> allowed;
 

@@ -149,14 +149,24 @@ struct Process::State {
   // Takes a filter's listener, which came along with `message`.
   bool StartMonitor(const Message& message, UniqueFd listener) {
     if (!listener.valid() || !Watch(listener.get())) return false;
+    watching = true;
+    return StartMonitor(message.number != 0, std::move(listener));
+  }
+
+  // Where the sandbox around this one watches, names are left to record.
+  bool StartMonitorOfNames() {
+    return !plan->watched_outside ||
+           StartMonitor(/*killable=*/false, UniqueFd());
+  }
+
+  bool StartMonitor(bool killable, UniqueFd listener) {
     MonitorSetup setup;
-    setup.killable = message.number != 0;
+    setup.killable = killable;
     setup.network = plan->network;
     setup.allowed = std::move(allowed);
     setup.last_pid = [this] { return LastPid(); };
     setup.network_tables = network_tables.get();
     monitor = std::make_unique<Monitor>(std::move(listener), std::move(setup));
-    watching = true;
     return !plan->name_server || StartNameServer();
   }
 
@@ -230,6 +240,7 @@ class Launcher {
     Message message;
     status = Await(*state, MessageKind::kStarted, &message);
     if (!status.ok()) return status;
+    if (!state->StartMonitorOfNames()) return Lost(*state);
     state->AddSteps(message);
     state->deadline.Start();
     return Process(std::move(state));
@@ -446,7 +457,10 @@ class Launcher {
                      {message.step, message.index, message.error,
                       std::string(message.text, message.text_size)});
     }
-    if (message.kind != MessageKind::kStarted) return Lost(*state);
+    if (message.kind != MessageKind::kStarted ||
+        !state->StartMonitorOfNames()) {
+      return Lost(*state);
+    }
     state->AddSteps(message);
     if (message.number >= 0) state->NoteExposed(message.number);
     state->deadline.Start();
@@ -551,6 +565,10 @@ std::array<int, 5> Process::event_descriptors() const {
 const std::vector<Violation>& Process::violations() const {
   return state_->monitor != nullptr ? state_->monitor->violations()
                                     : state_->result.violations;
+}
+
+bool Process::is_watched_outside() const {
+  return state_->plan->watched_outside;
 }
 
 int Process::BeginExpected(Rule rule, const std::string& target) {
@@ -768,6 +786,7 @@ Result Process::Wait() {
     if (result.outcome != Outcome::kExited) state_->foreground->RestoreModes();
     state_->foreground = nullptr;
   }
+  result.watched_outside = state_->plan->watched_outside;
   if (state_->monitor != nullptr) {
     result.violations = state_->monitor->TakeViolations();
     result.violations_beyond = state_->monitor->beyond();

@@ -89,6 +89,10 @@ class Process {
   // to the Result at the end.
   const std::vector<Violation>& violations() const;
 
+  // Whether the sandbox around this process watches in place of this one, see
+  // Result::watched_outside.
+  bool is_watched_outside() const;
+
   // For attempts that the code inside means to make: from BeginExpected() to
   // EndExpected(), those of `rule` on `target` (as in Allowed) are no
   // violations, and EndExpected() returns them. Of two expectations that fit,

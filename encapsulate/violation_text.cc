@@ -474,6 +474,9 @@ std::string DescribeViolation(const Violation& violation,
                              absl::StrAppend(out, DescribeFrame(frame));
                            }),
              &text);
+  if (!violation.test.empty()) {
+    AppendPart("test", Printable(violation.test), &text);
+  }
   if (violation.program != options.program) {
     AppendPart(
         "program",

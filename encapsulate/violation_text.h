@@ -6,6 +6,7 @@
 //     call     openat(AT_FDCWD, "/usr/x", O_WRONLY|O_CREAT, 0644), 3 times
 //     from     Cache::Save() at src/cache.cc:31
 //              CacheTest_Saves_Test::TestBody() at src/cache_test.cc:12
+//     test     CacheTest.Saves
 //     program  /usr/bin/git, pid 12
 //     rule     write: nothing changes outside writable trees
 //     instead  write below '/tmp/test'

@@ -132,8 +132,11 @@ struct Violation {
   pid_t tid = 0;        // of the thread, inside the sandbox
   std::string program;  // its executable, as seen inside
   std::string thread;   // the thread's name
-  uint64_t count = 0;   // how often it was attempted
-  absl::Time first;     // when the first attempt was made
+  // The test that made it, if a GoogleTest program with the plugin runs inside
+  // and said so; else empty. Attempts of two tests are not the same.
+  std::string test;
+  uint64_t count = 0;  // how often it was attempted
+  absl::Time first;    // when the first attempt was made
   // Of the first attempt. Empty if the process could not be stopped.
   std::vector<Frame> stack;
 };

@@ -109,6 +109,7 @@ int main(int argc, char** argv) {
   }
   PublishData("tests/probe", base, "ENCAPSULATE_TEST_PROBE");
   PublishData("tests/attempt", base, "ENCAPSULATE_TEST_ATTEMPT");
+  PublishData("tests/composed", base, "ENCAPSULATE_TEST_COMPOSED");
   PublishData("tool/encapsulate", base, "ENCAPSULATE_TEST_TOOL");
   umask(022);
   // What programs say is compared.

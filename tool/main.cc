@@ -134,6 +134,11 @@ int RunCommand(const CommandLine& line) {
   if (!process.ok()) return Fail(process.status());
   IgnoreBrokenPipes();
   const bool verbose = absl::GetFlag(FLAGS_verbose);
+  if (process->is_watched_outside()) {
+    tool::Print(
+        "the sandbox around this one watches and reports attempts; this one "
+        "reports questions for names");
+  }
   if (verbose) PrintSteps(process->steps());
   Result result = process->Wait();
   if (verbose) PrintOutcome(result);

@@ -23,6 +23,7 @@
 #include "encapsulate/allow_pattern.h"
 #include "encapsulate/base/error.h"
 #include "encapsulate/base/paths.h"
+#include "encapsulate/base/printable.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
 #include "tool/json.h"
@@ -105,6 +106,7 @@ void AppendViolation(const Violation& violation,
   for (size_t i = 0; i < std::min(frames.size(), kFrames); ++i) {
     AppendPart(i == 0 ? "from" : "", DescribeFrame(frames[i]), lines);
   }
+  AppendPart("test", Printable(violation.test), lines);
   AppendPart("permit", PermitLine(violation, Language::kFlags), lines);
   AppendPart("ignore", IgnoreLine(violation, Language::kFlags), lines);
 }
@@ -182,7 +184,8 @@ std::string JsonOfViolation(const Violation& violation) {
       ",\"pid\":", violation.pid, ",\"tid\":", violation.tid,
       ",\"program\":", JsonOrNull(violation.program),
       ",\"thread\":", JsonString(violation.thread),
-      ",\"count\":", violation.count, ",\"first\":",
+      ",\"test\":", JsonOrNull(violation.test), ",\"count\":", violation.count,
+      ",\"first\":",
       JsonString(absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", violation.first,
                                   absl::UTCTimeZone())),
       ",\"permit\":", JsonOrNull(PermitLine(violation, Language::kFlags)),
@@ -258,10 +261,12 @@ std::string ViolationLines(const Result& result) {
                     ",\"reason\":", JsonString(use.allowed.reason),
                     ",\"count\":", use.count, "}\n");
   }
-  absl::StrAppend(&lines,
-                  "{\"type\":\"sum\",\"violations\":", result.violations.size(),
-                  ",\"beyond\":", result.violations_beyond,
-                  ",\"unseen\":", result.violations_unseen, "}\n");
+  absl::StrAppend(
+      &lines, "{\"type\":\"sum\",\"violations\":", result.violations.size(),
+      ",\"beyond\":", result.violations_beyond,
+      ",\"unseen\":", result.violations_unseen,
+      ",\"watched_outside\":", result.watched_outside ? "true" : "false",
+      "}\n");
   return lines;
 }
 
@@ -316,6 +321,11 @@ void SayLearned(const Result& result, bool failed,
   flags.insert(flags.end(), learned.begin(), learned.end());
   Print(flags.empty() ? "learned: no flag is needed"
                       : absl::StrCat("learned: ", absl::StrJoin(flags, " ")));
+  if (result.watched_outside) {
+    Print(
+        "learned: that isn't all, since the sandbox around this one watches; "
+        "hint: learn with that one");
+  }
   if (result.violations_beyond > 0) {
     Print(absl::StrCat("learned: that isn't all, there were more than ",
                        kMaxViolations, " violations"));

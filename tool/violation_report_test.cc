@@ -97,6 +97,14 @@ TEST(SummaryTest, StaysShort) {
             "and 981 more programs and rules; --report=FILE has them all");
 }
 
+TEST(SummaryTest, NamesTheTest) {
+  Result result;
+  result.violations = {
+      Make(Rule::kWrite, "unlink", "/a", EROFS, "/bin/a", 1)};
+  result.violations[0].test = "A.B";
+  EXPECT_THAT(SummaryOf(result, {}), Contains("          test     A.B"));
+}
+
 TEST(SummaryTest, TellsWhatWasNotSeen) {
   Result result;
   result.violations_beyond = 1;
@@ -118,6 +126,7 @@ TEST(ViolationLinesTest, HoldEverything) {
   result.violations[0].pid = 3;
   result.violations[0].tid = 4;
   result.violations[0].thread = "a";
+  result.violations[0].test = "A.B";
   Frame frame;
   frame.object = "/bin/a";
   frame.offset = 17;
@@ -134,7 +143,8 @@ TEST(ViolationLinesTest, HoldEverything) {
       "{\"type\":\"violation\",\"rule\":\"write\",\"call\":\"unlink\","
       "\"arguments\":\"\\\"/a\\\\\\\"b\\\"\",\"target\":\"/a\\\"b\","
       "\"error\":\"EROFS\",\"error_predicted\":false,\"pid\":3,\"tid\":4,"
-      "\"program\":\"/bin/a\",\"thread\":\"a\",\"count\":2,"
+      "\"program\":\"/bin/a\",\"thread\":\"a\",\"test\":\"A.B\","
+      "\"count\":2,"
       "\"first\":\"1970-01-01T00:00:01.500000Z\",\"permit\":null,"
       "\"ignore\":\"--allow='write:/a\\\"b'\",\"stack\":["
       "{\"object\":\"/bin/a\",\"offset\":17,\"function\":\"f()\","
@@ -143,12 +153,12 @@ TEST(ViolationLinesTest, HoldEverything) {
       "{\"type\":\"violation\",\"rule\":\"network\",\"call\":\"connect\","
       "\"arguments\":\"\",\"target\":\"192.0.2.1:80\",\"error\":null,"
       "\"error_predicted\":true,\"pid\":0,\"tid\":0,\"program\":null,"
-      "\"thread\":\"\",\"count\":1,\"first\":\"1970-01-01T00:00:01.500000Z\","
+      "\"thread\":\"\",\"test\":null,\"count\":1,\"first\":\"1970-01-01T00:00:01.500000Z\","
       "\"permit\":\"--network=host\",\"ignore\":\"--allow=network:192.0.2.1:80"
       "\",\"stack\":[]}\n"
       "{\"type\":\"ignored\",\"rule\":\"name\",\"target\":\"x\","
       "\"reason\":\"why\",\"count\":2}\n"
-      "{\"type\":\"sum\",\"violations\":2,\"beyond\":5,\"unseen\":6}\n");
+      "{\"type\":\"sum\",\"violations\":2,\"beyond\":5,\"unseen\":6,\"watched_outside\":false}\n");
 }
 
 }  // namespace

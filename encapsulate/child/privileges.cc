@@ -16,6 +16,7 @@
 
 #include "encapsulate/child/message.h"
 #include "encapsulate/child/setup.h"
+#include "encapsulate/plan/outer_monitor.h"
 #include "encapsulate/plan/seccomp_filter.h"
 #include "encapsulate/plan/syscall_table.h"
 
@@ -158,6 +159,15 @@ void UseCapabilities(uint32_t kept) { SetCapabilities(kept, kept); }
 void FilterCalls(Setup& setup) {
   setup.Check(static_cast<int>(SetFilter(*setup.plan().filter, 0)),
               Step::kFilterCalls);
+  if (setup.plan().watched_outside) {
+    // The outer filter can't be taken off. Its monitor must still be there.
+    if (SendNote(setup.plan().hello.c_str()) != 0) {
+      setup.Fail(Step::kVerifyPrivileges, -1, EPERM,
+                 "the sandbox around this one doesn't watch any more");
+    }
+    setup.Done(Step::kFilterCalls);
+    return;
+  }
   // By what it does: a container's filter around this one answers for both when
   // the kernel is asked. Without it there is no such descriptor.
   if (ioctl(-1, TIOCSTI, "") == 0 || errno != EPERM) {

@@ -277,9 +277,10 @@ class Explainer {
       case Step::kWatchCalls:
         if (error == EBUSY) {
           return {
-              "a sandbox around this one watches already, and the kernel has "
-              "one watcher for all processes below another",
-              "let the outer one watch: --violations=off for the inner one, "
+              "another program, or another version of this one, watches this "
+              "one's system calls, and the kernel has one watcher for all "
+              "processes below another",
+              "let that one watch: --violations=off for the inner one, "
               "--encapsulate_violations=off if that is a program of tests"};
         }
         if (error == EINVAL || error == ENOSYS) {

@@ -35,8 +35,10 @@
 #include "absl/types/optional.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/inspect/address_sort.h"
+#include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/monitor/name_server.h"
 #include "encapsulate/plan/name_server_address.h"
+#include "encapsulate/plan/outer_monitor.h"
 
 namespace encapsulate {
 namespace {
@@ -52,6 +54,10 @@ constexpr int kCallsInARow = 64;
 constexpr absl::Duration kTimeInARow = absl::Milliseconds(50);
 // Of sockets and processes that are gone, most likely.
 constexpr size_t kMostAskers = 1000;
+// Named at the same time, and expected by notes. Whoever is inside can send
+// more.
+constexpr size_t kMostTests = 256;
+constexpr size_t kMostNoted = 1000;
 
 // `*` stands for anything, `?` for one character.
 bool Matches(absl::string_view text, absl::string_view pattern) {
@@ -131,6 +137,18 @@ std::string NamedTarget(const ThreadView& thread, const SyscallArgs& call) {
              : FormatOperand(thread, call, static_cast<size_t>(target));
 }
 
+bool IsNote(const SyscallArgs& call) {
+  return call.watched != nullptr && !call.compat &&
+         strcmp(call.watched->name, "openat") == 0 &&
+         (call.arguments[2] & ~uint64_t{O_LARGEFILE}) ==
+             (uint64_t{kNoteFlags} & ~uint64_t{O_LARGEFILE});
+}
+
+// As "pid:[4026531836]".
+std::string PidNamespaceOf(const ThreadView& thread) {
+  return thread.Link("ns/pid");
+}
+
 // Where the sandbox shows an empty file, the host has a socket or a FIFO.
 bool IsMasked(const PathTarget& target, mode_t type) {
   struct stat info;
@@ -203,6 +221,10 @@ void Monitor::Answer(const seccomp_notif& notification) {
       call.arguments);
   call.compat = notification.data.arch == kCompatArch;
   Verdict verdict;
+  if (IsNote(call)) {
+    AnswerNote(notification, thread, call);
+    return;
+  }
   if (call.watched != nullptr) {
     if (call.watched->when == When::kSocketcallAddress) {
       call = ResolveSocketcall(thread, call);
@@ -240,13 +262,13 @@ void Monitor::Answer(const seccomp_notif& notification) {
   }
   // What was read may have been another thread's.
   if (!StillWaits(notification.id)) return;
-  const int expects = WhoExpects(verdict);
+  const int expects = WhoExpects(verdict, &thread);
   if (expects == kUnexpected && IsAllowed(verdict)) {
     Reply(notification.id, verdict);
     return;
   }
   Key key(verdict.rule, call.watched->name, verdict.target, thread.Link("exe"),
-          expects);
+          expects, TestOf(thread));
   const auto restarting = restarting_.find(thread.tid());
   if (restarting != restarting_.end()) {
     const bool same = restarting->second == key;
@@ -616,7 +638,7 @@ Monitor::Verdict Monitor::ClassifyPrivilege(const ThreadView& thread,
 // --- What comes of it --------------------------------------------------------
 
 int Monitor::BeginExpected(Rule rule, std::string target) {
-  expected_.push_back({++last_number_, rule, std::move(target), {}});
+  expected_.push_back({++last_number_, rule, std::move(target), {}, ""});
   look_ups_.clear();  // what goes on is another look-up
   return last_number_;
 }
@@ -634,9 +656,12 @@ std::vector<Violation> Monitor::EndExpected(int number) {
   return seen;
 }
 
-int Monitor::WhoExpects(const Verdict& verdict) const {
+int Monitor::WhoExpects(const Verdict& verdict,
+                        const ThreadView* thread) const {
   for (auto one = expected_.rbegin(); one != expected_.rend(); ++one) {
-    if (one->rule == verdict.rule && Matches(verdict.target, one->target)) {
+    if (one->rule == verdict.rule && Matches(verdict.target, one->target) &&
+        (one->space.empty() ||
+         (thread != nullptr && PidNamespaceOf(*thread) == one->space))) {
       return one->number;
     }
   }
@@ -680,6 +705,13 @@ std::vector<AllowedUse> Monitor::AllowedUses() const {
       uses.push_back({setup_.allowed[i], allowed_counts_[i]});
     }
   }
+  for (const auto& use : expected_uses_) {
+    const std::string& test = std::get<2>(use.first);
+    uses.push_back(
+        {{std::get<0>(use.first), std::get<1>(use.first),
+          test.empty() ? "expected" : absl::StrCat("expected by ", test)},
+         use.second});
+  }
   return uses;
 }
 
@@ -711,6 +743,7 @@ void Monitor::Record(const seccomp_notif& notification,
   violation.rule = verdict.rule;
   violation.target = verdict.target;
   violation.program = std::get<3>(key);
+  violation.test = std::get<5>(key);
   if (!StillWaits(notification.id)) return;
 
   absl::optional<Stop> stop = StopBehind(notification, thread, verdict);
@@ -745,6 +778,110 @@ void Monitor::Record(const seccomp_notif& notification,
   seen.push_back(std::move(violation));
 }
 
+// --- Notes of sandboxes inside
+// ------------------------------------------------
+
+void Monitor::ReplyValue(uint64_t id, int64_t value) const {
+  alignas(seccomp_notif_resp) char
+      buffer[sizeof(seccomp_notif_resp) + kRoomToGrow] = {};
+  auto* const response = reinterpret_cast<seccomp_notif_resp*>(buffer);
+  response->id = id;
+  response->val = value;
+  static_cast<void>(ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, response));
+}
+
+void Monitor::AnswerNote(const seccomp_notif& notification,
+                         const ThreadView& thread, const SyscallArgs& call) {
+  const absl::optional<std::string> path = thread.ReadString(call.arguments[1]);
+  const absl::optional<Note> note =
+      path.has_value() ? ParseNote(*path) : absl::nullopt;
+  std::string space = PidNamespaceOf(thread);
+  if (!StillWaits(notification.id)) return;
+  absl::optional<int> answer;
+  if (note.has_value() && !space.empty()) {
+    answer = HandleNote(thread, *note, std::move(space));
+  }
+  if (answer.has_value()) {
+    ReplyValue(notification.id, int64_t{kNoteAnswer} + *answer);
+  } else {
+    Reply(notification.id, {});
+  }
+}
+
+absl::optional<int> Monitor::HandleNote(const ThreadView& thread,
+                                        const Note& note, std::string space) {
+  switch (note.kind) {
+    case Note::Kind::kHello:
+      if (note.text != HelloNote().text) return absl::nullopt;
+      return 0;
+    case Note::Kind::kTest: {
+      DropEndedTests();
+      UniqueFd process(sys::PidfdOpen(thread.tid()));
+      if (!process.valid() || tests_.size() >= kMostTests) return absl::nullopt;
+      tests_[std::move(space)] = {note.text, std::move(process)};
+      return 0;
+    }
+    case Note::Kind::kBeginExpected: {
+      const auto noted = absl::c_count_if(
+          expected_, [](const Expected& one) { return !one.space.empty(); });
+      if (static_cast<size_t>(noted) >= kMostNoted) return absl::nullopt;
+      BeginExpected(note.rule, note.text);
+      expected_.back().space = std::move(space);
+      expected_.back().note = note.number;
+      return 0;
+    }
+    case Note::Kind::kEndExpected:
+      return CountExpected(space, note.number);
+  }
+  return absl::nullopt;
+}
+
+int Monitor::CountExpected(const std::string& space, int64_t note) {
+  const auto ended = absl::c_find_if(expected_, [&](const Expected& one) {
+    return one.space == space && one.note == note;
+  });
+  if (ended == expected_.end()) return 0;
+  const auto test = tests_.find(space);
+  std::tuple<Rule, std::string, std::string> use(
+      ended->rule, ended->target,
+      test == tests_.end() ? "" : test->second.name);
+  uint64_t count = 0;
+  for (const Violation& violation : EndExpected(ended->number)) {
+    count += violation.count;
+  }
+  if (count > 0 &&
+      (expected_uses_.size() < kMostNoted || expected_uses_.count(use) != 0)) {
+    expected_uses_[std::move(use)] += count;
+  }
+  return static_cast<int>(std::min<uint64_t>(count, INT16_MAX));
+}
+
+void Monitor::DropEndedTests() {
+  for (auto test = tests_.begin(); test != tests_.end();) {
+    struct pollfd event = {test->second.process.get(), POLLIN, 0};
+    if (poll(&event, 1, 0) == 0) {
+      ++test;
+      continue;
+    }
+    for (;;) {
+      const auto left = absl::c_find_if(expected_, [&](const Expected& one) {
+        return one.space == test->first;
+      });
+      if (left == expected_.end()) break;
+      CountExpected(test->first, left->note);
+    }
+    test = tests_.erase(test);
+  }
+}
+
+std::string Monitor::TestOf(const ThreadView& thread) const {
+  if (tests_.empty()) return "";
+  const auto test = tests_.find(PidNamespaceOf(thread));
+  if (test == tests_.end()) return "";
+  struct pollfd event = {test->second.process.get(), POLLIN, 0};
+  return poll(&event, 1, 0) == 0 ? test->second.name : "";
+}
+
 // --- Names -------------------------------------------------------------------
 
 bool Monitor::AsksForNames(const ThreadView& thread, const SyscallArgs& call) {
@@ -763,6 +900,7 @@ void Monitor::NoteAsker(const seccomp_notif& notification,
   const std::string socket = thread.Link(absl::StrCat("fd/", call.Int(0)));
   Violation asker = Describe(thread, call);
   asker.program = thread.Link("exe");
+  asker.test = TestOf(thread);
   if (!StillWaits(notification.id)) return;
   if (askers_.size() >= kMostAskers) askers_.erase(askers_.begin());
   const auto added = askers_.emplace(socket, std::move(asker));
@@ -818,7 +956,7 @@ void Monitor::RecordName(const Question& asked, bool tcp, int port) {
   const auto asker = askers_.find(SocketAt(setup_.network_tables, tcp, port));
   if (IsCounted(asker == askers_.end() ? 0 : asker->second.pid, asked)) return;
   const Verdict verdict = Suspect(Rule::kName, name, 0);
-  const int expects = WhoExpects(verdict);
+  const int expects = WhoExpects(verdict, nullptr);
   if (expects == kUnexpected && IsAllowed(verdict)) return;
   Violation violation;
   if (asker != askers_.end()) {
@@ -830,7 +968,8 @@ void Monitor::RecordName(const Question& asked, bool tcp, int port) {
   violation.first = absl::Now();
   violation.rule = Rule::kName;
   violation.target = name;
-  Key key(Rule::kName, violation.call, name, violation.program, expects);
+  Key key(Rule::kName, violation.call, name, violation.program, expects,
+          violation.test);
   if (Count(key)) return;
   std::vector<Violation>& seen = SeenBy(expects);
   known_.emplace(std::move(key), seen.size());

@@ -36,6 +36,7 @@
 #include "encapsulate/monitor/decode.h"
 #include "encapsulate/monitor/name_server.h"
 #include "encapsulate/options.h"
+#include "encapsulate/plan/outer_monitor.h"
 #include "encapsulate/violations.h"
 
 namespace encapsulate {
@@ -124,11 +125,22 @@ class Monitor {
     Rule rule;
     std::string target;
     std::vector<Violation> seen;
+    // Of a note: the sender's PID namespace and number. Attempts of others
+    // don't fit.
+    std::string space;
+    int64_t note = 0;
+  };
+
+  // A test that a sandbox inside has named, see plan/outer_monitor.h.
+  struct NamedTest {
+    std::string name;
+    UniqueFd process;  // a pidfd
   };
 
   // Rule, call, target and program; the number of what expected it, or
-  // kUnexpected.
-  using Key = std::tuple<Rule, std::string, std::string, std::string, int>;
+  // kUnexpected; the test.
+  using Key =
+      std::tuple<Rule, std::string, std::string, std::string, int, std::string>;
   static constexpr int kUnexpected = 0;
 
   bool Receive(seccomp_notif* notification) const;
@@ -165,7 +177,21 @@ class Monitor {
   static Violation Describe(const ThreadView& thread, const SyscallArgs& call);
   void Record(const seccomp_notif& notification, const ThreadView& thread,
               const SyscallArgs& call, const Verdict& verdict, Key key);
-  int WhoExpects(const Verdict& verdict) const;
+  // `thread` may be null: nobody knows who asked.
+  int WhoExpects(const Verdict& verdict, const ThreadView* thread) const;
+
+  // Answers a note of a sandbox inside, see plan/outer_monitor.h.
+  void AnswerNote(const seccomp_notif& notification, const ThreadView& thread,
+                  const SyscallArgs& call);
+  absl::optional<int> HandleNote(const ThreadView& thread, const Note& note,
+                                 std::string space);
+  void ReplyValue(uint64_t id, int64_t value) const;
+  int CountExpected(const std::string& space, int64_t note);
+  // What tests that are gone have left.
+  void DropEndedTests();
+  // The name of the test that the thread belongs to, or "".
+  std::string TestOf(const ThreadView& thread) const;
+
   std::vector<Violation>& SeenBy(int number);
   // Counts what is known already, or too much; false if it is to be recorded.
   bool Count(const Key& key);
@@ -202,6 +228,9 @@ class Monitor {
   std::vector<Violation> violations_;
   std::vector<Expected> expected_;
   int last_number_ = kUnexpected;
+  std::map<std::string, NamedTest> tests_;  // by PID namespace
+  // What was expected by notes, for the report.
+  std::map<std::tuple<Rule, std::string, std::string>, uint64_t> expected_uses_;
   uint64_t beyond_ = 0;
   uint64_t unseen_ = 0;
   std::vector<uint64_t> allowed_counts_;

@@ -37,6 +37,7 @@
 #include "encapsulate/kernel/mountinfo.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/plan/name_server_address.h"
+#include "encapsulate/plan/outer_monitor.h"
 
 namespace encapsulate {
 namespace {
@@ -692,11 +693,18 @@ class Planner {
     plan_.grace_nanoseconds =
         absl::ToInt64Nanoseconds(std::min(limits.grace, kLongest));
     if (limits.core_size != 0) plan_.core_limit = limits.core_size;
-    const bool no_core = plan_.core_limit == kNoCore;
-    plan_.filter = &GetFilter(/*watch=*/false, no_core);
+    const CoreLimit core =
+        plan_.core_limit == kNoCore ? CoreLimit::kFixed : CoreLimit::kFree;
     if (options_.violations != Violations::kOff) {
-      plan_.watching_filter = &GetFilter(/*watch=*/true, no_core);
+      plan_.hello = NotePath(HelloNote());
+      plan_.watched_outside = SendNote(plan_.hello.c_str()) == 0;
+      if (!plan_.watched_outside) {
+        plan_.watching_filter = &GetFilter(OpenCalls::kWatch, core);
+      }
     }
+    plan_.filter = &GetFilter(
+        plan_.watched_outside ? OpenCalls::kLeaveToOuter : OpenCalls::kRefuse,
+        core);
     if (limits.cpu_time.has_value()) {
       if (*limits.cpu_time <= absl::ZeroDuration()) {
         return too_small("CPU time");

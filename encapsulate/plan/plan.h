@@ -133,6 +133,11 @@ struct Plan {
   // Made by the caller, once for all sandboxes. With a monitor, the command
   // gets the second one instead.
   const FilterProgram* filter = nullptr;
+  // A monitor around this sandbox watches: see outer_monitor.h. Then the filter
+  // leaves to the outer one what that one hands over, and `hello` is what to
+  // ask whether it is there.
+  bool watched_outside = false;
+  std::string hello;
   const FilterProgram* watching_filter = nullptr;  // null: nobody watches
   absl::optional<mode_t> umask;
   int64_t timeout_nanoseconds = 0;  // 0: none

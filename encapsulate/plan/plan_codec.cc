@@ -131,6 +131,8 @@ void VisitPlan(Visitor& visit, ThePlan& plan) {
   visit(plan.host_sys);
   visit(plan.network);
   visit(plan.name_server);
+  visit(plan.watched_outside);
+  visit(plan.hello);
   visit(plan.executable);
   visit(plan.directory);
   visit(plan.core_limit);
@@ -150,7 +152,9 @@ std::string WritePlan(const Plan& plan) {
 bool ReadPlan(absl::string_view bytes, Plan* plan) {
   Reader reader(bytes);
   VisitPlan(reader, *plan);
-  plan->filter = &GetFilter(/*watch=*/false, plan->core_limit == kNoCore);
+  plan->filter = &GetFilter(
+      plan->watched_outside ? OpenCalls::kLeaveToOuter : OpenCalls::kRefuse,
+      plan->core_limit == kNoCore ? CoreLimit::kFixed : CoreLimit::kFree);
   return reader.AtEnd();
 }
 

@@ -296,16 +296,18 @@ Label Search(const std::vector<Range>& ranges, size_t first, size_t count,
 
 // All calls of one of the machine's calling conventions (seccomp(2): a filter
 // that knows only one is no filter).
-Label FilterConvention(uint32_t arch, bool watch, bool no_core,
-                       Program& program) {
+Label FilterConvention(uint32_t arch, OpenCalls open_calls,
+                       CoreLimit core_limit, Program& program) {
   const bool native = arch == kNativeArch;
+  const bool watch = open_calls == OpenCalls::kWatch;
+  const bool leave = open_calls == OpenCalls::kLeaveToOuter;
   const Label allow = program.Return(SECCOMP_RET_ALLOW);
   std::map<uint32_t, Label> calls;
   std::map<std::tuple<When, int, uint32_t, Label>, Label> decided;
   for (size_t i = 0; i < kWatchedCallCount; ++i) {
     const WatchedCall& call = kWatchedCalls[i];
     const int number = native ? call.native : call.compat;
-    if (number < 0 || (!watch && call.denied == 0)) continue;
+    if (number < 0 || leave || (!watch && call.denied == 0)) continue;
     const uint32_t action =
         watch ? uint32_t{SECCOMP_RET_USER_NOTIF} : Errno(call.denied);
     Label& label =
@@ -326,7 +328,7 @@ Label FilterConvention(uint32_t arch, bool watch, bool no_core,
   }
   const LimitCalls& limit = native ? kNativeLimit : kCompatLimit;
   Label prlimit = allow;
-  if (no_core) {
+  if (core_limit == CoreLimit::kFixed) {
     calls[static_cast<uint32_t>(limit.setrlimit)] =
         KeepCoreBySetrlimit(program);
     prlimit = KeepCoreByPrlimit(program);
@@ -344,7 +346,7 @@ Label FilterConvention(uint32_t arch, bool watch, bool no_core,
     add(call.first + 1, allow);
   }
 #if defined(__x86_64__)
-  if (native) {
+  if (native && !leave) {
     add(kX32Bit, program.Return(watch ? uint32_t{SECCOMP_RET_USER_NOTIF}
                                       : Errno(ENOSYS)));
   }
@@ -353,36 +355,44 @@ Label FilterConvention(uint32_t arch, bool watch, bool no_core,
   return program.Load(offsetof(seccomp_data, nr));
 }
 
-FilterProgram MakeFilter(bool watch, bool no_core) {
+FilterProgram MakeFilter(OpenCalls open_calls, CoreLimit core_limit) {
   Program program;
   // Another convention: nothing is known of it.
   Label label = program.Return(Errno(ENOSYS));
-  const Label compat = FilterConvention(kCompatArch, watch, no_core, program);
-  const Label native = FilterConvention(kNativeArch, watch, no_core, program);
+  const Label compat =
+      FilterConvention(kCompatArch, open_calls, core_limit, program);
+  const Label native =
+      FilterConvention(kNativeArch, open_calls, core_limit, program);
   label = program.IfEqual(kCompatArch, compat, label);
   program.IfEqual(kNativeArch, native, label);
   program.Load(offsetof(seccomp_data, arch));
   return std::move(program).Finish();
 }
 
+template <OpenCalls open_calls>
+const FilterProgram& GetFilter(CoreLimit core_limit) {
+  if (core_limit == CoreLimit::kFree) {
+    static const auto* const free =
+        new FilterProgram(MakeFilter(open_calls, CoreLimit::kFree));
+    return *free;
+  }
+  static const auto* const fixed =
+      new FilterProgram(MakeFilter(open_calls, CoreLimit::kFixed));
+  return *fixed;
+}
+
 }  // namespace
 
-const FilterProgram& GetFilter(bool watch, bool no_core) {
-  if (!watch && no_core) {
-    static const auto* const usual = new FilterProgram(MakeFilter(false, true));
-    return *usual;
+const FilterProgram& GetFilter(OpenCalls open_calls, CoreLimit core_limit) {
+  switch (open_calls) {
+    case OpenCalls::kWatch:
+      return GetFilter<OpenCalls::kWatch>(core_limit);
+    case OpenCalls::kLeaveToOuter:
+      return GetFilter<OpenCalls::kLeaveToOuter>(core_limit);
+    case OpenCalls::kRefuse:
+      break;
   }
-  if (!watch) {
-    static const auto* const core = new FilterProgram(MakeFilter(false, false));
-    return *core;
-  }
-  if (no_core) {
-    static const auto* const watched =
-        new FilterProgram(MakeFilter(true, true));
-    return *watched;
-  }
-  static const auto* const both = new FilterProgram(MakeFilter(true, false));
-  return *both;
+  return GetFilter<OpenCalls::kRefuse>(core_limit);
 }
 
 msghdr* HandoverHeader() {

@@ -18,10 +18,22 @@ namespace encapsulate {
 
 using FilterProgram = std::vector<sock_filter>;
 
-// The program, made on the first call. `watch`: calls go to the monitor; if
-// there is none any more, they fail with ENOSYS. `no_core`: RLIMIT_CORE stays
-// what it is, see Plan::core_limit. Thread-safe; the result lives for ever.
-const FilterProgram& GetFilter(bool watch, bool no_core);
+// What becomes of the calls that namespaces leave open.
+enum class OpenCalls {
+  // They are refused.
+  kRefuse,
+  // They go to the monitor, and so do the others by which code may reach out.
+  // If there is no monitor any more, they fail with ENOSYS.
+  kWatch,
+  // They go on, to a filter around this one that watches (outer_monitor.h).
+  kLeaveToOuter,
+};
+
+// Whether RLIMIT_CORE can be changed, see Plan::core_limit.
+enum class CoreLimit { kFree, kFixed };
+
+// The program, made on the first call. Thread-safe; the result lives for ever.
+const FilterProgram& GetFilter(OpenCalls open_calls, CoreLimit core_limit);
 
 // The one call of sendmsg(2) that a filter with a monitor lets pass, because by
 // it the monitor gets to know of the filter: this header, with these flags,

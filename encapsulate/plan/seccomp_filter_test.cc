@@ -71,9 +71,10 @@ absl::optional<uint32_t> AnswerByNumber(const FilterProgram& filter,
 }
 
 TEST(FilterTest, LetsMostCallsPassByTheirNumberAlone) {
-  for (bool watch : {false, true}) {
-    for (bool no_core : {false, true}) {
-      const FilterProgram& filter = GetFilter(watch, no_core);
+  for (OpenCalls open_calls :
+       {OpenCalls::kRefuse, OpenCalls::kWatch, OpenCalls::kLeaveToOuter}) {
+    for (CoreLimit core_limit : {CoreLimit::kFree, CoreLimit::kFixed}) {
+      const FilterProgram& filter = GetFilter(open_calls, core_limit);
       for (uint32_t number :
            {SYS_getppid, SYS_read, SYS_write, SYS_close, SYS_mmap, SYS_futex,
             SYS_fstat, SYS_lseek, SYS_getdents64, SYS_execve, SYS_exit_group,
@@ -82,6 +83,7 @@ TEST(FilterTest, LetsMostCallsPassByTheirNumberAlone) {
                   SECCOMP_RET_ALLOW)
             << number;
       }
+      if (open_calls == OpenCalls::kLeaveToOuter) continue;
       EXPECT_EQ(AnswerByNumber(filter, kNativeArch, SYS_socket), absl::nullopt)
           << "its family counts";
     }
@@ -90,11 +92,28 @@ TEST(FilterTest, LetsMostCallsPassByTheirNumberAlone) {
 
 TEST(FilterTest, LetsFilesBeOpenedByTheNumberAloneUnlessSomebodyWatches) {
   for (uint32_t number : {SYS_openat, SYS_unlinkat, SYS_connect}) {
-    EXPECT_EQ(AnswerByNumber(GetFilter(false, true), kNativeArch, number),
+    EXPECT_EQ(AnswerByNumber(GetFilter(OpenCalls::kRefuse, CoreLimit::kFixed),
+                             kNativeArch, number),
               SECCOMP_RET_ALLOW)
         << number;
-    EXPECT_NE(AnswerByNumber(GetFilter(true, true), kNativeArch, number),
+    EXPECT_NE(AnswerByNumber(GetFilter(OpenCalls::kWatch, CoreLimit::kFixed),
+                             kNativeArch, number),
               SECCOMP_RET_ALLOW)
+        << number;
+  }
+}
+
+// A filter that refused it would keep the outer monitor from seeing it.
+TEST(FilterTest, LeavesWhatIsRefusedToTheOuterFilter) {
+  for (uint32_t number : {SYS_keyctl, SYS_io_uring_setup, SYS_socket}) {
+    EXPECT_NE(AnswerByNumber(GetFilter(OpenCalls::kRefuse, CoreLimit::kFixed),
+                             kNativeArch, number),
+              SECCOMP_RET_ALLOW)
+        << number;
+    EXPECT_EQ(
+        AnswerByNumber(GetFilter(OpenCalls::kLeaveToOuter, CoreLimit::kFixed),
+                       kNativeArch, number),
+        SECCOMP_RET_ALLOW)
         << number;
   }
 }
@@ -119,9 +138,10 @@ TEST(FilterTest, SparesInitInEveryCallingConvention) {
       {SYS_ioprio_set, 289, {2}, 1},
   };
   constexpr uint32_t kRefused = SECCOMP_RET_ERRNO | EPERM;
-  for (bool watch : {false, true}) {
-    for (bool no_core : {false, true}) {
-      const FilterProgram& filter = GetFilter(watch, no_core);
+  for (OpenCalls open_calls :
+       {OpenCalls::kRefuse, OpenCalls::kWatch, OpenCalls::kLeaveToOuter}) {
+    for (CoreLimit core_limit : {CoreLimit::kFree, CoreLimit::kFixed}) {
+      const FilterProgram& filter = GetFilter(open_calls, core_limit);
       for (const Call& call : kCalls) {
         Call on_init = call;
         // The kernel takes the low half.
@@ -150,9 +170,11 @@ TEST(FilterTest, SparesInitInEveryCallingConvention) {
 #endif
 
 TEST(FilterTest, RefusesCallingConventionsThatItDoesNotKnow) {
-  for (bool watch : {false, true}) {
+  for (OpenCalls open_calls :
+       {OpenCalls::kRefuse, OpenCalls::kWatch, OpenCalls::kLeaveToOuter}) {
     constexpr uint32_t kOther = AUDIT_ARCH_RISCV64;
-    EXPECT_EQ(AnswerByNumber(GetFilter(watch, true), kOther, SYS_getppid),
+    EXPECT_EQ(AnswerByNumber(GetFilter(open_calls, CoreLimit::kFixed), kOther,
+                             SYS_getppid),
               SECCOMP_RET_ERRNO | static_cast<uint32_t>(ENOSYS));
   }
 }

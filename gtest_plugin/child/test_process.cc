@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "encapsulate/watched_outside.h"
 #include "gtest_plugin/child/coverage.h"
 #include "gtest_plugin/child/descriptors.h"
 #include "gtest_plugin/child/sanitizers.h"
@@ -43,17 +44,18 @@ TestProcess* TestProcess::Get() { return this_process; }
 
 TestProcess::TestProcess(const testing::TestInfo& test,
                          const TestOptions& options, const View& view,
-                         Channel* channel)
+                         Channel* channel, bool watched_outside)
     : test_(test),
       options_(options),
       view_(view),
       channel_(channel),
+      watched_outside_(watched_outside),
       pid_(getpid()) {}
 
 TestProcess& TestProcess::Become(const testing::TestInfo& test,
                                  const TestOptions& options, const View& view,
-                                 Channel* channel) {
-  this_process = new TestProcess(test, options, view, channel);
+                                 Channel* channel, bool watched_outside) {
+  this_process = new TestProcess(test, options, view, channel, watched_outside);
   channel->EnterChild();
   coverage::Reset();
   mocks::Watch();
@@ -68,6 +70,9 @@ TestProcess& TestProcess::Become(const testing::TestInfo& test,
 
 void TestProcess::Begin() {
   started_ = Clock::now();
+  if (watched_outside_) {
+    NameTestOutside(absl::StrCat(test_.test_suite_name(), ".", test_.name()));
+  }
   if (!view_.copy.empty()) CopyWorkingDirectory();
 }
 
@@ -123,6 +128,7 @@ int TestProcess::BeginExpected(Rule rule, const char* target, const char* file,
                    {last_expected_, static_cast<int64_t>(rule), line}, target,
                    file);
   channel_->Ring();
+  if (watched_outside_) BeginExpectedOutside(last_expected_, rule, target);
   return last_expected_;
 }
 
@@ -130,7 +136,10 @@ Answer TestProcess::EndExpected(int number) {
   if (IsStray()) return Answer::kBlocked;  // it is the other process's to say
   const gtest_internals::ResultsLock lock;
   channel_->Append(RecordKind::kEndExpected, {number});
-  return channel_->Ring();
+  const Answer answer = channel_->Ring();
+  // The program has only seen questions for names.
+  const bool outside = watched_outside_ && EndExpectedOutside(number) > 0;
+  return outside && answer == Answer::kNothing ? Answer::kBlocked : answer;
 }
 
 // Also called in signal handlers: no heap, no lock.

@@ -23,10 +23,11 @@ class TestProcess {
   static TestProcess* Get();
 
   // Makes the calling process, just forked, that of `test`. What is given has
-  // to live as long as the process.
+  // to live as long as the process. `watched_outside`: see
+  // encapsulate/watched_outside.h.
   static TestProcess& Become(const testing::TestInfo& test,
                              const TestOptions& options, const View& view,
-                             Channel* channel);
+                             Channel* channel, bool watched_outside);
 
   // To be called where the test's object is about to be created.
   void Begin();
@@ -48,7 +49,7 @@ class TestProcess {
   class Listener;
 
   TestProcess(const testing::TestInfo& test, const TestOptions& options,
-              const View& view, Channel* channel);
+              const View& view, Channel* channel, bool watched_outside);
 
   void CopyWorkingDirectory();
   void StreamResult(const testing::TestPartResult& result);
@@ -64,6 +65,7 @@ class TestProcess {
   const TestOptions& options_;
   const View& view_;
   Channel* const channel_;
+  const bool watched_outside_;
   const pid_t pid_;
   int last_expected_ = 0;
   int streamed_ = 0;  // results, since the test last dropped any

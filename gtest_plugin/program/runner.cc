@@ -290,6 +290,13 @@ absl::StatusOr<TestRun::Side> Runner::Start(TestRun* test,
       !std::exchange(told_exposed_, true)) {
     test->Note(test->exposed_executable());
   }
+  if (side.ok() && test->is_watched_outside() &&
+      !std::exchange(told_watched_outside_, true)) {
+    test->Note(
+        "attempts to reach out are reported by the sandbox around this "
+        "program, "
+        "and fail no test here");
+  }
   const std::string& why = pool_->WhyInLine();
   if (!why.empty() && !std::exchange(told_in_line_, true)) {
     test->Note(absl::StrCat(

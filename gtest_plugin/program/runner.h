@@ -136,6 +136,7 @@ class Runner {
   int started_tests_ = 0;             // in this iteration
   bool told_in_line_ = false;
   bool told_exposed_ = false;
+  bool told_watched_outside_ = false;
 
   bool creating_ = false;  // the object of a test
   bool ran_elsewhere_ = false;

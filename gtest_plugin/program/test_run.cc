@@ -28,6 +28,7 @@
 #include "encapsulate/base/printable.h"
 #include "encapsulate/base/write_all.h"
 #include "encapsulate/violations.h"
+#include "encapsulate/watched_outside.h"
 #include "gtest_plugin/child/signals.h"
 #include "gtest_plugin/child/test_process.h"
 #include "gtest_plugin/googletest/internals.h"
@@ -109,6 +110,8 @@ absl::StatusOr<TestRun::Side> TestRun::Start(Where where, SandboxPool* pool,
   {
     const gtest_internals::ResultsLock lock;
     // A scratch directory of the test's own makes its sandbox one of a kind.
+    watched_outside_ =
+        view_.options.violations != Violations::kOff && IsWatchedOutside();
     const int alike = scratch_.has_value() ? 0 : more;
     entered = pool->Enter(view_.options, alike);
   }
@@ -143,7 +146,8 @@ void TestRun::Become() {
     }
     scratch_->Close();
   }
-  TestProcess::Become(test_, asked_.options, view_, channel_.get());
+  TestProcess::Become(test_, asked_.options, view_, channel_.get(),
+                      watched_outside_);
 }
 
 void TestRun::Disown() {

@@ -120,6 +120,8 @@ class TestRun {
 
   // Whether the test itself may write to the program's terminal.
   bool has_terminal() const { return streams_.has_terminal(); }
+  // Whether the sandbox around this program reports what the test attempts.
+  bool is_watched_outside() const { return watched_outside_; }
   // As of Process; of a test that was started.
   const std::string& exposed_executable() const {
     return process_->exposed_executable();
@@ -181,6 +183,7 @@ class TestRun {
 
   Evidence evidence_;  // of what comes of it
   absl::Duration elapsed_;
+  bool watched_outside_ = false;
   Expectations expectations_;
   std::string last_result_;  // "file:line" of the last one
   OutputTail tail_;
