@@ -99,10 +99,10 @@ TEST(SummaryTest, StaysShort) {
 
 TEST(SummaryTest, NamesTheTest) {
   Result result;
-  result.violations = {
-      Make(Rule::kWrite, "unlink", "/a", EROFS, "/bin/a", 1)};
+  result.violations = {Make(Rule::kWrite, "unlink", "/a", EROFS, "/bin/a", 1)};
   result.violations[0].test = "A.B";
-  EXPECT_THAT(SummaryOf(result, {}), Contains("          test     A.B"));
+  EXPECT_THAT(SummaryOf(result, {}),
+              testing::Contains("          test     A.B"));
 }
 
 TEST(SummaryTest, TellsWhatWasNotSeen) {
@@ -153,12 +153,14 @@ TEST(ViolationLinesTest, HoldEverything) {
       "{\"type\":\"violation\",\"rule\":\"network\",\"call\":\"connect\","
       "\"arguments\":\"\",\"target\":\"192.0.2.1:80\",\"error\":null,"
       "\"error_predicted\":true,\"pid\":0,\"tid\":0,\"program\":null,"
-      "\"thread\":\"\",\"test\":null,\"count\":1,\"first\":\"1970-01-01T00:00:01.500000Z\","
+      "\"thread\":\"\",\"test\":null,\"count\":1,\"first\":\"1970-01-01T00:00:"
+      "01.500000Z\","
       "\"permit\":\"--network=host\",\"ignore\":\"--allow=network:192.0.2.1:80"
       "\",\"stack\":[]}\n"
       "{\"type\":\"ignored\",\"rule\":\"name\",\"target\":\"x\","
       "\"reason\":\"why\",\"count\":2}\n"
-      "{\"type\":\"sum\",\"violations\":2,\"beyond\":5,\"unseen\":6,\"watched_outside\":false}\n");
+      "{\"type\":\"sum\",\"violations\":2,\"beyond\":5,\"unseen\":6,\"watched_"
+      "outside\":false}\n");
 }
 
 }  // namespace
