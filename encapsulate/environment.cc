@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/algorithm/container.h"
@@ -54,6 +55,27 @@ constexpr absl::string_view kScrubbedSuffixes[] = {
     "_PROXY",      "_TOKEN",       "_SECRET",     "_PASSWORD",   "_PASSWD",
     "_PASSPHRASE", "_API_KEY",     "_APIKEY",     "_CREDENTIAL", "_CREDENTIALS",
     "_SECRET_KEY", "_PRIVATE_KEY", "_ACCESS_KEY", "_AUTH",       "_SOCK",
+};
+
+// See Bazel's test encyclopedia, and its test-setup.sh and collect_coverage.sh.
+struct BazelOutput {
+  absl::string_view variable;
+  OutputOf writer;
+  bool is_file;  // and what is collected lies beside it
+};
+constexpr BazelOutput kBazelOutputs[] = {
+    {"TEST_UNDECLARED_OUTPUTS_DIR", OutputOf::kTest, false},
+    {"TEST_UNDECLARED_OUTPUTS_ANNOTATIONS_DIR", OutputOf::kTest, false},
+    {"COVERAGE_DIR", OutputOf::kTest, false},
+    {"GCOV_PREFIX", OutputOf::kTest, false},
+    {"LLVM_PROFILE_FILE", OutputOf::kTest, true},
+    {"TEST_TMPDIR", OutputOf::kProgram, false},
+    {"XML_OUTPUT_FILE", OutputOf::kProgram, true},
+    {"TEST_PREMATURE_EXIT_FILE", OutputOf::kProgram, true},
+    {"TEST_SHARD_STATUS_FILE", OutputOf::kProgram, true},
+    {"TEST_WARNINGS_OUTPUT_FILE", OutputOf::kProgram, true},
+    {"TEST_UNUSED_RUNFILES_LOG_FILE", OutputOf::kProgram, true},
+    {"TEST_INFRASTRUCTURE_FAILURE_FILE", OutputOf::kProgram, true},
 };
 
 absl::string_view NameOf(absl::string_view entry) {
@@ -118,6 +140,32 @@ void SetVariable(absl::string_view name, absl::string_view value,
                                       return NameOf(other) == name;
                                     }),
                      environment->end());
+}
+
+std::vector<std::string> BazelOutputs(const Environment& environment,
+                                      OutputOf writer) {
+  std::vector<std::string> directories;
+  for (const BazelOutput& output : kBazelOutputs) {
+    if (writer == OutputOf::kTest && output.writer != OutputOf::kTest) continue;
+    std::string path = VariableOf(environment, output.variable);
+    if (output.is_file) {
+      const size_t slash = path.rfind('/');
+      path.resize(slash == std::string::npos ? 0 : slash);
+    }
+    if (!path.empty()) directories.push_back(std::move(path));
+  }
+  return directories;
+}
+
+std::string VariableOf(const Environment& environment, absl::string_view name) {
+  for (absl::string_view entry : environment) {
+    if (NameOf(entry) != name) continue;
+    const size_t equals = entry.find('=');
+    return equals == absl::string_view::npos
+               ? ""
+               : std::string(entry.substr(equals + 1));
+  }
+  return "";
 }
 
 void RemoveVariable(absl::string_view name, Environment* environment) {

@@ -54,6 +54,20 @@ bool IsScrubbed(absl::string_view name);
 void SetVariable(absl::string_view name, absl::string_view value,
                  Environment* environment);
 
+// Who writes into the places that BazelOutputs() returns.
+enum class OutputOf {
+  kTest,     // the code of a test: its files, its coverage
+  kProgram,  // the whole program: its report and its scratch as well
+};
+
+// The directories for what `bazel test` and `bazel coverage` collect, or look
+// at, afterwards, as variables of `environment` name them. They needn't exist.
+std::vector<std::string> BazelOutputs(const Environment& environment,
+                                      OutputOf writer);
+
+// The value of the first entry called `name`, or "".
+std::string VariableOf(const Environment& environment, absl::string_view name);
+
 // Removes every entry called `name`.
 void RemoveVariable(absl::string_view name, Environment* environment);
 

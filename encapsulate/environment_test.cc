@@ -104,5 +104,17 @@ TEST(CurrentEnvironmentTest, HoldsWhatSetenvPutThere) {
               Not(Contains("ENCAPSULATE_TEST_VARIABLE=x=y")));
 }
 
+TEST(EnvironmentTest, OutputsAreThoseOfTheTestOrOfItsProgram) {
+  const Environment environment = {
+      "XML_OUTPUT_FILE=/out/xml/test.xml",      "TEST_TMPDIR=/scratch",
+      "TEST_UNDECLARED_OUTPUTS_DIR=/out/files", "COVERAGE_DIR=",
+      "LLVM_PROFILE_FILE=/coverage/%p.profraw", "GCOV_PREFIX"};
+  EXPECT_EQ(BazelOutputs(environment, OutputOf::kTest),
+            (std::vector<std::string>{"/out/files", "/coverage"}));
+  EXPECT_EQ(BazelOutputs(environment, OutputOf::kProgram),
+            (std::vector<std::string>{"/out/files", "/coverage", "/scratch",
+                                      "/out/xml"}));
+}
+
 }  // namespace
 }  // namespace encapsulate

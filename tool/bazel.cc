@@ -15,24 +15,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/environment.h"
 
 namespace encapsulate::tool {
 namespace {
-
-constexpr const char* kOutputDirectories[] = {
-    "TEST_TMPDIR",
-    "TEST_UNDECLARED_OUTPUTS_DIR",
-    "TEST_UNDECLARED_OUTPUTS_ANNOTATIONS_DIR",
-    "COVERAGE_DIR",
-};
-constexpr const char* kOutputFiles[] = {
-    "XML_OUTPUT_FILE",
-    "TEST_PREMATURE_EXIT_FILE",
-    "TEST_SHARD_STATUS_FILE",
-    "TEST_WARNINGS_OUTPUT_FILE",
-    "TEST_UNUSED_RUNFILES_LOG_FILE",
-    "TEST_INFRASTRUCTURE_FAILURE_FILE",
-};
 
 std::string Variable(const char* name) {
   const char* value = getenv(name);
@@ -84,19 +70,11 @@ bool IsProgram(const std::string& argument) {
 }
 
 std::vector<std::string> TestOutputs() {
-  std::vector<std::string> outputs;
-  for (const char* name : kOutputDirectories) {
-    outputs.push_back(Variable(name));
-  }
-  for (const char* name : kOutputFiles) {
-    const std::string file = Variable(name);
-    const size_t slash = file.rfind('/');
-    if (slash != std::string::npos) outputs.push_back(file.substr(0, slash));
-  }
-  outputs.erase(std::remove_if(outputs.begin(), outputs.end(),
-                               [](const std::string& path) {
-                                 return path.empty() || !IsDirectory(path);
-                               }),
+  std::vector<std::string> outputs =
+      BazelOutputs(CurrentEnvironment(), OutputOf::kProgram);
+  outputs.erase(std::remove_if(
+                    outputs.begin(), outputs.end(),
+                    [](const std::string& path) { return !IsDirectory(path); }),
                 outputs.end());
   return outputs;
 }

@@ -14,6 +14,7 @@
 #include "absl/strings/strip.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tool/exit_codes.h"
 #include "tool/flags.h"
 
 namespace encapsulate::tool {
@@ -217,6 +218,29 @@ TEST(FishCompletionTest, LeavesTheCommandToItsOwnCompletion) {
     EXPECT_EQ(answer,
               absl::StrCat("x_", absl::StrReplaceAll(before, {{" ", "_"}})));
   }
+}
+
+// The version is written down for Bazel and for the program.
+TEST(VersionTest, IsTheModules) {
+  const std::string module = ReadAll("MODULE.bazel");
+  const std::string before = "version = \"";
+  const size_t begin = module.find(before);
+  ASSERT_NE(begin, std::string::npos);
+  const size_t from = begin + before.size();
+  const std::string version =
+      module.substr(from, module.find('"', from) - from);
+  EXPECT_EQ(Shell("tool/encapsulate --version").output,
+            absl::StrCat("encapsulate ", version, "\n"));
+  EXPECT_THAT(ReadAll("tool/encapsulate.1"),
+              HasSubstr(absl::StrCat("\"encapsulate ", version, "\"")));
+}
+
+TEST(ExitCodesTest, AreInTheManPageAsTheToolHasThem) {
+  const std::string page = ReadAll("tool/encapsulate.1");
+  for (const ExitCode& code : kExitCodes) {
+    EXPECT_THAT(page, HasSubstr(absl::StrCat(".B ", code.code)));
+  }
+  EXPECT_THAT(page, HasSubstr(".B 128+N\nsignal N ended the command"));
 }
 
 }  // namespace

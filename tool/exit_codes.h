@@ -2,31 +2,39 @@
 #ifndef TOOL_EXIT_CODES_H_
 #define TOOL_EXIT_CODES_H_
 
+#include "absl/strings/string_view.h"
+
 namespace encapsulate::tool {
 
-// With --violations=enforce: the command succeeded, and something in the
-// sandbox tried to reach out.
 inline constexpr int kExitViolations = 122;
-
-// The command ran, and how it ended can't be known: the sandbox was torn down
-// from outside.
 inline constexpr int kExitLost = 123;
-
-// --timeout passed. The same as timeout(1)'s.
-inline constexpr int kExitTimeout = 124;
-
-// The sandbox could not be made, or the command line is wrong: the command
-// never ran.
+inline constexpr int kExitTimeout = 124;  // as timeout(1)'s
 inline constexpr int kExitFailed = 125;
-
-// The command was found and can't be executed.
 inline constexpr int kExitNotUsable = 126;
-
-// There is no such command in the sandbox.
 inline constexpr int kExitNotFound = 127;
+inline constexpr int kExitSignalBase = 128;  // and the signal's number
 
-// Signal N ended the command: kExitSignalBase + N.
-inline constexpr int kExitSignalBase = 128;
+struct ExitCode {
+  int code;
+  absl::string_view meaning;
+};
+
+// For help and man page, too.
+inline constexpr ExitCode kExitCodes[] = {
+    {kExitViolations,
+     "the command succeeded, and --violations=enforce found that something "
+     "tried to leave the sandbox"},
+    {kExitLost,
+     "how the command ended can't be known: the sandbox was torn down "
+     "from outside"},
+    {kExitTimeout, "--timeout ended the command"},
+    {kExitFailed,
+     "the sandbox could not be made, or the command line is wrong; the "
+     "command never ran"},
+    {kExitNotUsable, "the command can't be executed"},
+    {kExitNotFound, "there is no such command"},
+    {kExitSignalBase, "signal N ended the command"},
+};
 
 // Of --check: sandboxes can be made, or not.
 inline constexpr int kExitCheckPassed = 0;

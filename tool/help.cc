@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "tool/exit_codes.h"
 #include "tool/flags.h"
 
 namespace encapsulate::tool {
@@ -52,23 +53,6 @@ constexpr Term kExamples[] = {
      "print the flags that a command needs"},
     {"encapsulate --status-fd=3 '' make 3>status.json",
      "let a program read how it went"},
-};
-
-constexpr Term kExitCodes[] = {
-    {"122",
-     "the command succeeded, and --violations=enforce found that something "
-     "tried to leave the sandbox"},
-    {"123",
-     "how the command ended can't be known: the sandbox was torn down "
-     "from outside"},
-    {"124", "--timeout ended the command"},
-    {"125",
-     "the sandbox could not be made, or the command line is wrong; the "
-     "command never ran"},
-    {"126", "the command can't be executed"},
-    {"127", "there is no such command"},
-    {"128+N", "signal N ended the command"},
-    {"other", "the command's own"},
 };
 
 constexpr Term kUnits[] = {
@@ -140,7 +124,25 @@ void AppendTerms(absl::string_view title, absl::Span<const Term> terms,
 absl::Span<const absl::string_view> Synopsis() { return kSynopsis; }
 absl::Span<const absl::string_view> Description() { return kDescription; }
 absl::Span<const Term> Examples() { return kExamples; }
-absl::Span<const Term> ExitCodes() { return kExitCodes; }
+absl::Span<const Term> ExitCodes() {
+  static const auto* const numbers = [] {
+    auto* const made = new std::vector<std::string>;
+    for (const ExitCode& code : kExitCodes) {
+      made->push_back(
+          absl::StrCat(code.code, code.code == kExitSignalBase ? "+N" : ""));
+    }
+    return made;
+  }();
+  static const auto* const terms = [] {
+    auto* const made = new std::vector<Term>;
+    for (size_t i = 0; i < numbers->size(); ++i) {
+      made->push_back({(*numbers)[i], kExitCodes[i].meaning});
+    }
+    made->push_back({"other", "the command's own"});
+    return made;
+  }();
+  return *terms;
+}
 absl::Span<const Term> Notes() { return kNotes; }
 absl::Span<const Term> Units() { return kUnits; }
 
@@ -167,7 +169,7 @@ std::string HelpText() {
     }
   }
   AppendTerms("Units", kUnits, 8, &out);
-  AppendTerms("Exit codes", kExitCodes, 9, &out);
+  AppendTerms("Exit codes", ExitCodes(), 9, &out);
   AppendTerms("Notes", kNotes, 11, &out);
   return out;
 }

@@ -181,12 +181,10 @@ class ViewMaker {
   // Where what outlives a test goes: files for Bazel, coverage, reports of
   // sanitizers.
   void AddOutputs() {
-    for (const char* name : {"TEST_UNDECLARED_OUTPUTS_DIR",
-                             "TEST_UNDECLARED_OUTPUTS_ANNOTATIONS_DIR",
-                             "COVERAGE_DIR", "GCOV_PREFIX"}) {
-      AddOutput(Variable(inputs_.environment, name));
+    for (const std::string& output :
+         BazelOutputs(inputs_.environment, OutputOf::kTest)) {
+      AddOutput(output);
     }
-    AddOutput(DirectoryOf(Variable(inputs_.environment, "LLVM_PROFILE_FILE")));
     for (const char* name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "MSAN_OPTIONS",
                              "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
       const std::string value = Variable(inputs_.environment, name);
