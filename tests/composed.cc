@@ -2,6 +2,8 @@
 // the tool's.
 #include <fcntl.h>
 #include <netdb.h>
+#include <semaphore.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,6 +71,43 @@ TEST_F(ComposedTest, ExpectsItInVain) {
 
 TEST_F(ComposedTest, EndsWithinItsScope) {
   new ExpectBlocked(Rule::kWrite, "/usr/*");
+}
+
+TEST_F(ComposedTest, ComesNext) { WriteTo("/usr/composed"); }
+
+// Two tests that run at the same time: what the first one expects isn't what
+// the second one does.
+class PairTest : public EncapsulatedTest {
+ protected:
+  struct Shared {
+    sem_t expects;
+    sem_t attempted;
+  };
+
+  static void SetUpTestSuite() {
+    shared_ = static_cast<Shared*>(mmap(nullptr, sizeof(Shared),
+                                        PROT_READ | PROT_WRITE,
+                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    sem_init(&shared_->expects, /*pshared=*/1, 0);
+    sem_init(&shared_->attempted, /*pshared=*/1, 0);
+  }
+
+  static Shared* shared_;
+};
+
+PairTest::Shared* PairTest::shared_;
+
+TEST_F(PairTest, Expects) {
+  const ExpectBlocked blocked(Rule::kWrite, "/usr/*");
+  WriteTo("/usr/of-the-first");
+  sem_post(&shared_->expects);
+  sem_wait(&shared_->attempted);
+}
+
+TEST_F(PairTest, Attempts) {
+  sem_wait(&shared_->expects);
+  WriteTo("/usr/of-the-second");
+  sem_post(&shared_->attempted);
 }
 
 TEST_F(ComposedTest, Forks) {

@@ -146,12 +146,20 @@ TEST_F(CompositionTest, WhatATestExpectsInVainFailsIt) {
   EXPECT_THAT(output.text, HasSubstr("nothing that fits was"));
 }
 
-// Nor does what it expected after its end.
-TEST_F(CompositionTest, WhatATestExpectsCoversNoOther) {
+TEST_F(CompositionTest, WhatATestExpectsEndsWithIt) {
   const Output output =
-      RunTests("EndsWithinItsScope:*.ShrugsItOff", {"--encapsulate_jobs=1"});
+      RunTests("EndsWithinItsScope:*.ComesNext", {"--encapsulate_jobs=1"});
   EXPECT_EQ(output.exit_code, 1) << output.text;
-  EXPECT_THAT(output.text, HasSubstr("test     ComposedTest.ShrugsItOff\n"));
+  EXPECT_THAT(output.text, HasSubstr("test     ComposedTest.ComesNext\n"));
+}
+
+TEST_F(CompositionTest, WhatATestExpectsCoversNoOther) {
+  const Output output = Inside(
+      {TestsPath(), "--gtest_filter=PairTest.*", "--encapsulate_jobs=2"});
+  EXPECT_EQ(output.exit_code, kViolated) << output.text;
+  EXPECT_THAT(output.text, HasSubstr("[  PASSED  ] 2 tests"));
+  EXPECT_THAT(output.text, HasSubstr("open '/usr/of-the-second' for writing"));
+  EXPECT_THAT(output.text, Not(HasSubstr("'/usr/of-the-first'")));
 }
 
 TEST_F(CompositionTest, TheToolInsideLeavesWatchingToTheOneOutside) {
