@@ -99,8 +99,22 @@ struct Result {
   // to one would succeed should it answer again.
   std::vector<std::string> unknown_sockets;
 
-  // Whether the command exited with 0. Violations and leftovers don't count.
-  bool ok() const { return outcome == Outcome::kExited && exit_code == 0; }
+  // Whether Options::violations was Violations::kEnforce.
+  bool enforced = false;
+
+  // Whether something was attempted, or may have been, that `allowed` isn't
+  // about.
+  bool violated() const {
+    return !violations.empty() || violations_beyond > 0 ||
+           violations_unseen > 0;
+  }
+
+  // Whether the command exited with 0 and, with Violations::kEnforce, nothing
+  // was violated. Leftovers don't count.
+  bool ok() const {
+    return outcome == Outcome::kExited && exit_code == 0 &&
+           !(enforced && violated());
+  }
 };
 
 // The names used in reports: "exited", "signaled", "timed-out", "lost".

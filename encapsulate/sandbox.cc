@@ -259,6 +259,7 @@ class Launcher {
     auto state = std::make_unique<State>();
     state->plan = std::move(plan);
     state->allowed = options.allowed;
+    state->result.enforced = options.violations == Violations::kEnforce;
     state->maker = std::move(maker);
     absl::Status status = Adopt(std::move(init), state.get());
     if (!status.ok()) return status;
@@ -284,6 +285,7 @@ class Launcher {
     const absl::Time begin = absl::Now();
     Plan& plan = *state->plan;
     state->allowed = options.allowed;
+    state->result.enforced = options.violations == Violations::kEnforce;
     absl::Status status = MakePlan(options, command, &plan);
     if (!status.ok()) return status;
     status = PlanCgroup(options.limits, state);
@@ -716,7 +718,8 @@ bool Process::AskRelay() {
       message.kind != MessageKind::kEnded) {
     return false;
   }
-  SetEnd(message.number, result->outcome == Outcome::kTimedOut, result);
+  const bool timed_out = result->outcome == Outcome::kTimedOut;
+  SetEnd(message.number, timed_out ? kEndedTimedOut : 0, result);
   result->usage = message.usage;
   return true;
 }

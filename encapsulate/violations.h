@@ -6,7 +6,7 @@
 //   options.allowed.push_back({encapsulate::Rule::kWrite, "/opt/cache/*",
 //                              "the compiler's cache; it does without"});
 //   absl::StatusOr<encapsulate::Result> result = Run(options, command);
-//   ...
+//   if (!result.ok() || result->ok()) return;
 //   encapsulate::Symbolize(&result->violations);
 //   for (const encapsulate::Violation& violation : result->violations) {
 //     std::cerr << violation.call << "(" << violation.arguments << ")\n";
@@ -55,8 +55,8 @@ enum class Violations {
   kOff,
   // They are recorded in Result::violations.
   kReport,
-  // The same. That a run with violations has failed is for the caller to say:
-  // the tool by its exit code, the plugin by failing the test.
+  // The same, and a run with violations has failed: Result::ok() is false. The
+  // tool says so by its exit code, the plugin by failing the test.
   kEnforce,
 };
 

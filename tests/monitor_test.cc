@@ -847,6 +847,19 @@ TEST(MonitorTest, WhatWasRecordedOutlivesASandboxThatIsLost) {
   EXPECT_EQ(recorded.allowed[0].count, 1U);
 }
 
+TEST(MonitorTest, ARunWithViolationsFailsOnlyIfTheyAreEnforced) {
+  Options options = Watching();
+  const auto attempt = [] { return Attempt(1) ? 0 : 1; };
+  for (Violations mode : {Violations::kReport, Violations::kEnforce}) {
+    options.violations = mode;
+    const Result result = RunEntered(options, attempt);
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_TRUE(result.violated());
+    EXPECT_EQ(result.ok(), mode == Violations::kReport);
+    EXPECT_TRUE(RunEntered(options, [] { return 0; }).ok());
+  }
+}
+
 // Not among tests/attempts.cc: the kernel looks at the mount first, and a guess
 // doesn't.
 TEST(MonitorTest, QuotasByADescriptorAreAPrivilege) {

@@ -114,12 +114,10 @@ bool HasStandardError() {
 }
 
 int ExitCodeOf(const Result& result, Violations mode) {
-  const bool violated = !result.violations.empty() ||
-                        result.violations_beyond > 0 ||
-                        result.violations_unseen > 0;
   switch (result.outcome) {
     case Outcome::kExited:
-      return result.exit_code == 0 && mode == Violations::kEnforce && violated
+      return result.exit_code == 0 && mode == Violations::kEnforce &&
+                     result.violated()
                  ? kExitViolations
                  : result.exit_code;
     case Outcome::kSignaled:
