@@ -161,8 +161,10 @@ struct Options {
   absl::optional<std::vector<std::string>> environment;
   // Absent keeps the caller's.
   absl::optional<mode_t> umask;
-  // Descriptors that stay open besides 0, 1 and 2. Directories and block
-  // devices are refused here and there: they are doors to the host.
+  // Descriptors that stay open besides 0, 1 and 2. Directories, block devices,
+  // and other devices that the command could open anew for writing are refused
+  // here and there: they are doors to the host. Terminals, /dev/null, zero,
+  // full, random and urandom are not, nor is a device that is `writable`.
   std::vector<int> keep_descriptors;
   // Directories to make (mode 0700) in fresh trees before the command starts,
   // a HOME for example.

@@ -248,6 +248,29 @@ TEST(PrivilegesTest, AnInputFileThatCannotBeFoundAgainIsRefused) {
             "encapsulate ...");
 }
 
+// For reading, it would be opened for writing through /proc/self/fd/0.
+TEST(PrivilegesTest, ADeviceIsPassedOnlyIfItIsNoDoor) {
+  for (const char* path : {"/dev/zero", "/dev/urandom"}) {
+    const UniqueFd device(open(path, O_RDONLY | O_CLOEXEC));
+    const InputFrom input(device.get());
+    EXPECT_EQ(ShellInside(Options(), "head -c 3 | wc -c"), "3") << path;
+  }
+  ONLY_FOR_ROOT();
+  const char kMessages[] = "/dev/kmsg";
+  const UniqueFd device(open(kMessages, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  REQUIRE_HOST(device.valid(), "no /dev/kmsg here");
+  const InputFrom input(device.get());
+  const Ran ran = RunIn(Options(), {"/bin/true"});
+  EXPECT_EQ(FailureKindOf(ran.status), FailureKind::kInvalidOptions);
+  EXPECT_EQ(std::string(ran.status.message()),
+            "cannot pass descriptor 0: it is a device that could be opened "
+            "anew by /proc/self/fd, for more than it is open for now; hint: "
+            "pass its data by a pipe, or make the device writable");
+  Options named;
+  named.writable = {kMessages};
+  EXPECT_TRUE(RunIn(named, {"/bin/true"}).result.ok());
+}
+
 TEST(PrivilegesTest, KeyringsAreOutOfReach) {
   for (const char* call : {"keyctl", "add_key", "request_key"}) {
     EXPECT_EQ(Inside(Options(), {"call", call}), "ENOSYS") << call;

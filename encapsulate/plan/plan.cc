@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -600,6 +601,28 @@ class Planner {
     return absl::OkStatus();
   }
 
+  // Whether the command could do more with the device than `fd` lets it. Those
+  // that every sandbox has are taken from its own /dev, and a terminal is its
+  // session's.
+  bool IsDoor(int fd, const struct stat& info) const {
+    constexpr unsigned kMemory = 1;  // the kernel's drivers/char/mem.c
+    const bool everywhere =
+        major(info.st_rdev) == kMemory &&
+        absl::c_linear_search(
+            std::initializer_list<unsigned>{3, 5, 7, 8, 9},  // null to urandom
+            minor(info.st_rdev));
+    const bool forbidden =
+        info.st_uid != geteuid() &&
+        faccessat(fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0;
+    if (everywhere || forbidden || isatty(fd)) return false;
+    const absl::StatusOr<std::string> path =
+        RealPath(absl::StrCat("/proc/self/fd/", fd));
+    return !path.ok() || absl::c_none_of(plan_.places, [&](const Place& place) {
+      return place.kind == PlaceKind::kWritable && place.devices &&
+             IsWithin(*path, place.target);
+    });
+  }
+
   // Says why `fd` can't be handed to the command, or plans how it will be.
   absl::Status AddDescriptor(int fd, const struct stat& info) {
     const auto cannot = [fd](std::string reason, int error = 0,
@@ -616,6 +639,12 @@ class Planner {
     const int flags = fcntl(fd, F_GETFL);
     if (flags < 0) return cannot("", errno);
     if ((flags & O_PATH) != 0) return cannot("it was opened with O_PATH");
+    if (S_ISCHR(info.st_mode) && IsDoor(fd, info)) {
+      return cannot(
+          "it is a device that could be opened anew by /proc/self/fd, for "
+          "more than it is open for now",
+          0, "pass its data by a pipe, or make the device writable");
+    }
     plan_.keep_descriptors.push_back(fd);
     if (!S_ISREG(info.st_mode) || (flags & O_ACCMODE) != O_RDONLY ||
         info.st_nlink == 0) {
