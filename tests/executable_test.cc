@@ -33,6 +33,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/sandbox_pool.h"
@@ -60,10 +61,11 @@ std::string State(const std::string& path) {
 
 // Runs `body`, with its expectations, in a copy of this program, and expects
 // the copy not to have changed unless `may_change`.
-void InCopy(const std::function<void()>& body, bool may_change = false) {
+void InCopy(const std::function<void()>& body, bool may_change = false,
+            const char* name = "copy") {
   if (getenv(kCopy) != nullptr) return body();
   const Scratch scratch;
-  const std::string copy = scratch / "copy";
+  const std::string copy = scratch / name;
   std::filesystem::copy_file(kExecutable, copy);
   ASSERT_EQ(chmod(copy.c_str(), 0755), 0);
   const std::string before = State(copy);
@@ -269,6 +271,24 @@ TEST(ExecutableTest, IsOutOfAChildsReach) {
     ASSERT_TRUE(ExecutableIsExposed());
     ExpectProtected(RunEntered);
     EXPECT_TRUE(ExecutableIsExposed()) << "the caller stays as it is";
+  });
+}
+
+// /proc/self/maps escapes it.
+TEST(ExecutableTest, IsOutOfReachWithALineFeedInItsPath) {
+  InCopy([] { ExpectProtected(RunEntered); }, /*may_change=*/false, "a\nb");
+}
+
+TEST(ExecutableTest, IsOutOfReachHoweverOftenItIsMapped) {
+  InCopy([] {
+    const UniqueFd file(open(kExecutable, O_RDONLY | O_CLOEXEC));
+    // Neighbours that fit would be joined; those with one offset don't.
+    for (int i = 0; i < 1500; ++i) {
+      ASSERT_NE(mmap(nullptr, 1, PROT_READ, MAP_PRIVATE, file.get(), 0),
+                MAP_FAILED);
+    }
+    const auto change = [] { return Errno(chmod(kExecutable, 06777)); };
+    EXPECT_EQ(RunEntered(Options(), change).exit_code, EROFS);
   });
 }
 

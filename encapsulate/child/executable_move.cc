@@ -42,12 +42,19 @@ SHARES_CALLER_MEMORY bool Fail(ExecutableMove* move, MoveStep step,
   return false;
 }
 
-SHARES_CALLER_MEMORY bool AreEqual(const char* a, const char* b) {
-  while (*a != '\0' && *a == *b) {
-    ++a;
-    ++b;
+// Whether /proc/PID/maps shows `path` as `shown`: with "\012" for a line feed.
+SHARES_CALLER_MEMORY bool IsShownAs(const char* path, const char* shown) {
+  for (; *path != '\0'; ++path) {
+    if (*path == '\n' && shown[0] == '\\' && shown[1] == '0' &&
+        shown[2] == '1' && shown[3] == '2') {
+      shown += 4;
+    } else if (*path == *shown) {
+      ++shown;
+    } else {
+      return false;
+    }
   }
-  return *a == *b;
+  return *shown == '\0';
 }
 
 // --- Reading ----------------------------------------------------------------
@@ -103,7 +110,7 @@ SHARES_CALLER_MEMORY bool TakeLine(ExecutableMove* move, const char* at) {
   at += 6;
   mapping.offset = ReadNumber(&at, 16);
   while (*at != '\0' && *at != '/') ++at;
-  if (!AreEqual(at, move->path)) return true;
+  if (!IsShownAs(move->path, at)) return true;
   if (move->count == ExecutableMove::kMostMappings) return false;
   move->mappings[move->count++] = mapping;
   return true;

@@ -27,7 +27,8 @@ struct ExecutableMove {
     int protection;
     bool shared;
   };
-  static constexpr int kMostMappings = 1024;
+  // As many as a process may have (vm.max_map_count, unless that was raised).
+  static constexpr int kMostMappings = 65530;
 
   char path[PATH_MAX];  // what /proc/self/exe says
   uint64_t device;
@@ -40,7 +41,7 @@ struct ExecutableMove {
   prctl_mm_map fields;
   MoveStep step;
   int error;
-  char text[16384];
+  char text[5 * PATH_MAX];  // a line, in which each '\n' of a path takes four
 };
 
 // Reads from /proc/self what there is to move, and opens `pagemap`. False, with
