@@ -30,9 +30,9 @@
 
 #include "absl/types/optional.h"
 #include "encapsulate/base/unique_fd.h"
-#include "encapsulate/host/unix_names.h"
 #include "encapsulate/inspect/thread_view.h"
 #include "encapsulate/inspect/unwind.h"
+#include "encapsulate/monitor/classify.h"
 #include "encapsulate/monitor/decode.h"
 #include "encapsulate/monitor/name_server.h"
 #include "encapsulate/options.h"
@@ -90,29 +90,6 @@ class Monitor {
   std::vector<AllowedUse> AllowedUses() const;
 
  private:
-  // What is known of a call before it runs.
-  struct Verdict {
-    enum class Kind {
-      kPass,     // nothing outside is meant
-      kSuspect,  // its result tells
-      kRefuse,   // it must not run
-    };
-    Kind kind = Kind::kPass;
-    Rule rule = Rule::kWrite;
-    std::string target;
-    int error = 0;  // to refuse it with, or the likely one
-    // Of a sendmmsg: as many messages are sent before the one that is meant.
-    size_t sent_before = 0;
-    // It may be getaddrinfo(3) that only sorts addresses; its stack tells.
-    bool may_sort = false;
-  };
-  static Verdict Suspect(Rule rule, std::string target, int error) {
-    return {Verdict::Kind::kSuspect, rule, std::move(target), error, 0, false};
-  }
-  static Verdict Refuse(Rule rule, std::string target, int error) {
-    return {Verdict::Kind::kRefuse, rule, std::move(target), error, 0, false};
-  }
-
   // What a thread that was stopped behind its call tells.
   struct Stop {
     absl::optional<int64_t> result;  // none if the call will start again
@@ -143,35 +120,14 @@ class Monitor {
       std::tuple<Rule, std::string, std::string, std::string, int, std::string>;
   static constexpr int kUnexpected = 0;
 
-  bool Receive(seccomp_notif* notification) const;
+  // Of the kernel's own structures, which grow (SECCOMP_GET_NOTIF_SIZES).
+  static constexpr size_t kRoomToGrow = 256;
+
+  // Receives a call and answers it.
+  void AnswerNext();
   void Answer(const seccomp_notif& notification);
   void Reply(uint64_t id, const Verdict& verdict) const;
   bool StillWaits(uint64_t id) const;
-
-  Verdict Classify(const ThreadView& thread, const SyscallArgs& call) const;
-  static Verdict ClassifyFiles(const ThreadView& thread,
-                               const SyscallArgs& call);
-  static Verdict ClassifyFile(const ThreadView& thread, const SyscallArgs& call,
-                              size_t operand, int* predicted);
-  // Where the path in that operand leads. False if it leads nowhere.
-  static bool FindTarget(const ThreadView& thread, const SyscallArgs& call,
-                         size_t operand, PathTarget* target);
-  static Verdict ClassifyOpen(uint64_t flags, const PathTarget& target);
-  Verdict ClassifyAddresses(const ThreadView& thread,
-                            const SyscallArgs& call) const;
-  static Verdict ClassifyInternet(const ThreadView& thread,
-                                  const SyscallArgs& call,
-                                  const SocketAddress& address);
-  Verdict ClassifySocketPath(const ThreadView& thread, bool binds,
-                             const std::string& path) const;
-  Verdict ClassifyMissingSocket(const ThreadView& thread,
-                                const PathTarget& target) const;
-  bool IsTriedByAll(const std::string& path) const;
-  Verdict ClassifyAbstractName(const std::string& text) const;
-  Verdict ClassifyProcess(const ThreadView& thread,
-                          const SyscallArgs& call) const;
-  Verdict ClassifyPrivilege(const ThreadView& thread,
-                            const SyscallArgs& call) const;
 
   static bool FailedLater(const Verdict& verdict, int64_t result);
   static Violation Describe(const ThreadView& thread, const SyscallArgs& call);
@@ -189,6 +145,8 @@ class Monitor {
   int CountExpected(const std::string& space, int64_t note);
   // What tests that are gone have left.
   void DropEndedTests();
+  // As "pid:[4026531836]".
+  static std::string PidNamespaceOf(const ThreadView& thread);
   // The name of the test that the thread belongs to, or "".
   std::string TestOf(const ThreadView& thread) const;
 
@@ -212,7 +170,7 @@ class Monitor {
 
   UniqueFd listener_;
   const MonitorSetup setup_;
-  mutable HostUnixNames host_names_;
+  const Classifier classifier_;
   // While a thread is being stopped, no other is.
   bool stopping_ = false;
   // Calls that the stop kept from running; they come once more.

@@ -1,0 +1,130 @@
+// The monitor's part that hears notes of sandboxes inside, which leave watching
+// to it: see plan/outer_monitor.h.
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/types/optional.h"
+#include "encapsulate/kernel/syscalls.h"
+#include "encapsulate/monitor/monitor.h"
+#include "encapsulate/plan/outer_monitor.h"
+
+namespace encapsulate {
+namespace {
+
+// Named at the same time, and expected by notes. Whoever is inside can send
+// more.
+constexpr size_t kMostTests = 256;
+constexpr size_t kMostNoted = 1000;
+
+}  // namespace
+
+void Monitor::ReplyValue(uint64_t id, int64_t value) const {
+  alignas(seccomp_notif_resp) char
+      buffer[sizeof(seccomp_notif_resp) + kRoomToGrow] = {};
+  auto* const response = reinterpret_cast<seccomp_notif_resp*>(buffer);
+  response->id = id;
+  response->val = value;
+  static_cast<void>(ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, response));
+}
+
+void Monitor::AnswerNote(const seccomp_notif& notification,
+                         const ThreadView& thread, const SyscallArgs& call) {
+  const absl::optional<std::string> path = thread.ReadString(call.arguments[1]);
+  const absl::optional<Note> note =
+      path.has_value() ? ParseNote(*path) : absl::nullopt;
+  std::string space = PidNamespaceOf(thread);
+  if (!StillWaits(notification.id)) return;
+  absl::optional<int> answer;
+  if (note.has_value() && !space.empty()) {
+    answer = HandleNote(thread, *note, std::move(space));
+  }
+  if (answer.has_value()) {
+    ReplyValue(notification.id, int64_t{kNoteAnswer} + *answer);
+  } else {
+    Reply(notification.id, {});
+  }
+}
+
+absl::optional<int> Monitor::HandleNote(const ThreadView& thread,
+                                        const Note& note, std::string space) {
+  switch (note.kind) {
+    case Note::Kind::kHello:
+      if (note.text != HelloNote().text) return absl::nullopt;
+      return 0;
+    case Note::Kind::kTest: {
+      DropEndedTests();
+      UniqueFd process(sys::PidfdOpen(thread.tid()));
+      if (!process.valid() || tests_.size() >= kMostTests) return absl::nullopt;
+      tests_[std::move(space)] = {note.text, std::move(process)};
+      return 0;
+    }
+    case Note::Kind::kBeginExpected: {
+      const auto noted = absl::c_count_if(
+          expected_, [](const Expected& one) { return !one.space.empty(); });
+      if (static_cast<size_t>(noted) >= kMostNoted) return absl::nullopt;
+      BeginExpected(note.rule, note.text);
+      expected_.back().space = std::move(space);
+      expected_.back().note = note.number;
+      return 0;
+    }
+    case Note::Kind::kEndExpected:
+      return CountExpected(space, note.number);
+  }
+  return absl::nullopt;
+}
+
+int Monitor::CountExpected(const std::string& space, int64_t note) {
+  const auto ended = absl::c_find_if(expected_, [&](const Expected& one) {
+    return one.space == space && one.note == note;
+  });
+  if (ended == expected_.end()) return 0;
+  const auto test = tests_.find(space);
+  std::tuple<Rule, std::string, std::string> use(
+      ended->rule, ended->target,
+      test == tests_.end() ? "" : test->second.name);
+  uint64_t count = 0;
+  for (const Violation& violation : EndExpected(ended->number)) {
+    count += violation.count;
+  }
+  if (count > 0 &&
+      (expected_uses_.size() < kMostNoted || expected_uses_.count(use) != 0)) {
+    expected_uses_[std::move(use)] += count;
+  }
+  return static_cast<int>(std::min<uint64_t>(count, INT16_MAX));
+}
+
+void Monitor::DropEndedTests() {
+  for (auto test = tests_.begin(); test != tests_.end();) {
+    struct pollfd event = {test->second.process.get(), POLLIN, 0};
+    if (poll(&event, 1, 0) == 0) {
+      ++test;
+      continue;
+    }
+    for (;;) {
+      const auto left = absl::c_find_if(expected_, [&](const Expected& one) {
+        return one.space == test->first;
+      });
+      if (left == expected_.end()) break;
+      CountExpected(test->first, left->note);
+    }
+    test = tests_.erase(test);
+  }
+}
+
+std::string Monitor::TestOf(const ThreadView& thread) const {
+  if (tests_.empty()) return "";
+  const auto test = tests_.find(PidNamespaceOf(thread));
+  if (test == tests_.end()) return "";
+  struct pollfd event = {test->second.process.get(), POLLIN, 0};
+  return poll(&event, 1, 0) == 0 ? test->second.name : "";
+}
+
+}  // namespace encapsulate
