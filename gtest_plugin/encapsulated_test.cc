@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <new>
 
+#include "encapsulate/base/error.h"
 #include "gtest_plugin/googletest/internals.h"
 #include "gtest_plugin/program/runner.h"
 
@@ -33,10 +34,12 @@ EncapsulatedTest::EncapsulatedTest() {
       *testing::UnitTest::GetInstance()->current_test_info();
   gtest_internals::AddResultAt(
       test.file(), test.line(), testing::TestPartResult::kFatalFailure,
-      "cannot encapsulate this test: its fixture has an operator new of its "
-      "own, which hides that of EncapsulatedTest; hint: add `using "
-      "encapsulate::EncapsulatedTest::operator new;` and `operator delete` to "
-      "it, or use EncapsulatedEnvironment");
+      Words({FailureKind::kInvalidOptions, "encapsulate this test", "",
+             "its fixture has an operator new of its own, which hides that of "
+             "EncapsulatedTest",
+             0,
+             "add `using encapsulate::EncapsulatedTest::operator new;` and "
+             "`operator delete` to it, or use EncapsulatedEnvironment"}));
 }
 
 }  // namespace encapsulate

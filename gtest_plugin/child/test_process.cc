@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "encapsulate/base/error.h"
 #include "encapsulate/watched_outside.h"
 #include "gtest_plugin/child/coverage.h"
 #include "gtest_plugin/child/descriptors.h"
@@ -84,7 +85,8 @@ void TestProcess::CopyWorkingDirectory() {
   if (!error) return;
   gtest_internals::AddResultAt(
       test_.file(), test_.line(), TestPartResult::kFatalFailure,
-      absl::StrCat("cannot copy the working directory: ", error.message()));
+      Words({FailureKind::kHostRefused, "copy the working directory", "", "",
+             error.value()}));
 }
 
 bool TestProcess::IsStray() const { return getpid() != pid_; }

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "encapsulate/base/error.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/base/write_all.h"
 
@@ -32,8 +33,8 @@ constexpr int kMostNames = 100;  // that others may have taken
 
 }  // namespace
 
-absl::Status Durations::CannotWrite() const {
-  return absl::ErrnoToStatus(errno, absl::StrCat("cannot write '", path_, "'"));
+absl::Status Durations::Cannot(const char* verb) const {
+  return MakeFailure({FailureKind::kHostRefused, verb, path_, "", errno});
 }
 
 absl::StatusOr<Durations> Durations::Read(const std::string& path) {
@@ -57,8 +58,9 @@ absl::StatusOr<Durations> Durations::Read(const std::string& path) {
 
 absl::StatusOr<Durations::Known> Durations::ReadFile() const {
   const auto unusable = [this](absl::string_view why) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot use '", path_, "' for durations of tests: ", why));
+    return MakeFailure({FailureKind::kInvalidOptions,
+                        "remember durations of tests in", path_,
+                        std::string(why)});
   };
   const UniqueFd file(openat(directory_.get(), name_.c_str(),
                              O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -66,8 +68,7 @@ absl::StatusOr<Durations::Known> Durations::ReadFile() const {
   if (!file.valid()) {
     if (errno == ENOENT) return known;
     if (errno == ELOOP) return unusable("it has become a symbolic link");
-    return absl::ErrnoToStatus(errno,
-                               absl::StrCat("cannot read '", path_, "'"));
+    return Cannot("read");
   }
   struct stat info;
   if (fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -77,8 +78,7 @@ absl::StatusOr<Durations::Known> Durations::ReadFile() const {
   char buffer[16384];
   for (ssize_t size; (size = read(file.get(), buffer, sizeof(buffer))) != 0;) {
     if (size < 0) {
-      return absl::ErrnoToStatus(errno,
-                                 absl::StrCat("cannot read '", path_, "'"));
+      return Cannot("read");
     }
     text.append(buffer, static_cast<size_t>(size));
     if (text.size() > kMostBytes) return unusable("it is too large");
@@ -111,7 +111,7 @@ void Durations::Set(const std::string& test, absl::Duration duration) {
 absl::Status Durations::Write() const {
   if (!directory_.valid()) {
     errno = ENOENT;
-    return CannotWrite();
+    return Cannot("write");
   }
   absl::StatusOr<Known> merged = ReadFile();
   if (!merged.ok()) return merged.status();
@@ -130,14 +130,14 @@ absl::Status Durations::Write() const {
                          O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (!fd.valid() && errno != EEXIST) break;
   }
-  if (!fd.valid()) return CannotWrite();
+  if (!fd.valid()) return Cannot("write");
   fchmod(fd.get(), 0666 & ~CurrentUmask());
   if (WriteAll(fd.get(), text) &&
       renameat(directory_.get(), fresh.c_str(), directory_.get(),
                name_.c_str()) == 0) {
     return absl::OkStatus();
   }
-  absl::Status status = CannotWrite();
+  absl::Status status = Cannot("write");
   unlinkat(directory_.get(), fresh.c_str(), 0);
   return status;
 }

@@ -37,7 +37,8 @@ class Durations {
   using Known = std::map<std::string, absl::Duration>;
 
   explicit Durations(std::string path) : path_(std::move(path)) {}
-  absl::Status CannotWrite() const;
+  // By errno.
+  absl::Status Cannot(const char* verb) const;
   absl::StatusOr<Known> ReadFile() const;
 
   std::string path_;  // as it was given

@@ -30,8 +30,7 @@ constexpr size_t kMostInARow = 1000;
 constexpr int kDirectory = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 absl::Status CannotRemove(const std::string& path, int error) {
-  return absl::ErrnoToStatus(
-      error, absl::StrCat("cannot remove ", Quote(path), ": ", Reason(error)));
+  return MakeFailure({FailureKind::kHostRefused, "remove", path, "", error});
 }
 
 // Opens a directory to be emptied, which may forbid its owner to enter it.
@@ -146,10 +145,8 @@ absl::StatusOr<KeptScratch> KeptScratch::Make(const std::string& base,
       return scratch;
     }
   }
-  const int error = errno;
-  return absl::ErrnoToStatus(
-      error, absl::StrCat("cannot make a scratch directory in ", Quote(base),
-                          ": ", Reason(error)));
+  return MakeFailure({FailureKind::kHostRefused, "make a scratch directory in",
+                      base, "", errno});
 }
 
 bool KeptScratch::IsAt(const std::string& path) const {
@@ -175,9 +172,8 @@ absl::Status KeptScratch::Remove() {
   const int error = Emptier(directory.get()).Empty();
   if (error != 0) return CannotRemove(path_, error);
   if (!IsInPlace()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("cannot remove ", Quote(path_),
-                     ": a test has put something else in its place"));
+    return MakeFailure({FailureKind::kHostRefused, "remove", path_,
+                        "a test has put something else in its place"});
   }
   if (unlinkat(base_.get(), name_.c_str(), AT_REMOVEDIR) != 0) {
     return CannotRemove(path_, errno);

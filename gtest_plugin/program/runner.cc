@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "encapsulate/base/error.h"
 #include "encapsulate/executable.h"
 #include "gtest_plugin/child/sanitizers.h"
 #include "gtest_plugin/child/signals.h"
@@ -246,9 +247,10 @@ absl::Status Runner::WhyNotFork() const {
   if (!sanitizers::IsThreadSanitizer() || OtherThreads().size() <= 1) {
     return absl::OkStatus();
   }
-  return absl::FailedPreconditionError(
-      "ThreadSanitizer can't follow a fork of a program with several threads; "
-      "hint: start threads in the test itself");
+  return MakeFailure({FailureKind::kHostRefused, "", "",
+                      "ThreadSanitizer can't follow a fork of a program with "
+                      "several threads",
+                      0, "start threads in the test itself"});
 }
 
 TestRun::EffectiveOptions Runner::AskedFor(

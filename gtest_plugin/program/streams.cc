@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "encapsulate/base/error.h"
 
 namespace encapsulate {
 namespace {
@@ -50,7 +51,8 @@ absl::Status OutputStreams::Open(Where where) {
   for (std::vector<int>& fds : files) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
-      return absl::ErrnoToStatus(errno, "cannot make a pipe");
+      return MakeFailure(
+          {FailureKind::kHostRefused, "make a pipe", "", "", errno});
     }
     streams_.push_back({std::move(fds), UniqueFd(ends[0]), UniqueFd(ends[1])});
     fcntl(ends[0], F_SETFL, O_NONBLOCK);

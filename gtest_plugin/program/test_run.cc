@@ -43,6 +43,9 @@ using testing::TestPartResult;
 
 constexpr size_t kMostStrays = 64;
 
+// What a scratch directory may have come to.
+constexpr char kReplaced[] = "a test has put something else in its place";
+
 // Not to where a link leads that a test may have put there.
 void WriteInfrastructureFailure(const std::string& path,
                                 const std::string& message) {
@@ -140,8 +143,7 @@ void TestRun::Become() {
     // Tests that run at the same time may write where it lies.
     if (!scratch_->IsAt(view_.scratch)) {
       PrintNotice(
-          absl::StrCat("cannot use '", view_.scratch,
-                       "': a test has put something else in its place"));
+          Words({FailureKind::kHostRefused, "use", view_.scratch, kReplaced}));
       _exit(1);
     }
     scratch_->Close();
@@ -194,20 +196,17 @@ absl::Status TestRun::MakeKeptScratch() {
 
 void TestRun::Refuse(const absl::Status& status) {
   ended_ = true;
-  const std::string message(status.message());
-  if (status.code() == absl::StatusCode::kInvalidArgument ||
-      FailureKindOf(status) == FailureKind::kInvalidOptions) {
-    Fail(absl::StrCat("cannot encapsulate ", FullName(test_),
-                      ": in the options of ", asked_.by, ": ", message));
-    return;
+  const FailureKind kind = FailureKindOf(status);
+  std::string why(status.message());
+  if (kind == FailureKind::kInvalidOptions) {
+    why = absl::StrCat("in the options of ", asked_.by, ": ", why);
+  } else {
+    // The test didn't run and so says nothing about the code.
+    const std::string file =
+        Variable(inputs_.environment, "TEST_INFRASTRUCTURE_FAILURE_FILE");
+    if (!file.empty()) WriteInfrastructureFailure(file, why);
   }
-  // The test didn't run and so says nothing about the code.
-  const std::string file =
-      Variable(inputs_.environment, "TEST_INFRASTRUCTURE_FAILURE_FILE");
-  if (!file.empty()) {
-    WriteInfrastructureFailure(file, message);
-  }
-  Fail(absl::StrCat("cannot encapsulate ", FullName(test_), ": ", message));
+  Fail(Words({kind, absl::StrCat("encapsulate ", FullName(test_)), "", why}));
 }
 
 void TestRun::Note(std::string line) {
@@ -491,8 +490,8 @@ void TestRun::KeepOrRemoveScratch() {
     PrintNotice(absl::StrCat("scratch directory of ", FullName(test_), ": ",
                              scratch.path()));
   } else {
-    PrintNotice(absl::StrCat("cannot keep ", Quote(scratch.path()),
-                             ": a test has put something else in its place"));
+    PrintNotice(
+        Words({FailureKind::kHostRefused, "keep", scratch.path(), kReplaced}));
   }
 }
 

@@ -16,6 +16,8 @@
 #include <string>
 #include <utility>
 
+#include "encapsulate/base/error.h"
+
 namespace encapsulate {
 namespace {
 
@@ -57,7 +59,8 @@ absl::Status Channel::Open() {
         mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
              MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
-      return absl::ErrnoToStatus(errno, "cannot map memory for results");
+      return MakeFailure(
+          {FailureKind::kHostRefused, "map memory for results", "", "", errno});
     }
     shared_ = static_cast<Shared*>(memory);
   } else {
@@ -76,7 +79,8 @@ absl::Status Channel::Open() {
 
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
-    return absl::ErrnoToStatus(errno, "cannot make a pipe");
+    return MakeFailure(
+        {FailureKind::kHostRefused, "make a pipe", "", "", errno});
   }
   bell_ = UniqueFd(ends[0]);
   child_bell_ = MoveUp(UniqueFd(ends[1]));

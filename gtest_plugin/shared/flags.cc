@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/base/error.h"
 
 namespace encapsulate {
 namespace {
@@ -25,8 +26,8 @@ constexpr size_t kHelpColumns = 80;
 
 absl::Status BadValue(absl::string_view value, absl::string_view shown,
                       absl::string_view allowed) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("cannot set '", shown, "': '", value, "' is not ", allowed));
+  return MakeFailure({FailureKind::kInvalidOptions, "set", std::string(shown),
+                      absl::StrCat(Quote(value), " is not ", allowed)});
 }
 
 // --- How a value is read ----------------------------------------------------

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "encapsulate/base/error.h"
 #include "encapsulate/environment.h"
 #include "gtest_plugin/googletest/stdio.h"
 #include "gtest_plugin/shared/flags.h"
@@ -37,9 +38,9 @@ absl::Status Set(absl::string_view name, absl::string_view value,
                  absl::string_view shown, Settings* settings) {
   const Flag* const flag = FindFlag(name);
   if (flag != nullptr) return flag->set(*flag, value, shown, settings);
-  return absl::InvalidArgumentError(absl::StrCat(
-      "cannot set '", shown,
-      "': there is no such setting; hint: --encapsulate_help lists them"));
+  return MakeFailure({FailureKind::kInvalidOptions, "set", std::string(shown),
+                      "there is no such setting", 0,
+                      "--encapsulate_help lists them"});
 }
 
 absl::Status ReadEnvironment(const std::vector<std::string>& environment,
@@ -86,8 +87,9 @@ absl::Status TakeFlags(int* argc, char** argv, Settings* settings) {
     } else if (name == "help") {
       settings->only_help = true;
     } else {
-      status.Update(absl::InvalidArgumentError(absl::StrCat(
-          "cannot set '", flag, "': it has no value; hint: ", flag, "=VALUE")));
+      status.Update(
+          MakeFailure({FailureKind::kInvalidOptions, "set", std::string(flag),
+                       "it has no value", 0, absl::StrCat(flag, "=VALUE")}));
     }
   }
   argv[kept] = nullptr;

@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "encapsulate/base/error.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/environment.h"
 
@@ -50,9 +51,9 @@ class ViewMaker {
 
   absl::StatusOr<View> Make() {
     if (asked_.limits.timeout != absl::InfiniteDuration()) {
-      return absl::InvalidArgumentError(
-          "cannot use Limits::timeout for a test; hint: use "
-          "TestOptions::timeout");
+      return MakeFailure({FailureKind::kInvalidOptions,
+                          "use Limits::timeout for a test", "", "", 0,
+                          "use TestOptions::timeout"});
     }
     AddTemporary("/tmp");
     AddTemporary("/var/tmp");

@@ -178,8 +178,9 @@ TEST(DurationsTest, WhatATestPutsInTheirPlaceIsNotUsed) {
     const Output output = RunProgram(invocation);
     EXPECT_EQ(output.exit_code(), 0) << output.console;
     EXPECT_THAT(output.console,
-                HasSubstr(absl::StrCat("encapsulate: cannot use '", file,
-                                       "' for durations of tests: ", one.why)));
+                HasSubstr(absl::StrCat(
+                    "encapsulate: cannot remember durations of tests in '",
+                    file, "': ", one.why)));
     victim.ExpectUnharmed();
   }
 }

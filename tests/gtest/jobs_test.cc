@@ -352,8 +352,8 @@ TEST(JobsTest, FileOfDurationsThatIsNoneStaysAsItIs) {
     EXPECT_EQ(run.output.exit_code(), 2);
     EXPECT_THAT(run.output.console,
                 HasSubstr(absl::StrCat(
-                    "encapsulate: cannot use '", file,
-                    "' for durations of tests: line 1 is not like '")));
+                    "encapsulate: cannot remember durations of tests in '",
+                    file, "': line 1 is not like '")));
     EXPECT_EQ(ReadFile(file), text);
   }
   const Ran nowhere = RunJobs(
@@ -361,7 +361,7 @@ TEST(JobsTest, FileOfDurationsThatIsNoneStaysAsItIs) {
   EXPECT_EQ(nowhere.output.exit_code(), 0);
   EXPECT_THAT(nowhere.output.console,
               HasSubstr("encapsulate: cannot write '/there/is/no/such/"
-                        "directory': No such file or directory\n"));
+                        "directory': no such file or directory (ENOENT)\n"));
 }
 
 // What a terminal is shown by a run of ProgressTest, which goes on when `until`
