@@ -101,7 +101,8 @@ void Verdict::FindEnd() {
                         absl::FormatDuration(evidence_.timeout),
                         " and was stopped.", evidence_.timeout_hint),
            Account::kAll);
-    } else if (evidence_.damage.empty() || !result_.ok()) {
+    } else if (evidence_.damage.empty() || result_.signal != 0 ||
+               result_.exit_code != 0) {
       // With damaged results nobody knows whether it was done.
       Fail(ExplainEnd(), Account::kAll);
     }

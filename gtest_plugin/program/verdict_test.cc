@@ -168,6 +168,17 @@ TEST(VerdictTest, DamageFailsATestThatIsDone) {
   EXPECT_THAT(EndOf(evidence), StartsWith("The results of the test are"));
 }
 
+TEST(VerdictTest, ViolationsAreNoEndOfATestWithDamagedResults) {
+  Evidence evidence = Unfinished();
+  evidence.damage = "there is half a record at byte 0";
+  evidence.result.violations = {WriteTo("/etc/a")};
+  evidence.result.enforced = true;
+  EXPECT_THAT(Classify(evidence),
+              ElementsAre(Is(Kind::kFatalFailure,
+                             StartsWith("The results of the test are")),
+                          Is(Kind::kNonFatalFailure, HasSubstr("/etc/a"))));
+}
+
 TEST(VerdictTest, DamageComesBehindTheEndAndHasNoAccountOfItsOwn) {
   Evidence evidence = Unfinished();
   evidence.damage = "there is half a record at byte 0";
