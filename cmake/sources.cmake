@@ -5,6 +5,7 @@ set(ENCAPSULATE_FORK_SERVER_SOURCES
   encapsulate/launch/fork_server_main.cc)
 set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/base/error.cc
+  encapsulate/base/json.cc
   encapsulate/base/paths.cc
   encapsulate/base/printable.cc
   encapsulate/base/write_all.cc
@@ -76,11 +77,15 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/sandbox.cc
   encapsulate/sandbox_pool.cc
   encapsulate/symbolize.cc
+  encapsulate/violation_baseline.cc
+  encapsulate/violation_report.cc
+  encapsulate/violation_report_html.cc
   encapsulate/violation_text.cc
   encapsulate/watched_outside.cc)
 set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/allow_pattern.h
   encapsulate/base/error.h
+  encapsulate/base/json.h
   encapsulate/base/leak.h
   encapsulate/base/paths.h
   encapsulate/base/printable.h
@@ -143,6 +148,8 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/sandbox_pool.h
   encapsulate/sandboxed_process.h
   encapsulate/symbolize.h
+  encapsulate/violation_baseline.h
+  encapsulate/violation_report.h
   encapsulate/violation_text.h
   encapsulate/violations.h
   encapsulate/watched_outside.h)
@@ -229,9 +236,9 @@ set(ENCAPSULATE_TOOL_SOURCES
   tool/flag_types.cc
   tool/flags.cc
   tool/help.cc
-  tool/json.cc
   tool/main.cc
   tool/report.cc
+  tool/reports.cc
   tool/request.cc
   tool/violation_report.cc)
 set(ENCAPSULATE_TOOL_ABSEIL

@@ -159,6 +159,33 @@ const Case kCases[] = {
      "cannot use --allow='writing:/usr': there is no rule 'writing'; hint: "
      "one of write, network, name, host-socket, fifo, device, socket-family, "
      "signal, trace, privilege, keyring, terminal, io-uring"},
+    {"ReportWithoutAFile",
+     {"--violations=report", "--report=html:", "", "true"},
+     "cannot write --report=html:: it names no file; hint: give it as "
+     "FORMAT:FILE, where FORMAT is json, junit, sarif, github, gitlab, html"},
+    {"BaselineUnwatched",
+     {"--baseline=b", "", "true"},
+     "cannot use --baseline: nobody watches; hint: add --violations=enforce"},
+    {"UpdateOfNoBaseline",
+     {"--violations=enforce", "--update-baseline", "", "true"},
+     "cannot use --update-baseline: no file is given; hint: add "
+     "--baseline=FILE"},
+    {"BaselineMissing",
+     {"--violations=enforce", "--baseline=@/missing", "", "true"},
+     "cannot read the baseline '@/missing': no such file or directory "
+     "(ENOENT); hint: --update-baseline makes one"},
+    {"BaselineIsADirectory",
+     {"--violations=enforce", "--baseline=@/dir", "", "true"},
+     "cannot read the baseline '@/dir': is a directory (EISDIR)"},
+    {"BaselineIsAnotherFile",
+     {"--violations=enforce", "--baseline=/bin/true", "", "true"},
+     "cannot read the baseline '/bin/true': line 1 isn't RULE TARGET PROGRAM "
+     "TEST"},
+    {"BaselineInAMissingDirectory",
+     {"--violations=enforce", "--baseline=@/missing/b", "--update-baseline", "",
+      "true"},
+     "cannot write the baseline '@/missing/b': no such file or directory "
+     "(ENOENT)"},
     {"ReportOfNothing",
      {"--report=report", "", "true"},
      "cannot write --report: nobody watches; hint: add --violations=report"},

@@ -108,8 +108,16 @@ ABSL_FLAG(Values, allow, {},
           "Don't report attempts on TARGET that violate RULE. They fail all "
           "the same. In TARGET, '*' stands for anything, '?' for one "
           "character.");
-ABSL_FLAG(std::string, report, "",
-          "Write violations to FILE, one JSON object a line.");
+ABSL_FLAG(Values, report, {},
+          "Write violations to FILE. FORMAT is json (one object a line, the "
+          "default), junit, sarif, github (workflow commands), gitlab (code "
+          "quality) or html.");
+ABSL_FLAG(std::string, baseline, "",
+          "Leave out the violations that FILE lists: they are known, and only "
+          "new ones are reported and count. Says which of FILE are gone.");
+ABSL_FLAG(bool, update_baseline, false,
+          "Write the violations of this run to the file of --baseline, in "
+          "place of what it lists. None counts in this run.");
 ABSL_FLAG(bool, learn, false,
           "Run the command, without the argument that names trees, and print "
           "the fewest flags with which no violation would have been reported, "
@@ -169,7 +177,9 @@ constexpr FlagEntry kFlags[] = {
     {"violations", Section::kViolations, "MODE", false, Completion::kChoice,
      "off report enforce"},
     {"allow", Section::kViolations, "RULE:TARGET", true},
-    {"report", Section::kViolations, "FILE", false, Completion::kPath},
+    {"report", Section::kViolations, "[FORMAT:]FILE", true, Completion::kPath},
+    {"baseline", Section::kViolations, "FILE", false, Completion::kPath},
+    {"update_baseline", Section::kViolations, ""},
     {"learn", Section::kViolations, ""},
     {"verbose", Section::kReports, ""},
     {"quiet_leftovers", Section::kReports, ""},

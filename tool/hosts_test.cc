@@ -19,8 +19,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -54,11 +57,32 @@ void CoverWithTmpfs(const char* path) {
   MustWork(mount("tmpfs", path, "tmpfs", MS_RDONLY, nullptr), path);
 }
 
+// The same in the procfs and sysfs of every chroot: one that shows all is
+// enough for the kernel to let another one be mounted.
+void CoverInChroots(const std::string& path) {
+  std::ifstream mounts("/proc/self/mounts");
+  std::vector<std::string> places;
+  std::string line;
+  while (std::getline(mounts, line)) {
+    const std::vector<std::string> words = absl::StrSplit(line, ' ');
+    if (words.size() < 3 || (words[2] != "proc" && words[2] != "sysfs"))
+      continue;
+    const std::string base = words[2] == "proc" ? "/proc" : "/sys";
+    std::string point;
+    MustWork(absl::CUnescape(words[1], &point) ? 0 : -1, words[1].c_str());
+    if (point == base || !absl::StartsWith(path, base + "/")) continue;
+    places.push_back(point + path.substr(base.size()));
+  }
+  mounts.close();
+  for (const std::string& place : places) CoverWithTmpfs(place.c_str());
+}
+
 // Goes to a host whose /proc/sys/kernel has this one setting. Others than root
 // can't make a fresh /proc there, which is how AppArmor's refusal looks too.
 void BecomeHostWith(const char* setting, const char* value) {
   BecomeHost();
   constexpr char kSettings[] = "/proc/sys/kernel";
+  CoverInChroots(kSettings);
   MustWork(mount("tmpfs", kSettings, "tmpfs", 0, nullptr), kSettings);
   const std::string path = absl::StrCat(kSettings, "/", setting);
   MustWork(mknod(path.c_str(), S_IFREG | 0644, 0), path.c_str());
@@ -216,6 +240,7 @@ const Case kCases[] = {
     {"ProcPartlyCovered",
      [] {
        BecomeHost();
+       CoverInChroots("/proc/sys");
        CoverWithTmpfs("/proc/sys");
        DropCapabilities();
      },
@@ -226,6 +251,7 @@ const Case kCases[] = {
     {"SysPartlyCovered",
      [] {
        BecomeHost();
+       CoverInChroots("/sys/kernel");
        CoverWithTmpfs("/sys/kernel");
        DropCapabilities();
      },
@@ -417,6 +443,7 @@ TEST(CheckTest, NamesTheLimitOnUserNamespaces) {
 TEST(CheckTest, NamesWhatCoversProc) {
   const Finished finished = RunTool({"--check"}, [] {
     BecomeHost();
+    CoverInChroots("/proc/sys");
     CoverWithTmpfs("/proc/sys");
     DropCapabilities();
   });

@@ -26,6 +26,7 @@
 #include "tool/flags.h"
 #include "tool/help.h"
 #include "tool/report.h"
+#include "tool/reports.h"
 #include "tool/request.h"
 #include "tool/violation_report.h"
 
@@ -88,48 +89,31 @@ std::vector<std::string> KnownFlags() {
 }
 
 // `failed` is whether the command did, or nobody knows.
-void ReportViolations(const Options& options, int report, bool failed,
-                      Result* result) {
+void ReportViolations(const Options& options, const Reports& reports,
+                      bool failed, Result* result) {
   if (options.violations == Violations::kOff) return;
   const bool says =
       absl::GetFlag(FLAGS_violations).violations != Violations::kOff;
-  if (says || report >= 0) Symbolize(&result->violations);
+  const bool learns = absl::GetFlag(FLAGS_learn);
+  const std::vector<Violation> all =
+      learns ? result->violations : std::vector<Violation>();
+  reports.ApplyBaseline(result);
+  if (says || reports.wanted()) Symbolize(&result->violations);
   // Exceptions by themselves aren't worth a word.
   if (says &&
       (PrintViolations(*result, options) || absl::GetFlag(FLAGS_verbose))) {
     SayIgnored(*result);
   }
-  if (absl::GetFlag(FLAGS_learn)) {
-    SayLearned(*result, failed, KnownFlags());
-  }
-  if (report < 0) return;
-  // The command may have written to it. What isn't a regular file has no size.
-  if (ftruncate(report, 0) != 0 && errno != EINVAL) {
-    Complain("empty the report", absl::GetFlag(FLAGS_report), errno);
-  }
-  if (!WriteAll(report, ViolationLines(*result))) {
-    Complain("write the report", absl::GetFlag(FLAGS_report), errno);
-  }
+  if (learns) SayLearned(*result, all, failed, KnownFlags());
+  reports.Write(*result);
 }
 
 int RunCommand(const CommandLine& line) {
   const absl::StatusOr<Options> options = MakeOptions(line);
   if (!options.ok()) return Fail(options.status());
-  // Opened before the command runs, which a wrong name must not.
-  UniqueFd report;
-  const std::string report_path = absl::GetFlag(FLAGS_report);
-  if (!report_path.empty()) {
-    const UniqueFd opened(open(report_path.c_str(),
-                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    // Not in place of one of the first three that is closed: those are kept.
-    if (opened.valid()) {
-      report = UniqueFd(fcntl(opened.get(), F_DUPFD_CLOEXEC, 3));
-    }
-    if (!report.valid()) {
-      return Fail(MakeFailure({FailureKind::kInvalidOptions, "write the report",
-                               report_path, "", errno}));
-    }
-  }
+  Reports reports;
+  const absl::Status opened = reports.Open();
+  if (!opened.ok()) return Fail(opened);
   absl::StatusOr<Process> process = Spawn(*options, line.command);
   if (!process.ok()) return Fail(process.status());
   IgnoreBrokenPipes();
@@ -146,7 +130,7 @@ int RunCommand(const CommandLine& line) {
   SayUnknownSockets(result);
   if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(result);
   if (absl::GetFlag(FLAGS_overlay_changes)) PrintOverlayChanges(result);
-  ReportViolations(*options, report.get(), !result.ok(), &result);
+  ReportViolations(*options, reports, !result.ok(), &result);
   if (!result.lost.empty()) Complain(result.lost);
   WriteStatus(ToJson(result, options->violations));
   if (result.signal == SIGINT) DieOfInterrupt();

@@ -15,10 +15,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/json.h"
 #include "encapsulate/base/printable.h"
 #include "encapsulate/base/write_all.h"
 #include "tool/exit_codes.h"
-#include "tool/json.h"
 
 namespace encapsulate::tool {
 namespace {

@@ -186,9 +186,18 @@ class RequestMaker {
       options_.violations = Violations::kReport;
     }
     const bool off = options_.violations == Violations::kOff;
-    if (off && !absl::GetFlag(FLAGS_report).empty()) {
+    if (off && !absl::GetFlag(FLAGS_report).values.empty()) {
       return Contradiction("write --report", "nobody watches",
                            "add --violations=report");
+    }
+    const bool baseline = !absl::GetFlag(FLAGS_baseline).empty();
+    if (off && baseline) {
+      return Contradiction("use --baseline", "nobody watches",
+                           "add --violations=enforce");
+    }
+    if (!baseline && absl::GetFlag(FLAGS_update_baseline)) {
+      return Contradiction("use --update-baseline", "no file is given",
+                           "add --baseline=FILE");
     }
     for (const std::string& text : absl::GetFlag(FLAGS_allow).values) {
       Allowed allowed;

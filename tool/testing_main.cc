@@ -94,7 +94,8 @@ int main(int argc, char** argv) {
   // Ordinary users may not be able to search the way to the build.
   std::filesystem::create_directories(base + "/build/tool");
   std::filesystem::create_directories(base + "/build/docs");
-  for (const char* file : {"tool/report_schema.py", "docs/violations.md"}) {
+  for (const char* file : {"tool/report_formats.py", "tool/report_schema.py",
+                           "docs/violations.md"}) {
     std::filesystem::copy_file(file, base + "/build/" + file);
   }
   setenv("ENCAPSULATE_TEST_BUILD", (base + "/build").c_str(), 1);

@@ -409,6 +409,62 @@ TEST_F(ToolTest, WritesAReportAsDocumented) {
   EXPECT_EQ(checked.output, "ignored=1 sum=1 violation=3 sum\n");
 }
 
+TEST_F(ToolTest, WritesReportsInEveryFormat) {
+  std::vector<std::string> command = {"--violations=report"};
+  std::vector<std::string> check = {"/usr/bin/python3",
+                                    BuildPath("tool/report_formats.py")};
+  for (const char* format :
+       {"json", "junit", "sarif", "github", "gitlab", "html"}) {
+    const std::string target = absl::StrCat(format, ":", tree_, "/", format);
+    command.push_back("--report=" + target);
+    check.push_back(target);
+  }
+  // A name with what each of the formats has for itself.
+  for (const char* word :
+       {"", "/bin/sh", "-c",
+        "touch /etc/encapsulate-no \"/etc/<b>&'%0A::error::,]]>\" "
+        "\"/etc/$(printf 'a\\nb\\033\\377')\""}) {
+    command.push_back(word);
+  }
+  EXPECT_THAT(RunTool(command).errors, HasSubstr("violations: 3, tried"));
+  const Finished checked = RunProgram(check);
+  EXPECT_EQ(checked.errors, "");
+  EXPECT_EQ(checked.output,
+            "json=3\njunit=3\nsarif=3\ngithub=3\ngitlab=3\nhtml=3\n");
+}
+
+TEST_F(ToolTest, FailsForNewViolationsOnly) {
+  const std::string baseline = "--baseline=" + tree_ + "/baseline";
+  const auto touch = [&](std::vector<std::string> flags,
+                         const std::string& paths) {
+    flags.insert(flags.begin(), {"--violations=enforce", baseline});
+    flags.insert(flags.end(),
+                 {"", "/bin/sh", "-c", "touch " + paths + "; exit 0"});
+    return RunTool(flags);
+  };
+  const Finished made = touch({"--update-baseline"}, "/etc/no-a /etc/no-b");
+  EXPECT_EQ(made.exit_code, 0);
+  EXPECT_THAT(made.errors, HasSubstr("baseline: 2 known, in '"));
+
+  const Finished same = touch({}, "/etc/no-a /etc/no-b");
+  EXPECT_EQ(same.exit_code, 0);
+  EXPECT_THAT(same.errors, HasSubstr("baseline: 2 known\n"));
+  EXPECT_THAT(same.errors, Not(HasSubstr("violations:")));
+
+  const Finished fresh = touch({}, "/etc/no-a /etc/no-c");
+  EXPECT_EQ(fresh.exit_code, 122);
+  EXPECT_THAT(fresh.errors, HasSubstr("violations: 1, tried 1 time\n"));
+  EXPECT_THAT(fresh.errors, HasSubstr("open '/etc/no-c' for writing"));
+  EXPECT_THAT(fresh.errors, Not(HasSubstr("open '/etc/no-a'")));
+  EXPECT_THAT(fresh.errors, HasSubstr("baseline: 1 gone; hint: "));
+  EXPECT_THAT(fresh.errors, HasSubstr("write /etc/no-b "));
+
+  const Finished updated = touch({"--update-baseline"}, "/etc/no-c");
+  EXPECT_EQ(updated.exit_code, 0);
+  EXPECT_THAT(ReadAll(tree_ + "/baseline"),
+              AllOf(HasSubstr("/etc/no-c"), Not(HasSubstr("/etc/no-a"))));
+}
+
 TEST_F(ToolTest, LeavesNothingOfTheCommandsInItsReport) {
   const std::string report = tree_ + "/report";
   const Finished finished = RunTool(

@@ -22,11 +22,11 @@
 #include "absl/time/time.h"
 #include "encapsulate/allow_pattern.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/json.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/base/printable.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
-#include "tool/json.h"
 #include "tool/report.h"
 
 namespace encapsulate::tool {
@@ -157,47 +157,6 @@ std::vector<std::string> Outermost(const std::set<std::string>& trees) {
   return outermost;
 }
 
-// --- JSON -------------------------------------------------------------------
-
-std::string JsonOrNull(absl::string_view text) {
-  return text.empty() ? "null" : JsonString(text);
-}
-
-std::string JsonOfFrame(const Frame& frame) {
-  return absl::StrCat(
-      "{\"object\":", JsonOrNull(frame.object), ",\"offset\":", frame.offset,
-      ",\"function\":", JsonOrNull(frame.function),
-      ",\"file\":", JsonOrNull(frame.file),
-      ",\"line\":", frame.file.empty() ? "null" : absl::StrCat(frame.line),
-      "}");
-}
-
-std::string JsonOfViolation(const Violation& violation) {
-  const char* const error = strerrorname_np(violation.error);
-  return absl::StrCat(
-      "{\"type\":\"violation\",\"rule\":", JsonString(RuleName(violation.rule)),
-      ",\"call\":", JsonString(violation.call),
-      ",\"arguments\":", JsonString(violation.arguments),
-      ",\"target\":", JsonString(violation.target), ",\"error\":",
-      violation.error == 0 || error == nullptr ? "null" : JsonString(error),
-      ",\"error_predicted\":", violation.error_predicted ? "true" : "false",
-      ",\"pid\":", violation.pid, ",\"tid\":", violation.tid,
-      ",\"program\":", JsonOrNull(violation.program),
-      ",\"thread\":", JsonString(violation.thread),
-      ",\"test\":", JsonOrNull(violation.test), ",\"count\":", violation.count,
-      ",\"first\":",
-      JsonString(absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", violation.first,
-                                  absl::UTCTimeZone())),
-      ",\"permit\":", JsonOrNull(PermitLine(violation, Language::kFlags)),
-      ",\"ignore\":", JsonString(IgnoreLine(violation, Language::kFlags)),
-      ",\"stack\":[",
-      absl::StrJoin(violation.stack, ",",
-                    [](std::string* out, const Frame& frame) {
-                      absl::StrAppend(out, JsonOfFrame(frame));
-                    }),
-      "]}\n");
-}
-
 }  // namespace
 
 std::vector<std::string> SummaryOf(const Result& result,
@@ -249,27 +208,6 @@ void SayIgnored(const Result& result) {
   }
 }
 
-std::string ViolationLines(const Result& result) {
-  std::string lines;
-  for (const Violation& violation : result.violations) {
-    absl::StrAppend(&lines, JsonOfViolation(violation));
-  }
-  for (const AllowedUse& use : result.allowed) {
-    absl::StrAppend(&lines, "{\"type\":\"ignored\",\"rule\":",
-                    JsonString(RuleName(use.allowed.rule)),
-                    ",\"target\":", JsonString(use.allowed.target),
-                    ",\"reason\":", JsonString(use.allowed.reason),
-                    ",\"count\":", use.count, "}\n");
-  }
-  absl::StrAppend(
-      &lines, "{\"type\":\"sum\",\"violations\":", result.violations.size(),
-      ",\"beyond\":", result.violations_beyond,
-      ",\"unseen\":", result.violations_unseen,
-      ",\"watched_outside\":", result.watched_outside ? "true" : "false",
-      "}\n");
-  return lines;
-}
-
 std::vector<std::string> LearnedFlags(
     const std::vector<Violation>& violations) {
   std::set<std::string> writable;
@@ -314,9 +252,9 @@ std::vector<std::string> LearnedFlags(
   return flags;
 }
 
-void SayLearned(const Result& result, bool failed,
-                const std::vector<std::string>& known) {
-  const std::vector<std::string> learned = LearnedFlags(result.violations);
+void SayLearned(const Result& result, const std::vector<Violation>& violations,
+                bool failed, const std::vector<std::string>& known) {
+  const std::vector<std::string> learned = LearnedFlags(violations);
   std::vector<std::string> flags = known;
   flags.insert(flags.end(), learned.begin(), learned.end());
   Print(flags.empty() ? "learned: no flag is needed"

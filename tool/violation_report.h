@@ -1,5 +1,5 @@
-// What the tool says of violations: a summary for people, JSON lines for
-// programs, and the flags that would silence them.
+// What the tool says of violations: a summary for people, and the flags that
+// would silence them.
 #ifndef TOOL_VIOLATION_REPORT_H_
 #define TOOL_VIOLATION_REPORT_H_
 
@@ -22,10 +22,6 @@ bool PrintViolations(const Result& result, const Options& options);
 // The exceptions that were used, on standard error.
 void SayIgnored(const Result& result);
 
-// One JSON object a line: each violation, each exception that was used, and the
-// sums. docs/violations.md lists what is in them.
-std::string ViolationLines(const Result& result);
-
 // The fewest flags with which a run like this one is silent. Trees are writable
 // if the caller may write to them; all else is let fail.
 std::vector<std::string> LearnedFlags(const std::vector<Violation>& violations);
@@ -33,8 +29,8 @@ std::vector<std::string> LearnedFlags(const std::vector<Violation>& violations);
 // One line on standard error, of the flags `known` before and those learned,
 // and one for each reason why that isn't all: what a command that failed would
 // have done next is unknown.
-void SayLearned(const Result& result, bool failed,
-                const std::vector<std::string>& known);
+void SayLearned(const Result& result, const std::vector<Violation>& violations,
+                bool failed, const std::vector<std::string>& known);
 
 }  // namespace encapsulate::tool
 

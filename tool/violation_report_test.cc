@@ -117,51 +117,5 @@ TEST(SummaryTest, TellsWhatWasNotSeen) {
                   "have been one"));
 }
 
-TEST(ViolationLinesTest, HoldEverything) {
-  Result result;
-  result.violations = {
-      Make(Rule::kWrite, "unlink", "/a\"b", EROFS, "/bin/a", 2),
-      Make(Rule::kNetwork, "connect", "192.0.2.1:80", 0, "", 1)};
-  result.violations[0].arguments = "\"/a\\\"b\"";
-  result.violations[0].pid = 3;
-  result.violations[0].tid = 4;
-  result.violations[0].thread = "a";
-  result.violations[0].test = "A.B";
-  Frame frame;
-  frame.object = "/bin/a";
-  frame.offset = 17;
-  frame.function = "f()";
-  frame.file = "a.c";
-  frame.line = 5;
-  result.violations[0].stack = {frame, {}};
-  result.violations[1].error_predicted = true;
-  result.allowed = {{{Rule::kName, "x", "why"}, 2}};
-  result.violations_beyond = 5;
-  result.violations_unseen = 6;
-  EXPECT_EQ(
-      ViolationLines(result),
-      "{\"type\":\"violation\",\"rule\":\"write\",\"call\":\"unlink\","
-      "\"arguments\":\"\\\"/a\\\\\\\"b\\\"\",\"target\":\"/a\\\"b\","
-      "\"error\":\"EROFS\",\"error_predicted\":false,\"pid\":3,\"tid\":4,"
-      "\"program\":\"/bin/a\",\"thread\":\"a\",\"test\":\"A.B\","
-      "\"count\":2,"
-      "\"first\":\"1970-01-01T00:00:01.500000Z\",\"permit\":null,"
-      "\"ignore\":\"--allow='write:/a\\\"b'\",\"stack\":["
-      "{\"object\":\"/bin/a\",\"offset\":17,\"function\":\"f()\","
-      "\"file\":\"a.c\",\"line\":5},{\"object\":null,\"offset\":0,"
-      "\"function\":null,\"file\":null,\"line\":null}]}\n"
-      "{\"type\":\"violation\",\"rule\":\"network\",\"call\":\"connect\","
-      "\"arguments\":\"\",\"target\":\"192.0.2.1:80\",\"error\":null,"
-      "\"error_predicted\":true,\"pid\":0,\"tid\":0,\"program\":null,"
-      "\"thread\":\"\",\"test\":null,\"count\":1,\"first\":\"1970-01-01T00:00:"
-      "01.500000Z\","
-      "\"permit\":\"--network=host\",\"ignore\":\"--allow=network:192.0.2.1:80"
-      "\",\"stack\":[]}\n"
-      "{\"type\":\"ignored\",\"rule\":\"name\",\"target\":\"x\","
-      "\"reason\":\"why\",\"count\":2}\n"
-      "{\"type\":\"sum\",\"violations\":2,\"beyond\":5,\"unseen\":6,\"watched_"
-      "outside\":false}\n");
-}
-
 }  // namespace
 }  // namespace encapsulate::tool

@@ -4,12 +4,12 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "encapsulate/base/json.h"
 #include "tests/fuzz/check.h"
-#include "tool/json.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
-  const std::string json = encapsulate::tool::JsonString(text);
+  const std::string json = encapsulate::JsonString(text);
   FUZZ_CHECK(json.size() >= 2 && json.front() == '"' && json.back() == '"');
   // Within the quotes: nothing that ends them early, and no control character.
   for (size_t i = 1; i + 1 < json.size(); ++i) {

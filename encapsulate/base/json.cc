@@ -1,4 +1,4 @@
-#include "tool/json.h"
+#include "encapsulate/base/json.h"
 
 #include <cstdint>
 #include <string>
@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "encapsulate/base/printable.h"
 
-namespace encapsulate::tool {
+namespace encapsulate {
 
 std::string JsonString(absl::string_view text) {
   std::string json = "\"";
@@ -30,4 +30,4 @@ std::string JsonString(absl::string_view text) {
   return absl::StrCat(json, "\"");
 }
 
-}  // namespace encapsulate::tool
+}  // namespace encapsulate

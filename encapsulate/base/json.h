@@ -1,16 +1,16 @@
 // A string as JSON has it, with its quotes. Bytes that aren't valid UTF-8
 // become U+FFFD each.
-#ifndef TOOL_JSON_H_
-#define TOOL_JSON_H_
+#ifndef ENCAPSULATE_BASE_JSON_H_
+#define ENCAPSULATE_BASE_JSON_H_
 
 #include <string>
 
 #include "absl/strings/string_view.h"
 
-namespace encapsulate::tool {
+namespace encapsulate {
 
 std::string JsonString(absl::string_view text);
 
-}  // namespace encapsulate::tool
+}  // namespace encapsulate
 
-#endif  // TOOL_JSON_H_
+#endif  // ENCAPSULATE_BASE_JSON_H_

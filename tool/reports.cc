@@ -1,0 +1,202 @@
+#include "tool/reports.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/types/optional.h"
+#include "encapsulate/base/error.h"
+#include "encapsulate/base/paths.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/base/write_all.h"
+#include "encapsulate/failure.h"
+#include "encapsulate/violation_baseline.h"
+#include "encapsulate/violation_report.h"
+#include "tool/flags.h"
+#include "tool/report.h"
+
+namespace encapsulate::tool {
+namespace {
+
+// Of those that are gone; the file has the rest.
+constexpr size_t kShown = 20;
+
+std::string CurrentDirectory() {
+  char buffer[PATH_MAX];
+  return getcwd(buffer, sizeof(buffer)) != nullptr ? buffer : "";
+}
+
+// The path that a link leads to, so that it is kept; `path` if there is no
+// file.
+std::string Resolve(const std::string& path) {
+  char buffer[PATH_MAX];
+  return realpath(path.c_str(), buffer) != nullptr ? buffer : path;
+}
+
+absl::optional<std::string> ReadFile(const std::string& path) {
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return absl::nullopt;
+  std::string text;
+  char buffer[4096];
+  for (;;) {
+    const ssize_t size = read(file.get(), buffer, sizeof(buffer));
+    if (size == 0) return text;
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return absl::nullopt;
+    text.append(buffer, static_cast<size_t>(size));
+  }
+}
+
+// A file that is whole or what it was.
+bool ReplaceFile(const std::string& path, const std::string& text) {
+  std::string part = absl::StrCat(path, ".XXXXXX");
+  const UniqueFd file(mkostemp(part.data(), O_CLOEXEC));
+  if (!file.valid()) return false;
+  struct stat before;
+  mode_t mode = 0666;
+  if (stat(path.c_str(), &before) == 0) {
+    mode = before.st_mode & 07777;
+  } else {
+    const mode_t mask = umask(0);
+    umask(mask);
+    mode &= ~mask;
+  }
+  if (WriteAll(file.get(), text) && fchmod(file.get(), mode) == 0 &&
+      fsync(file.get()) == 0 && rename(part.c_str(), path.c_str()) == 0) {
+    return true;
+  }
+  const int error = errno;
+  unlink(part.c_str());
+  errno = error;
+  return false;
+}
+
+}  // namespace
+
+absl::Status Reports::Open() {
+  for (const std::string& text : absl::GetFlag(FLAGS_report).values) {
+    absl::optional<ReportTarget> target = ParseReportTarget(text);
+    if (!target.has_value()) {
+      return MakeFailure({FailureKind::kInvalidOptions,
+                          absl::StrCat("write --report=", text), "",
+                          "it names no file", 0,
+                          "give it as FORMAT:FILE, where FORMAT is " +
+                              absl::StrJoin(ReportFormatNames(), ", ")});
+    }
+    const UniqueFd opened(open(target->path.c_str(),
+                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    File file;
+    // Not in place of one of the first three that is closed: those are kept.
+    if (opened.valid()) {
+      file.fd = UniqueFd(fcntl(opened.get(), F_DUPFD_CLOEXEC, 3));
+    }
+    if (!file.fd.valid()) {
+      return MakeFailure({FailureKind::kInvalidOptions, "write the report",
+                          target->path, "", errno});
+    }
+    file.target = *std::move(target);
+    files_.push_back(std::move(file));
+  }
+  return OpenBaseline();
+}
+
+absl::Status Reports::OpenBaseline() {
+  const std::string path = absl::GetFlag(FLAGS_baseline);
+  if (path.empty()) return absl::OkStatus();
+  const bool updates = absl::GetFlag(FLAGS_update_baseline);
+  baseline_.emplace();
+  const absl::optional<std::string> text = ReadFile(path);
+  if (!text.has_value()) {
+    if (!updates || errno != ENOENT) {
+      return MakeFailure(
+          {FailureKind::kInvalidOptions, "read the baseline", path, "", errno,
+           errno == ENOENT ? "--update-baseline makes one" : ""});
+    }
+  } else {
+    absl::StatusOr<Baseline> read = Baseline::Read(*text);
+    if (!read.ok()) {
+      return MakeFailure({FailureKind::kInvalidOptions, "read the baseline",
+                          path, std::string(read.status().message())});
+    }
+    baseline_ = *std::move(read);
+  }
+  if (updates && access(ParentOf(Resolve(path)).c_str(), W_OK) != 0) {
+    return MakeFailure(
+        {FailureKind::kInvalidOptions, "write the baseline", path, "", errno});
+  }
+  return absl::OkStatus();
+}
+
+void Reports::UpdateBaseline(const Result& result) const {
+  const std::string path = absl::GetFlag(FLAGS_baseline);
+  Baseline baseline;
+  for (const Violation& violation : result.violations) baseline.Add(violation);
+  if (!ReplaceFile(Resolve(path), baseline.Write())) {
+    Complain("write the baseline", path, errno);
+    return;
+  }
+  Print(
+      absl::StrCat("baseline: ", baseline.size(), " known, in ", Quote(path)));
+}
+
+void Reports::ApplyBaseline(Result* result) const {
+  if (!baseline_.has_value()) return;
+  if (absl::GetFlag(FLAGS_update_baseline)) {
+    UpdateBaseline(*result);
+    result->violations.clear();
+    return;
+  }
+  const std::vector<std::string> gone = baseline_->Gone(result->violations);
+  std::vector<Violation>& violations = result->violations;
+  const auto known = std::remove_if(
+      violations.begin(), violations.end(),
+      [&](const Violation& violation) { return baseline_->Has(violation); });
+  const auto count = violations.end() - known;
+  violations.erase(known, violations.end());
+  if (count > 0) Print(absl::StrCat("baseline: ", count, " known"));
+  if (gone.empty()) return;
+  Print(absl::StrCat("baseline: ", gone.size(),
+                     " gone; hint: --update-baseline takes them out"));
+  for (size_t i = 0; i < std::min(gone.size(), kShown); ++i) {
+    Print(absl::StrCat("          ", gone[i]));
+  }
+  if (gone.size() > kShown) {
+    Print(absl::StrCat("          and ", gone.size() - kShown, " more"));
+  }
+}
+
+void Reports::Write(const Result& result) const {
+  ViolationReport report;
+  report.violations = result.violations;
+  report.allowed = result.allowed;
+  report.beyond = result.violations_beyond;
+  report.unseen = result.violations_unseen;
+  report.watched_outside = result.watched_outside;
+  report.directory = CurrentDirectory();
+  for (const File& file : files_) {
+    // The command may have written to it. What isn't a regular file has no
+    // size.
+    if (ftruncate(file.fd.get(), 0) != 0 && errno != EINVAL) {
+      Complain("empty the report", file.target.path, errno);
+    }
+    if (!WriteAll(file.fd.get(), WriteReport(file.target.format, report))) {
+      Complain("write the report", file.target.path, errno);
+    }
+  }
+}
+
+}  // namespace encapsulate::tool

@@ -1,0 +1,48 @@
+// The files of --report and --baseline.
+#ifndef TOOL_REPORTS_H_
+#define TOOL_REPORTS_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/optional.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/result.h"
+#include "encapsulate/violation_baseline.h"
+#include "encapsulate/violation_report.h"
+
+namespace encapsulate::tool {
+
+class Reports {
+ public:
+  // Opens what the flags name, before the command runs, which a wrong name must
+  // not. InvalidOptions, and nothing was written but empty reports.
+  absl::Status Open();
+
+  // Whether there is a report to write.
+  bool wanted() const { return !files_.empty(); }
+
+  // Takes the violations that the baseline knows out of `result`, and says how
+  // many and which are gone; with --update-baseline writes the file.
+  void ApplyBaseline(Result* result) const;
+
+  void Write(const Result& result) const;
+
+ private:
+  struct File {
+    ReportTarget target;
+    UniqueFd fd;
+  };
+
+  absl::Status OpenBaseline();
+  void UpdateBaseline(const Result& result) const;
+
+  std::vector<File> files_;
+  absl::optional<Baseline> baseline_;
+};
+
+}  // namespace encapsulate::tool
+
+#endif  // TOOL_REPORTS_H_
