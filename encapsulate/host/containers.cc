@@ -38,38 +38,40 @@ std::string GitlabOption(absl::string_view option) {
       option, "\"]");
 }
 
+// How to give an option to the container that this runs in. `pod` and `by_hand`
+// are for those who have another name for it.
+std::string HowToGive(absl::string_view option, const char* pod,
+                      const char* by_hand) {
+  switch (FindRunner()) {
+    case Runner::kKubernetes:
+      return pod;
+    case Runner::kGithub:
+      return GithubOption(option);
+    case Runner::kGitlab:
+      return GitlabOption(option);
+    case Runner::kDocker:
+      break;
+  }
+  return by_hand;
+}
+
 }  // namespace
 
 std::string HowToAllowCalls() {
-  constexpr char kOption[] = "seccomp=unconfined";
-  switch (FindRunner()) {
-    case Runner::kKubernetes:
-      return "set the pod's securityContext.seccompProfile.type to Unconfined";
-    case Runner::kGithub:
-      return GithubOption(kOption);
-    case Runner::kGitlab:
-      return GitlabOption(kOption);
-    case Runner::kDocker:
-      break;
-  }
-  return absl::StrCat("for Docker and Podman, run it with --security-opt ",
-                      kOption);
+  return HowToGive("seccomp=unconfined",
+                   "set the pod's securityContext.seccompProfile.type to "
+                   "Unconfined",
+                   "for Docker and Podman, run it with --security-opt "
+                   "seccomp=unconfined");
 }
 
 std::string HowToLeaveConfinement() {
-  constexpr char kOption[] = "apparmor=unconfined";
-  switch (FindRunner()) {
-    case Runner::kKubernetes:
-      return "set the pod's securityContext.appArmorProfile.type to Unconfined";
-    case Runner::kGithub:
-      return GithubOption(kOption);
-    case Runner::kGitlab:
-      return GitlabOption(kOption);
-    case Runner::kDocker:
-      break;
-  }
-  return absl::StrCat("for Docker, run it with --security-opt ", kOption,
-                      ", for Podman with --security-opt label=disable");
+  return HowToGive("apparmor=unconfined",
+                   "set the pod's securityContext.appArmorProfile.type to "
+                   "Unconfined",
+                   "for Docker, run it with --security-opt "
+                   "apparmor=unconfined, for Podman with --security-opt "
+                   "label=disable");
 }
 
 std::string HowToUnmask(absl::string_view tree) {

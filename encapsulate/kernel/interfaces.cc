@@ -52,47 +52,61 @@ LinkRequest Up() {
 }
 
 // By loopback, to all addresses that begin with the first `bits` of `to`.
-RouteRequest Route(Sequence sequence, uint8_t family, uint8_t bits,
-                   const uint8_t (&to)[4]) {
+struct Route {
+  Sequence sequence;
+  uint8_t family;
+  uint8_t bits;
+  uint8_t to[4];
+  uint8_t table;
+  uint8_t type;
+  uint8_t scope;
+};
+
+constexpr Route kRoutes[] = {
+    // The scope is that of 127.0.0.1: in a wider one, the kernel would not
+    // choose it as the source.
+    {kMulticast,
+     AF_INET,
+     4,
+     {224, 0, 0, 0},
+     RT_TABLE_MAIN,
+     RTN_UNICAST,
+     RT_SCOPE_HOST},
+    {kBroadcast,
+     AF_INET,
+     32,
+     {255, 255, 255, 255},
+     RT_TABLE_LOCAL,
+     RTN_BROADCAST,
+     RT_SCOPE_HOST},
+    // IPv6 turns any other type of route by loopback into one that refuses.
+    // Only groups that somebody has joined are delivered all the same.
+    {kMulticast6,
+     AF_INET6,
+     8,
+     {0xff, 0, 0, 0},
+     RT_TABLE_LOCAL,
+     RTN_LOCAL,
+     RT_SCOPE_UNIVERSE},
+};
+constexpr size_t kRouteCount = sizeof(kRoutes) / sizeof(kRoutes[0]);
+
+RouteRequest Add(const Route& route) {
   RouteRequest request = {};
-  Fill(&request, sequence, RTM_NEWROUTE, NLM_F_CREATE);
-  const size_t size = family == AF_INET ? 4 : 16;
+  Fill(&request, route.sequence, RTM_NEWROUTE, NLM_F_CREATE);
+  const size_t size = route.family == AF_INET ? 4 : 16;
   request.header.nlmsg_len =
       static_cast<uint32_t>(offsetof(RouteRequest, to) + size);
-  request.route.rtm_family = family;
-  request.route.rtm_dst_len = bits;
+  request.route.rtm_family = route.family;
+  request.route.rtm_dst_len = route.bits;
   request.route.rtm_protocol = RTPROT_BOOT;
+  request.route.rtm_table = route.table;
+  request.route.rtm_type = route.type;
+  request.route.rtm_scope = route.scope;
   request.out_header = {RTA_LENGTH(sizeof(request.out)), RTA_OIF};
   request.out = kLoopbackIndex;
   request.to_header = {static_cast<uint16_t>(RTA_LENGTH(size)), RTA_DST};
-  memcpy(request.to, to, sizeof(to));
-  return request;
-}
-
-// The scope is that of 127.0.0.1: in a wider one, the kernel would not choose
-// it as the source.
-RouteRequest Multicast() {
-  RouteRequest request = Route(kMulticast, AF_INET, 4, {224, 0, 0, 0});
-  request.route.rtm_table = RT_TABLE_MAIN;
-  request.route.rtm_type = RTN_UNICAST;
-  request.route.rtm_scope = RT_SCOPE_HOST;
-  return request;
-}
-
-RouteRequest Broadcast() {
-  RouteRequest request = Route(kBroadcast, AF_INET, 32, {255, 255, 255, 255});
-  request.route.rtm_table = RT_TABLE_LOCAL;
-  request.route.rtm_type = RTN_BROADCAST;
-  request.route.rtm_scope = RT_SCOPE_HOST;
-  return request;
-}
-
-// IPv6 turns any other type of route by loopback into one that refuses. Only
-// groups that somebody has joined are delivered all the same.
-RouteRequest Multicast6() {
-  RouteRequest request = Route(kMulticast6, AF_INET6, 8, {0xff, 0, 0, 0});
-  request.route.rtm_table = RT_TABLE_LOCAL;
-  request.route.rtm_type = RTN_LOCAL;
+  memcpy(request.to, route.to, sizeof(route.to));
   return request;
 }
 
@@ -104,19 +118,21 @@ LinkRequest List() {
 
 bool SendRequests(int fd, bool loopback) {
   LinkRequest up = Up();
-  RouteRequest multicast = Multicast();
-  RouteRequest broadcast = Broadcast();
-  RouteRequest multicast6 = Multicast6();
+  RouteRequest routes[kRouteCount];
   LinkRequest list = List();
-  struct iovec parts[] = {{&up, up.header.nlmsg_len},
-                          {&multicast, multicast.header.nlmsg_len},
-                          {&broadcast, broadcast.header.nlmsg_len},
-                          {&multicast6, multicast6.header.nlmsg_len},
-                          {&list, list.header.nlmsg_len}};
-  const size_t first = loopback ? 0 : 4;
+  struct iovec parts[kRouteCount + 2];
+  size_t count = 0;
+  if (loopback) {
+    parts[count++] = {&up, up.header.nlmsg_len};
+    for (size_t i = 0; i < kRouteCount; ++i) {
+      routes[i] = Add(kRoutes[i]);
+      parts[count++] = {&routes[i], routes[i].header.nlmsg_len};
+    }
+  }
+  parts[count++] = {&list, list.header.nlmsg_len};
   struct msghdr message = {};
-  message.msg_iov = parts + first;
-  message.msg_iovlen = sizeof(parts) / sizeof(parts[0]) - first;
+  message.msg_iov = parts;
+  message.msg_iovlen = count;
   return sendmsg(fd, &message, 0) >= 0;
 }
 
