@@ -5,19 +5,20 @@
 # -D FETCHCONTENT_FULLY_DISCONNECTED=ON.
 include(FetchContent)
 
-# The versions of MODULE.bazel.
+# The versions of MODULE.bazel. Packages are found for the whole project: it links
+# GTest::gtest_main, say, and need not look for it once more.
 FetchContent_Declare(
   abseil-cpp
   URL https://github.com/abseil/abseil-cpp/releases/download/20250814.1/abseil-cpp-20250814.1.tar.gz
   URL_HASH SHA256=1692f77d1739bacf3f94337188b78583cf09bab7e420d2dc6c5605a4f86785a1
   DOWNLOAD_EXTRACT_TIMESTAMP ON
-  FIND_PACKAGE_ARGS NAMES absl)
+  FIND_PACKAGE_ARGS NAMES absl GLOBAL)
 FetchContent_Declare(
   googletest
   URL https://github.com/google/googletest/releases/download/v1.17.0/googletest-1.17.0.tar.gz
   URL_HASH SHA256=65fab701d9829d38cb77c14acdc431d2108bfdbf8979e40eb8ae567edf10b27c
   DOWNLOAD_EXTRACT_TIMESTAMP ON
-  FIND_PACKAGE_ARGS NAMES GTest)
+  FIND_PACKAGE_ARGS NAMES GTest GLOBAL)
 
 if(NOT TARGET absl::strings)
   # As a part of a project that is C++17, Abseil must be as well.
