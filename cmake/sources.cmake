@@ -70,8 +70,12 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/inspect/thread_view.cc
   encapsulate/inspect/unwind.cc
   encapsulate/launch/fork_server.cc
+  encapsulate/monitor/classify.cc
   encapsulate/monitor/decode.cc
   encapsulate/monitor/monitor.cc
+  encapsulate/monitor/monitor_names.cc
+  encapsulate/monitor/monitor_notes.cc
+  encapsulate/monitor/monitor_stop.cc
   encapsulate/monitor/name_server.cc
   encapsulate/monitor/read_addresses.cc
   encapsulate/sandbox.cc
@@ -132,6 +136,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/launch/fork_server.h
   encapsulate/launch/launch.h
   encapsulate/launch/relay.h
+  encapsulate/monitor/classify.h
   encapsulate/monitor/decode.h
   encapsulate/monitor/monitor.h
   encapsulate/monitor/name_server.h
