@@ -1,14 +1,10 @@
 #include "encapsulate/plan/plan.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/magic.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/sysmacros.h>
-#include <sys/vfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,125 +13,26 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/algorithm/container.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "encapsulate/base/error.h"
-#include "encapsulate/base/paths.h"
-#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/host/exposed_executable.h"
-#include "encapsulate/kernel/mountinfo.h"
-#include "encapsulate/kernel/syscalls.h"
-#include "encapsulate/plan/name_server_address.h"
 #include "encapsulate/plan/outer_monitor.h"
+#include "encapsulate/plan/plan_parts.h"
 
 namespace encapsulate {
 namespace {
 
-constexpr uint32_t kMqueueMagic = 0x19800202;  // the kernel's ipc/mqueue.c
-
-// Beyond it the kernel's sums overflow, and a limit turns into another one.
-constexpr uint64_t kMostBytes = INT64_MAX;
-
-// What is wrong with the options: a Failure without its kind.
-absl::Status Invalid(std::string verb, std::string object, std::string reason,
-                     int error = 0, std::string hint = "") {
-  return MakeFailure({FailureKind::kInvalidOptions, std::move(verb),
-                      std::move(object), std::move(reason), error,
-                      std::move(hint)});
-}
-
-absl::Status Invalid(std::string sentence) {
-  return Invalid("", "", std::move(sentence));
-}
-
 bool HasNul(absl::string_view text) {
   return text.find('\0') != absl::string_view::npos;
-}
-
-// What a line of /etc/hosts can hold as part of one name.
-bool IsOfHostName(char c) {
-  return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-         absl::StrContains("-_.", absl::string_view(&c, 1));
-}
-
-// A filesystem that the sandbox mounts over, whatever else is in it.
-bool IsFresh(PlaceKind kind) {
-  return kind == PlaceKind::kTmpfs || kind == PlaceKind::kHidden ||
-         kind == PlaceKind::kDev || kind == PlaceKind::kShm;
-}
-
-// /a/./b//../c -> /a/c, without looking at the filesystem.
-std::string Normalize(absl::string_view path, const std::string& directory) {
-  std::vector<absl::string_view> parts;
-  const std::string absolute = absl::StartsWith(path, "/")
-                                   ? std::string(path)
-                                   : absl::StrCat(directory, "/", path);
-  for (absl::string_view part :
-       absl::StrSplit(absolute, '/', absl::SkipEmpty())) {
-    if (part == ".") continue;
-    if (part == "..") {
-      if (!parts.empty()) parts.pop_back();
-    } else {
-      parts.push_back(part);
-    }
-  }
-  return absl::StrCat("/", absl::StrJoin(parts, "/"));
-}
-
-// stat(2), with what tells a file from its successors. False, with errno, if
-// there is none.
-bool Look(const std::string& path, mode_t* mode, FileIdentity* identity) {
-  struct statx info;
-  if (statx(AT_FDCWD, path.c_str(), 0,
-            STATX_TYPE | STATX_MODE | STATX_INO | STATX_BTIME, &info) != 0) {
-    // Old containers refuse the call itself.
-    struct stat known;
-    if (errno != EPERM || stat(path.c_str(), &known) != 0) return false;
-    *mode = known.st_mode;
-    identity->device = known.st_dev;
-    identity->inode = known.st_ino;
-    return true;
-  }
-  *mode = info.stx_mode;
-  identity->device = uint64_t{info.stx_dev_major} << 32 | info.stx_dev_minor;
-  identity->inode = info.stx_ino;
-  if ((info.stx_mask & STATX_BTIME) != 0) {
-    identity->born =
-        info.stx_btime.tv_sec * 1000000000 + int64_t{info.stx_btime.tv_nsec};
-  }
-  return true;
-}
-
-bool IsFilesystem(const std::string& path, uint32_t magic) {
-  struct statfs info;
-  return statfs(path.c_str(), &info) == 0 &&
-         static_cast<uint32_t>(info.f_type) == magic;
-}
-
-// The nearest place of `places` (sorted) around `target`; null if none.
-const Place* Around(const std::vector<Place>& places,
-                    const std::string& target) {
-  const Place* nearest = nullptr;
-  for (const Place& place : places) {
-    if (place.target != target && IsWithin(target, place.target)) {
-      if (nearest == nullptr || place.target.size() > nearest->target.size()) {
-        nearest = &place;
-      }
-    }
-  }
-  return nearest;
 }
 
 class Planner {
@@ -147,8 +44,7 @@ class Planner {
   absl::Status Make() {
     for (absl::Status (Planner::*step)() :
          {&Planner::CheckStrings, &Planner::PlanNamespaces, &Planner::PlanUser,
-          &Planner::PlanDirectory, &Planner::PlanPlaces, &Planner::PlanMasks,
-          &Planner::PlanDescriptors, &Planner::PlanLimits,
+          &Planner::PlanDirectory, &Planner::PlanView, &Planner::PlanLimits,
           &Planner::PlanEnvironment, &Planner::PlanCommand,
           &Planner::PlanExecutable}) {
       absl::Status status = (this->*step)();
@@ -293,413 +189,11 @@ class Planner {
     return absl::OkStatus();
   }
 
-  // Adds one of the caller's places, or says what is wrong with it.
-  absl::Status AddGiven(PlaceKind kind, const std::string& given,
-                        uint64_t size) {
-    Place place;
-    place.kind = kind;
-    place.given = given;
-    place.size = size;
-    const auto cannot = [&](std::string reason, int error,
-                            std::string hint = "") {
-      return Invalid(VerbFor(kind), given, std::move(reason), error,
-                     std::move(hint));
-    };
-    const std::string path = absl::StartsWith(given, "/")
-                                 ? given
-                                 : absl::StrCat(caller_directory_, "/", given);
-    const absl::StatusOr<std::string> real = RealPath(path);
-    mode_t mode = 0;
-    if (real.ok()) {
-      place.target = *real;
-      if (!Look(*real, &mode, &place.identity)) return cannot("", errno);
-      place.directory = S_ISDIR(mode);
-    } else {
-      const int error = errno;
-      place.target = Normalize(given, caller_directory_);
-      if (kind != PlaceKind::kTmpfs || error != ENOENT) {
-        return cannot("", error);
-      }
-    }
-    if (IsWithin(place.target, "/proc")) {
-      return cannot("/proc is always the sandbox's own", 0);
-    }
-    if (kind == PlaceKind::kWritable) {
-      if (IsFilesystem(place.target, PROC_SUPER_MAGIC)) {
-        return cannot("it shows the processes of the host", 0);
-      }
-      struct statvfs filesystem;
-      if (S_ISDIR(mode) || S_ISREG(mode)) {
-        if (statvfs(place.target.c_str(), &filesystem) == 0 &&
-            (filesystem.f_flag & ST_RDONLY) != 0) {
-          return cannot("the host has it read-only", EROFS);
-        }
-      } else {
-        place.devices = true;
-      }
-      if (IsWithin(place.target, "/dev")) place.devices = true;
-    } else if (kind != PlaceKind::kHidden && real.ok() && !place.directory) {
-      return cannot("", ENOTDIR);
-    }
-    if (place.target == "/") {
-      if (kind != PlaceKind::kWritable) {
-        return cannot("it is the root", 0, "name the directories below it");
-      }
-      plan_.root_writable = true;
-      return absl::OkStatus();
-    }
-    for (const Place& other : plan_.places) {
-      if (other.target != place.target) continue;
-      if (other.kind == kind && other.size == size) return absl::OkStatus();
-      return cannot(absl::StrCat("it is also asked to ", VerbFor(other.kind),
-                                 " ", Quote(other.given)),
-                    0);
-    }
-    if (!real.ok()) missing_.push_back(place.target);
-    plan_.places.push_back(std::move(place));
-    return absl::OkStatus();
-  }
-
-  // An overlay's lower layer is one mount. What others cover in it must not
-  // come to light, so the kernel takes none that has mounts of a more
-  // privileged namespace in it.
-  absl::Status CheckOverlays() {
-    std::vector<Place> overlays;
-    for (const Place& place : plan_.places) {
-      if (place.kind == PlaceKind::kOverlay) overlays.push_back(place);
-    }
-    if (overlays.empty()) return absl::OkStatus();
-    const UniqueFd table(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
-    int error = table.valid() ? 0 : errno;
-    const auto reader = std::make_unique<MountInfoReader>();
-    if (table.valid()) {
-      reader->Start(table.get());
-      MountInfo mount;
-      while (reader->Next(&mount)) {
-        const Place* around = Around(overlays, mount.point);
-        if (around == nullptr) continue;
-        return MakeFailure(
-            {FailureKind::kHostRefused, VerbFor(around->kind), around->given,
-             absl::StrCat(Quote(mount.point),
-                          " is mounted in it, and the kernel overlays no tree "
-                          "with other mounts in it (EINVAL)"),
-             0, "overlay the directories beside that mount"});
-      }
-      error = reader->error();
-    }
-    if (error == 0) return absl::OkStatus();
-    return MakeFailure(
-        {FailureKind::kHostRefused, "read", "/proc/self/mountinfo", "", error});
-  }
-
-  bool IsGiven(const std::string& target) const {
-    return absl::c_any_of(plan_.places, [&](const Place& place) {
-      return place.target == target;
-    });
-  }
-
-  void AddOwn(PlaceKind kind, const std::string& target,
-              const std::string& source = "") {
-    if (IsGiven(target)) return;
-    Place place;
-    place.kind = kind;
-    place.target = target;
-    place.given = target;
-    place.source = source;
-    place.directory =
-        kind != PlaceKind::kDevice && kind != PlaceKind::kGenerated;
-    // Others lie on mounts of the host or in fresh places.
-    if (kind == PlaceKind::kGenerated) {
-      mode_t mode;
-      Look(target, &mode, &place.identity);
-    }
-    plan_.places.push_back(std::move(place));
-  }
-
-  void AddDev() {
-    struct stat info;
-    if (IsGiven("/dev") || stat("/dev", &info) != 0) return;
-    AddOwn(PlaceKind::kDev, "/dev");
-    plan_.places.back().seal = true;
-    for (const char* name :
-         {"null", "zero", "full", "random", "urandom", "tty"}) {
-      const std::string path = absl::StrCat("/dev/", name);
-      if (stat(path.c_str(), &info) == 0 && S_ISCHR(info.st_mode)) {
-        AddOwn(PlaceKind::kDevice, path, path);
-      }
-    }
-    AddOwn(PlaceKind::kDevPts, "/dev/pts");
-    AddOwn(PlaceKind::kShm, "/dev/shm");
-    if (IsFilesystem("/dev/mqueue", kMqueueMagic)) {
-      AddOwn(PlaceKind::kMqueue, "/dev/mqueue");
-    }
-    // The caller's terminal belongs to the host's /dev/pts, which isn't in the
-    // view; ttyname(3) finds it again under this name.
-    for (int fd : {0, 1, 2}) {
-      char terminal[PATH_MAX];
-      if (isatty(fd) && ttyname_r(fd, terminal, sizeof(terminal)) == 0) {
-        AddOwn(PlaceKind::kDevice, "/dev/console", terminal);
-        break;
-      }
-    }
-  }
-
-  // /etc/hosts in which localhost and the sandbox's host name resolve, where
-  // the host's doesn't do.
-  void AddHosts() {
-    const absl::StatusOr<std::string> path = RealPath("/etc/hosts");
-    if (!path.ok() || IsGiven(*path)) return;
-    std::string name = options_.hostname;
-    if (name.empty()) {
-      char buffer[HOST_NAME_MAX + 1] = {};
-      if (gethostname(buffer, sizeof(buffer)) == 0) name = buffer;
-      if (!absl::c_all_of(name, IsOfHostName)) name.clear();
-    }
-    std::ifstream file(*path);
-    std::string kept;
-    bool localhost_4 = false;
-    bool localhost_6 = false;
-    bool own = false;
-    bool foreign = false;
-    for (std::string line; std::getline(file, line);) {
-      const std::vector<absl::string_view> words =
-          absl::StrSplit(absl::string_view(line).substr(0, line.find('#')),
-                         absl::ByAnyChar(" \t\r"), absl::SkipEmpty());
-      const auto names = [&](absl::string_view wanted) {
-        return std::find(words.begin(), words.end(), wanted) != words.end();
-      };
-      const bool loopback_4 =
-          !words.empty() && absl::StartsWith(words[0], "127.");
-      const bool loopback_6 = !words.empty() && words[0] == "::1";
-      localhost_4 |= loopback_4 && names("localhost");
-      localhost_6 |= loopback_6 && names("localhost");
-      if (names(name)) {
-        own |= loopback_4 || loopback_6;
-        foreign |= !loopback_4 && !loopback_6;
-      }
-      if (!names(name) && !names("localhost")) {
-        absl::StrAppend(&kept, line, "\n");
-      }
-    }
-    if (localhost_4 && localhost_6 && (own || name.empty()) && !foreign) {
-      return;
-    }
-    // The first name of a line is the canonical one (`hostname -f`).
-    std::string lines =
-        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
-    if (!name.empty()) {
-      absl::StrAppend(&lines, "127.0.0.1\t", name, "\n::1\t", name, "\n");
-    }
-    AddOwn(PlaceKind::kGenerated, *path, absl::StrCat(lines, kept));
-  }
-
-  // The host's name servers can't be reached; ours says so at once.
-  void AddResolver() {
-    plan_.name_server = true;
-    // A resolver that finds no configuration asks 127.0.0.1 as well.
-    const absl::StatusOr<std::string> path = RealPath("/etc/resolv.conf");
-    if (path.ok()) {
-      AddOwn(PlaceKind::kGenerated, *path, kNameServerConfiguration);
-    }
-  }
-
-  absl::Status PlanPlaces() {
-    absl::Status status;
-    for (const std::string& path : options_.writable) {
-      status.Update(AddGiven(PlaceKind::kWritable, path, 0));
-    }
-    for (const Tmpfs& tmpfs : options_.tmpfs) {
-      status.Update(AddGiven(PlaceKind::kTmpfs, tmpfs.path,
-                             std::min(tmpfs.size, kMostBytes)));
-    }
-    for (const std::string& path : options_.overlay) {
-      status.Update(AddGiven(PlaceKind::kOverlay, path, 0));
-    }
-    for (const std::string& path : options_.hidden) {
-      status.Update(AddGiven(PlaceKind::kHidden, path, 0));
-    }
-    status.Update(CheckOverlays());
-    if (!status.ok()) return status;
-
-    AddDev();
-    AddOwn(PlaceKind::kProc, "/proc");
-    const bool sysfs = IsFilesystem("/sys", SYSFS_MAGIC);
-    plan_.host_sys = sysfs && options_.network == Network::kHost;
-    if (sysfs && !plan_.host_sys) {
-      AddOwn(PlaceKind::kSys, "/sys");
-      if (IsFilesystem("/sys/fs/cgroup", CGROUP2_SUPER_MAGIC)) {
-        AddOwn(PlaceKind::kCgroup, "/sys/fs/cgroup");
-      }
-    }
-    if (options_.network == Network::kLoopback) {
-      AddHosts();
-      if (options_.violations != Violations::kOff) AddResolver();
-    }
-    return ArrangePlaces();
-  }
-
-  absl::Status ArrangePlaces() {
-    std::vector<Place>& places = plan_.places;
-    absl::c_sort(places, [](const Place& a, const Place& b) {
-      return a.target < b.target;
-    });
-    for (auto place = places.begin(); place != places.end();) {
-      const Place* around = Around(places, place->target);
-      const bool inside_writable = around != nullptr
-                                       ? around->kind == PlaceKind::kWritable
-                                       : plan_.root_writable;
-      if (place->kind == PlaceKind::kWritable && inside_writable) {
-        place = places.erase(place);
-        continue;
-      }
-      place->make_point = around != nullptr && IsFresh(around->kind);
-      if (around != nullptr && around->kind == PlaceKind::kHidden) {
-        // It takes a directory of its own to hold what is shown in it.
-        places[static_cast<size_t>(around - places.data())].seal = true;
-      }
-      if (absl::c_linear_search(missing_, place->target) &&
-          !place->make_point) {
-        return Invalid(VerbFor(place->kind), place->given, "", ENOENT,
-                       "make it on the host first");
-      }
-      if (place->kind == PlaceKind::kOverlay) {
-        place->source = OverlayOptions(
-            place->target, static_cast<int>(place - places.begin()));
-      }
-      ++place;
-    }
-    for (const std::string& path : options_.make_directories) {
-      const std::string target = Normalize(path, caller_directory_);
-      const Place* around = Around(places, target);
-      if (around == nullptr || !IsFresh(around->kind) || around->seal) {
-        return Invalid("make directory", path, "it isn't in a fresh tmpfs");
-      }
-      plan_.make_directories.push_back(target);
-    }
-    return absl::OkStatus();
-  }
-
-  // mount(2)'s option string; the upper directories lie in the stage, which is
-  // the current directory then. A place's number stays the same afterwards
-  // only because redundant places before it are already gone.
-  static std::string OverlayOptions(const std::string& target, int index) {
-    return absl::StrCat(
-        "lowerdir=",
-        absl::StrReplaceAll(target,
-                            {{"\\", "\\\\"}, {":", "\\:"}, {",", "\\,"}}),
-        ",upperdir=upper", index, ",workdir=work", index, ",userxattr");
-  }
-
-  absl::Status PlanMasks() {
-    plan_.mask_sockets = !plan_.root_writable;
-    plan_.unmasked = {"/proc", "/sys", "/dev"};
-    for (const Place& place : plan_.places) {
-      if (place.kind == PlaceKind::kWritable || IsFresh(place.kind)) {
-        plan_.unmasked.push_back(place.target);
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  // Whether the command could do more with the device than `fd` lets it. Those
-  // that every sandbox has are taken from its own /dev, and a terminal is its
-  // session's.
-  bool IsDoor(int fd, const struct stat& info) const {
-    constexpr unsigned kMemory = 1;  // the kernel's drivers/char/mem.c
-    const bool everywhere =
-        major(info.st_rdev) == kMemory &&
-        absl::c_linear_search(
-            std::initializer_list<unsigned>{3, 5, 7, 8, 9},  // null to urandom
-            minor(info.st_rdev));
-    const bool forbidden =
-        info.st_uid != geteuid() &&
-        faccessat(fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0;
-    if (everywhere || forbidden || isatty(fd)) return false;
-    const absl::StatusOr<std::string> path =
-        RealPath(absl::StrCat("/proc/self/fd/", fd));
-    return !path.ok() || absl::c_none_of(plan_.places, [&](const Place& place) {
-      return place.kind == PlaceKind::kWritable && place.devices &&
-             IsWithin(*path, place.target);
-    });
-  }
-
-  // Says why `fd` can't be handed to the command, or plans how it will be.
-  absl::Status AddDescriptor(int fd, const struct stat& info) {
-    const auto cannot = [fd](std::string reason, int error = 0,
-                             std::string hint = "") {
-      return Invalid(absl::StrCat("pass descriptor ", fd), "",
-                     std::move(reason), error, std::move(hint));
-    };
-    if (S_ISDIR(info.st_mode)) {
-      return cannot("it is a directory, a way around the read-only view");
-    }
-    if (S_ISBLK(info.st_mode)) {
-      return cannot("it is a block device", 0, "pass its data by a pipe");
-    }
-    const int flags = fcntl(fd, F_GETFL);
-    if (flags < 0) return cannot("", errno);
-    if ((flags & O_PATH) != 0) return cannot("it was opened with O_PATH");
-    if (S_ISCHR(info.st_mode) && IsDoor(fd, info)) {
-      return cannot(
-          "it is a device that could be opened anew by /proc/self/fd, for "
-          "more than it is open for now",
-          0, "pass its data by a pipe, or make the device writable");
-    }
-    plan_.keep_descriptors.push_back(fd);
-    if (!S_ISREG(info.st_mode) || (flags & O_ACCMODE) != O_RDONLY ||
-        info.st_nlink == 0) {
-      return absl::OkStatus();
-    }
-    // Opened for reading, this file could still be changed: by
-    // /proc/self/fd/N, fchmod(2), futimens(2).
-    char path[PATH_MAX];
-    const ssize_t size = readlink(absl::StrCat("/proc/self/fd/", fd).c_str(),
-                                  path, sizeof(path));
-    if (size <= 0 || static_cast<size_t>(size) >= sizeof(path)) {
-      return cannot("its path can't be found");
-    }
-    Input input;
-    input.fd = fd;
-    input.path = std::string(path, static_cast<size_t>(size));
-    plan_.inputs.push_back(std::move(input));
-    return absl::OkStatus();
-  }
-
-  // Whether this process is all there is of its job, as far as one can see: a
-  // script's sh, or the pager that the output goes to, needs the terminal too.
-  static bool IsJobOfItsOwn() {
-    if (getpgrp() != getpid()) return false;
-    struct stat info;
-    return absl::c_none_of(std::initializer_list<int>{0, 1, 2}, [&](int fd) {
-      return fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode);
-    });
-  }
-
-  absl::Status PlanDescriptors() {
-    std::vector<int> wanted = options_.keep_descriptors;
-    absl::c_sort(wanted);
-    wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
-    struct stat info;
-    for (int fd : {0, 1, 2}) {
-      if (fstat(fd, &info) == 0 && !absl::c_binary_search(wanted, fd)) {
-        wanted.push_back(fd);
-      }
-      if (plan_.terminal < 0 && isatty(fd)) plan_.terminal = fd;
-    }
-    plan_.shares_session = plan_.foreground && plan_.terminal >= 0;
-    if (plan_.shares_session) {
-      plan_.owns_terminal =
-          tcgetpgrp(plan_.terminal) == getpgrp() && IsJobOfItsOwn();
-    }
-    absl::c_sort(wanted);
-    for (int fd : wanted) {
-      if (fstat(fd, &info) != 0) {
-        return Invalid(absl::StrCat("keep descriptor ", fd), "", "", errno);
-      }
-      absl::Status status = AddDescriptor(fd, info);
-      if (!status.ok()) return status;
-    }
-    return absl::OkStatus();
+  absl::Status PlanView() {
+    absl::Status status = PlanPlaces(options_, caller_directory_, &plan_);
+    // Devices among the places may be passed on as descriptors.
+    if (status.ok()) status = PlanDescriptors(options_, &plan_);
+    return status;
   }
 
   absl::Status PlanLimits() {
@@ -869,25 +363,9 @@ class Planner {
   Plan& plan_;
   std::string caller_directory_;
   std::vector<std::string> environment_;
-  std::vector<std::string> missing_;  // tmpfs targets that don't exist
 };
 
 }  // namespace
-
-const char* VerbFor(PlaceKind kind) {
-  switch (kind) {
-    case PlaceKind::kWritable:
-      return "make writable";
-    case PlaceKind::kTmpfs:
-      return "mount a tmpfs at";
-    case PlaceKind::kOverlay:
-      return "overlay";
-    case PlaceKind::kHidden:
-      return "hide";
-    default:
-      return "mount a private";
-  }
-}
 
 absl::Status MakePlan(const Options& options,
                       const std::vector<std::string>* command, Plan* plan) {
