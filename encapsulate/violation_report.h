@@ -22,6 +22,7 @@
 
 namespace encapsulate {
 
+// How a report is written.
 enum class ReportFormat {
   kJson,    // "json": an object a line, see docs/violations.md
   kJunit,   // "junit": XML, a failed test case for each violation
@@ -33,6 +34,7 @@ enum class ReportFormat {
 
 // "json", "junit" ...; in the order above.
 const std::vector<std::string>& ReportFormatNames();
+// The format of such a name; nullopt if there is none.
 absl::optional<ReportFormat> ReportFormatOfName(absl::string_view name);
 
 // Where a report goes.
