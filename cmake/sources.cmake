@@ -197,6 +197,7 @@ set(ENCAPSULATE_PLUGIN_SOURCES
   gtest_plugin/program/test_run.cc
   gtest_plugin/program/time_limit.cc
   gtest_plugin/program/verdict.cc
+  gtest_plugin/program/violation_files.cc
   gtest_plugin/shared/channel.cc
   gtest_plugin/shared/cores.cc
   gtest_plugin/shared/flags.cc

@@ -39,6 +39,11 @@
 //   --encapsulate_violations=off|report|enforce ENCAPSULATE_VIOLATIONS
 //       Whether a test that tries to reach out fails, or is only shown on
 //       stderr, or nobody watches. Default: `enforce`.
+//   --encapsulate_report=FORMAT:FILE,...        ENCAPSULATE_REPORT
+//       Writes the attempts of all tests to FILE when they have run. FORMAT is
+//       json, junit, sarif, github, gitlab or html, see
+//       encapsulate/violation_report.h; a FILE alone gets JSON. A path can't
+//       hold a comma.
 //   --encapsulate_exposed_executable=fail|note  ENCAPSULATE_EXPOSED_EXECUTABLE
 //       What it means that tests can't be kept from changing the mode, times or
 //       attributes of the program's own file: every test fails, or a line on

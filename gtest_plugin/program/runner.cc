@@ -143,6 +143,7 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
   if (jobs_ == 0) jobs_ = AvailableCores();
   shows_progress_ = settings_.progress.value_or(true) && CanShowProgress();
   ReadDurations();
+  CreateReports();
   PrepareStacks(program_invocation_name);
   // Once for all tests while there is one thread; else in each of them.
   ProtectExecutable();
@@ -169,6 +170,7 @@ void Runner::WrapFactories(const testing::UnitTest& program) {
 void Runner::OnProgramEnd() {
   pool_ = absl::nullopt;
   WriteDurations();
+  WriteReports();
 }
 
 void Runner::ReadDurations() {
@@ -184,6 +186,18 @@ void Runner::ReadDurations() {
 void Runner::WriteDurations() const {
   if (!durations_.has_value()) return;
   const absl::Status status = durations_->Write();
+  if (!status.ok()) PrintNotice(std::string(status.message()));
+}
+
+void Runner::CreateReports() {
+  const absl::Status status = violation_files_.Create(settings_.reports);
+  if (status.ok()) return;
+  PrintNotice(std::string(status.message()));
+  exit(2);
+}
+
+void Runner::WriteReports() {
+  const absl::Status status = violation_files_.Write();
   if (!status.ok()) PrintNotice(std::string(status.message()));
 }
 
@@ -266,8 +280,8 @@ TestRun::EffectiveOptions Runner::AskedFor(
 }
 
 std::unique_ptr<TestRun> Runner::Prepare(const testing::TestInfo& test) {
-  auto running = std::make_unique<TestRun>(test, AskedFor(test), settings_,
-                                           started_, &channels_);
+  auto running = std::make_unique<TestRun>(
+      test, AskedFor(test), settings_, started_, &channels_, &violation_files_);
   WarnOfThreads(running.get());
   return running;
 }

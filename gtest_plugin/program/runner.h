@@ -29,6 +29,7 @@
 #include "gtest_plugin/program/replay.h"
 #include "gtest_plugin/program/schedule.h"
 #include "gtest_plugin/program/test_run.h"
+#include "gtest_plugin/program/violation_files.h"
 #include "gtest_plugin/shared/channel.h"
 #include "gtest_plugin/shared/settings.h"
 #include "gtest_plugin/test_options.h"
@@ -85,6 +86,8 @@ class Runner {
   void WrapFactories(const testing::UnitTest& program);
   void ReadDurations();
   void WriteDurations() const;
+  void CreateReports();
+  void WriteReports();
   void OnProgramEnd();
   // Why tests can't or mustn't be encapsulated, to be shown; "" if they can.
   std::string WhyInProcess() const;
@@ -131,6 +134,7 @@ class Runner {
   ChannelPool channels_;
   int jobs_ = 1;
   absl::optional<Durations> durations_;
+  ViolationFiles violation_files_;
   bool shows_progress_ = false;
   absl::optional<SandboxPool> pool_;  // while tests run
   int started_tests_ = 0;             // in this iteration

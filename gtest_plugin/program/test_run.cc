@@ -79,12 +79,13 @@ std::string FullName(const testing::TestInfo& test) {
 
 TestRun::TestRun(const testing::TestInfo& test, EffectiveOptions asked,
                  const Settings& settings, absl::Time started,
-                 ChannelPool* channels)
+                 ChannelPool* channels, ViolationFiles* files)
     : test_(test),
       asked_(std::move(asked)),
       settings_(settings),
       program_started_(started),
       channels_(*channels),
+      files_(*files),
       channel_(channels->Take()) {
   evidence_.test = FullName(test);
   evidence_.violations = asked_.options.violations;
@@ -414,6 +415,7 @@ void TestRun::Conclude(Result result) {
   evidence_.result = std::move(result);
   evidence_.overflowed = channel_->overflowed();
   evidence_.open_expectations = expectations_.Open();
+  files_.Add(evidence_.test, evidence_.result);
   SymbolizeShown(&evidence_.result.violations);
   for (const Finding& finding : Classify(evidence_)) Add(finding);
   if (!is_lost && evidence_.failed) TellWhatItMissed();

@@ -47,6 +47,7 @@
 #include "gtest_plugin/program/stopwatch.h"
 #include "gtest_plugin/program/streams.h"
 #include "gtest_plugin/program/verdict.h"
+#include "gtest_plugin/program/violation_files.h"
 #include "gtest_plugin/shared/channel.h"
 #include "gtest_plugin/shared/settings.h"
 #include "gtest_plugin/shared/view.h"
@@ -65,9 +66,10 @@ class TestRun {
     std::string by;
   };
 
-  // `started` is when the program was.
+  // `started` is when the program was. `files` get what the test attempts.
   TestRun(const testing::TestInfo& test, EffectiveOptions asked,
-          const Settings& settings, absl::Time started, ChannelPool* channels);
+          const Settings& settings, absl::Time started, ChannelPool* channels,
+          ViolationFiles* files);
   // Kills what still runs.
   ~TestRun();
   TestRun(const TestRun&) = delete;
@@ -165,6 +167,7 @@ class TestRun {
   ViewInputs inputs_;
   absl::optional<KeptScratch> scratch_;  // if it may be kept
   ChannelPool& channels_;
+  ViolationFiles& files_;
   std::unique_ptr<Channel> channel_;
   absl::optional<Process> process_;
   OutputStreams streams_;

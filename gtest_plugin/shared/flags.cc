@@ -78,6 +78,20 @@ absl::Status SetDurations(const Flag&, absl::string_view value,
   return absl::OkStatus();
 }
 
+absl::Status AddReports(const Flag&, absl::string_view value,
+                        absl::string_view shown, Settings* settings) {
+  for (absl::string_view text : absl::StrSplit(value, ',')) {
+    absl::optional<ReportTarget> target = ParseReportTarget(text);
+    if (!target.has_value()) {
+      return BadValue(value, shown,
+                      absl::StrCat("FORMAT:FILE, where FORMAT is ",
+                                   absl::StrJoin(ReportFormatNames(), ", ")));
+    }
+    settings->reports.push_back(*std::move(target));
+  }
+  return absl::OkStatus();
+}
+
 template <auto kSetting, char kSeparator>
 absl::Status AddList(const Flag& flag, absl::string_view value,
                      absl::string_view shown, Settings* settings) {
@@ -166,6 +180,10 @@ constexpr Flag kFlags[] = {
                Violations::kEnforce>,
      "violations", "violations",
      Replace<&Settings::violations, &TestOptions::violations>},
+    {"report", "FORMAT:FILE,...",
+     "Writes the attempts of all tests to FILE. FORMAT is json, junit, sarif, "
+     "github, gitlab or html.",
+     AddReports, "", "", nullptr},
     {"exposed_executable", "fail|note",
      "What it means that tests can't be kept from changing this program's "
      "file. Default: `fail` for root, else `note`.",

@@ -118,6 +118,7 @@ TEST(FlagsTest, WordsStandForTheirValues) {
   set("network", "none");
   set("leftovers", "note");
   set("violations", "report");
+  set("report", "sarif:/a,/b");
   set("exposed_executable", "note");
   set("writable", "/a|/b");
   set("writable", "/c");
@@ -134,6 +135,10 @@ TEST(FlagsTest, WordsStandForTheirValues) {
   EXPECT_EQ(settings.network, Network::kNone);
   EXPECT_EQ(settings.leftovers, Leftovers::kNote);
   EXPECT_EQ(settings.violations, Violations::kReport);
+  ASSERT_EQ(settings.reports.size(), 2);
+  EXPECT_EQ(settings.reports[0].format, ReportFormat::kSarif);
+  EXPECT_EQ(settings.reports[0].path, "/a");
+  EXPECT_EQ(settings.reports[1].format, ReportFormat::kJson);
   EXPECT_EQ(settings.exposed_executable, ExposedExecutable::kAllow);
   EXPECT_THAT(settings.writable, ElementsAre("/a", "/b", "/c"));
   EXPECT_EQ(settings.verbose, true);
@@ -150,6 +155,7 @@ TEST(FlagsTest, BadValuesAreRefused) {
                                           {"jobs", "129"},
                                           {"alone", ":"},
                                           {"durations", ""},
+                                          {"report", "html:,b"},
                                           {"writable", "|"},
                                           {"no_such", "1"}}) {
     Settings settings;

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/violation_report.h"
 #include "gtest_plugin/test_options.h"
 
 namespace encapsulate {
@@ -24,6 +25,7 @@ struct Settings {
   absl::optional<int> jobs;  // 0: as many as there are processors
   std::vector<std::string> alone;
   std::string durations;  // "": nothing is remembered
+  std::vector<ReportTarget> reports;
   absl::optional<bool> progress;
   absl::optional<absl::Duration> slow;
   absl::optional<KeepScratch> keep_scratch;

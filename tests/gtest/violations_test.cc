@@ -233,6 +233,38 @@ TEST(ViolationsTest, AProgramOfTestsInATestLeavesWatchingToTheTest) {
   EXPECT_THAT(output.console, HasSubstr("are reported by the sandbox around"));
 }
 
+// --- Reports -----------------------------------------------------------------
+
+TEST(ViolationsTest, AreReportedWithTheirTests) {
+  for (const char* jobs : {"ENCAPSULATE_JOBS=1", "ENCAPSULATE_JOBS=8"}) {
+    const std::string directory = FreshDirectory();
+    const Output output = RunInner(
+        "ReachTest.ShrugsItOff:ReachTest.StaysInside:AllowedTest.UsesIt",
+        {jobs, absl::StrCat("ENCAPSULATE_REPORT=", directory,
+                            "/report,junit:", directory, "/junit")});
+    EXPECT_EQ(output.exit_code(), 1) << output.console;
+    const std::string json = ReadFile(directory + "/report");
+    EXPECT_THAT(json, HasSubstr("\"test\":\"ReachTest.ShrugsItOff\""));
+    EXPECT_THAT(json, HasSubstr("\"function\":\"encapsulate::(anonymous "
+                                "namespace)::ReachTest_ShrugsItOff_Test::"
+                                "TestBody()\""));
+    EXPECT_THAT(json, HasSubstr("\"type\":\"ignored\""));
+    EXPECT_THAT(json, HasSubstr("\"type\":\"sum\",\"violations\":1,"));
+    EXPECT_THAT(ReadFile(directory + "/junit"),
+                HasSubstr("classname=\"ReachTest.ShrugsItOff\""));
+  }
+}
+
+TEST(ViolationsTest, AReportThatCannotBeWrittenIsToldBeforeTheTests) {
+  const Output output = RunInner("ReachTest.StaysInside",
+                                 {"ENCAPSULATE_REPORT=html:/missing/report"});
+  EXPECT_EQ(output.exit_code(), 2);
+  EXPECT_THAT(output.console,
+              HasSubstr("cannot write the report '/missing/report': no such "
+                        "file or directory (ENOENT)"));
+  EXPECT_THAT(output.console, Not(HasSubstr("[ RUN")));
+}
+
 // --- What others chose -------------------------------------------------------
 
 TEST(ViolationsTest, NamesMoveNoCursorAndForgeNoLine) {
