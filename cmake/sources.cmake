@@ -38,6 +38,8 @@ set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/plan/outer_monitor.cc
   encapsulate/plan/plan.cc
   encapsulate/plan/plan_codec.cc
+  encapsulate/plan/plan_descriptors.cc
+  encapsulate/plan/plan_places.cc
   encapsulate/plan/seccomp_filter.cc
   encapsulate/plan/syscall_table.cc
   encapsulate/result.cc
