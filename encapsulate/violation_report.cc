@@ -34,6 +34,21 @@ std::string PathIn(const std::string& directory, const std::string& path) {
   return path.substr(directory.size() + 1);
 }
 
+// The innermost frame of a source in the workspace; else OwnFrame(). Bazel
+// names sources relative to it, and those of other repositories below
+// external/.
+const Frame* PlaceOf(const ViolationReport& report,
+                     const Violation& violation) {
+  for (const Frame& frame : violation.stack) {
+    const std::string path = PathIn(report.directory, frame.file);
+    if (!path.empty() && path[0] != '/' &&
+        !absl::StartsWith(path, "external/")) {
+      return &frame;
+    }
+  }
+  return OwnFrame(violation);
+}
+
 // What isn't a violation, and yet isn't well.
 std::vector<std::string> Doubts(const ViolationReport& report) {
   std::vector<std::string> doubts;
@@ -144,7 +159,7 @@ std::string WriteJunit(const ViolationReport& report) {
       "\" failures=\"", failures, "\" errors=\"0\" skipped=\"0\">\n");
   const TextOptions options;
   for (const Violation& violation : report.violations) {
-    const Frame* const own = OwnFrame(violation);
+    const Frame* const own = PlaceOf(report, violation);
     absl::StrAppend(&xml, "    <testcase classname=\"",
                     Xml(violation.test.empty() ? ProgramOf(violation)
                                                : Printable(violation.test)),
@@ -224,7 +239,7 @@ std::string SarifStack(const ViolationReport& report,
 
 std::string SarifResult(const ViolationReport& report,
                         const Violation& violation) {
-  const Frame* const own = OwnFrame(violation);
+  const Frame* const own = PlaceOf(report, violation);
   std::vector<std::string> place;
   if (own != nullptr) place.push_back(SarifPlace(report, *own));
   if (!violation.test.empty()) {
@@ -292,7 +307,7 @@ std::string GithubProperty(absl::string_view text) {
 std::string WriteGithub(const ViolationReport& report) {
   std::string lines;
   for (const Violation& violation : report.violations) {
-    const Frame* const own = OwnFrame(violation);
+    const Frame* const own = PlaceOf(report, violation);
     std::vector<std::string> properties;
     if (own != nullptr) {
       properties.push_back(absl::StrCat(
@@ -330,7 +345,7 @@ std::string WriteGitlab(const ViolationReport& report) {
         ",\"lines\":{\"begin\":", line, "}}}"));
   };
   for (const Violation& violation : report.violations) {
-    const Frame* const own = OwnFrame(violation);
+    const Frame* const own = PlaceOf(report, violation);
     const std::string who = violation.test.empty() ? ProgramOf(violation)
                                                    : Printable(violation.test);
     add(absl::StrCat(who, " ", Title(violation)), RuleName(violation.rule),

@@ -38,9 +38,9 @@ article p { margin: 0.2rem 0; overflow-wrap: anywhere; }
 .rule { background: var(--bad); border-radius: 4px; color: #fff; font-size: 0.8rem; padding: 0.1rem 0.4rem; }
 .meta { opacity: 0.75; font-size: 0.9rem; }
 .flag { align-items: center; display: flex; gap: 0.5rem; }
-.flag code { background: var(--soft); overflow-x: auto; padding: 0.1rem 0.3rem; white-space: pre; }
-.flag span { min-width: 3.5rem; }
-button { font: inherit; font-size: 0.8rem; }
+.flag code { background: var(--soft); overflow-wrap: anywhere; padding: 0.1rem 0.3rem; white-space: pre-wrap; }
+.flag span { flex: none; width: 3.5rem; }
+button { flex: none; font: inherit; font-size: 0.8rem; }
 .doubt { border-left: 4px solid var(--bad); padding-left: 0.6rem; }
 [hidden] { display: none; }
 </style>
