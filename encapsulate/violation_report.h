@@ -6,8 +6,8 @@
 //   WriteAll(fd, WriteReport(encapsulate::ReportFormat::kSarif, report));
 //
 // Every format has each violation once, with its test if it is known, and with
-// its place: the innermost frame of the code that was run, not that of a
-// library (OwnFrame()). What programs chose is escaped as the format asks.
+// its place: the innermost frame of a source in the working directory, else
+// that of OwnFrame(). What programs chose is escaped as the format asks.
 #ifndef ENCAPSULATE_VIOLATION_REPORT_H_
 #define ENCAPSULATE_VIOLATION_REPORT_H_
 

@@ -144,6 +144,20 @@ TEST(ReportTest, KeepsFilesElsewhereAbsolute) {
               HasSubstr("\"uri\":\"file:///home/me/src/a%20b/store.cc\""));
 }
 
+// An interpreter, say, with debug information of its own.
+TEST(ReportTest, PrefersSourcesOfTheWorkspace) {
+  ViolationReport report = Placed();
+  report.violations[0].stack = {FrameAt("call", "/build/python/call.c", 7),
+                                FrameAt("lib", "external/lib/lib.cc", 8),
+                                FrameAt("own", "src/own.cc", 9),
+                                FrameAt("main", "src/main.cc", 10)};
+  EXPECT_THAT(WriteReport(ReportFormat::kGithub, report),
+              HasSubstr("file=src/own.cc,line=9,"));
+  report.violations[0].stack.resize(2);
+  EXPECT_THAT(WriteReport(ReportFormat::kGithub, report),
+              HasSubstr("file=/build/python/call.c,line=7,"));
+}
+
 TEST(ReportTest, SaysThatNothingHappened) {
   const ViolationReport report;
   EXPECT_THAT(WriteReport(ReportFormat::kJunit, report),
