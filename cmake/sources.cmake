@@ -15,7 +15,9 @@ set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/child/inputs.cc
   encapsulate/child/leftovers.cc
   encapsulate/child/message.cc
+  encapsulate/child/mount_attributes.cc
   encapsulate/child/mounts.cc
+  encapsulate/child/mounts_verify.cc
   encapsulate/child/network.cc
   encapsulate/child/overlay_changes.cc
   encapsulate/child/privileges.cc

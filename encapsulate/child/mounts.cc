@@ -14,19 +14,17 @@
 // wait for a grace period.
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <climits>
 #include <cstring>
 
+#include "encapsulate/child/mount_attributes.h"
 #include "encapsulate/child/setup.h"
-#include "encapsulate/kernel/mountinfo.h"
+#include "encapsulate/child/stage.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/kernel/text.h"
 
@@ -34,142 +32,11 @@ namespace encapsulate {
 namespace {
 
 constexpr char kStage[] = "/proc";
-// In the stage: a read-only mount of its own, with these in it.
-constexpr char kSealed[] = "sealed";
-constexpr char kEmptyFile[] = "sealed/file";
-constexpr char kEmptyDirectory[] = "sealed/directory";
-constexpr char kGenerated[] = "sealed/generated";
-
-// The child has one thread, and these are too large for a stack.
-MountInfoReader mount_reader;
+// The child has one thread, and this is too large for a stack.
 Message message_buffer;
 
 // Of something in the stage: a word and a number.
 using Name = Text<48>;
-
-bool IsBelow(const char* path, const char* tree) {
-  const size_t length = strlen(tree);
-  if (length == 1) return true;  // "/"
-  return strncmp(path, tree, length) == 0 &&
-         (path[length] == '\0' || path[length] == '/');
-}
-
-// The flags of the mount at `path`, as mount(2) wants them back: a remount
-// that leaves out a locked one is refused.
-unsigned long CurrentFlags(const struct statvfs& info) {
-  unsigned long flags = 0;
-  const struct {
-    unsigned long shown;
-    unsigned long wanted;
-  } kPairs[] = {{ST_RDONLY, MS_RDONLY},    {ST_NOSUID, MS_NOSUID},
-                {ST_NODEV, MS_NODEV},      {ST_NOEXEC, MS_NOEXEC},
-                {ST_NOATIME, MS_NOATIME},  {ST_NODIRATIME, MS_NODIRATIME},
-                {ST_RELATIME, MS_RELATIME}};
-  for (const auto& pair : kPairs) {
-    if ((info.f_flag & pair.shown) != 0) flags |= pair.wanted;
-  }
-  return flags;
-}
-
-// The same by the mount table: statvfs(3) would wait for a file server, and
-// wake an automount.
-unsigned long CurrentFlags(const MountInfo& mount) {
-  unsigned long flags = 0;
-  const struct {
-    const char* shown;
-    unsigned long wanted;
-  } kPairs[] = {{"ro", MS_RDONLY},        {"nosuid", MS_NOSUID},
-                {"nodev", MS_NODEV},      {"noexec", MS_NOEXEC},
-                {"noatime", MS_NOATIME},  {"nodiratime", MS_NODIRATIME},
-                {"relatime", MS_RELATIME}};
-  for (const auto& pair : kPairs) {
-    if (mount.Has(pair.shown)) flags |= pair.wanted;
-  }
-  return flags;
-}
-
-unsigned long MountFlags(uint64_t attributes) {
-  unsigned long flags = 0;
-  if ((attributes & sys::kMountAttrReadOnly) != 0) flags |= MS_RDONLY;
-  if ((attributes & sys::kMountAttrNosuid) != 0) flags |= MS_NOSUID;
-  if ((attributes & sys::kMountAttrNodev) != 0) flags |= MS_NODEV;
-  return flags;
-}
-
-// Before mount_setattr (Linux 5.12): one remount.
-int Remount(const char* path, unsigned long current, uint64_t set,
-            uint64_t clear) {
-  const unsigned long flags = (current | MountFlags(set)) & ~MountFlags(clear);
-  return mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | flags, nullptr);
-}
-
-int RemountOne(const char* path, uint64_t set, uint64_t clear) {
-  struct statvfs info;
-  if (statvfs(path, &info) != 0) return -1;
-  return Remount(path, CurrentFlags(info), set, clear);
-}
-
-// The same of a mount of the table. Nothing is done if another one is over it,
-// whose flags those of the table aren't (STATX_MNT_ID, Linux 5.8).
-int RemountListed(const MountInfo& mount, uint64_t set, uint64_t clear) {
-  struct statx info;
-  if (statx(AT_FDCWD, mount.point,
-            AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC,
-            STATX_MNT_ID, &info) != 0) {
-    return -1;
-  }
-  if ((info.stx_mask & STATX_MNT_ID) == 0) {
-    return RemountOne(mount.point, set, clear);
-  }
-  if (static_cast<int>(info.stx_mnt_id) != mount.id) return 0;
-  return Remount(mount.point, CurrentFlags(mount), set, clear);
-}
-
-// Sets and clears attributes of the mount at `path`, and of those below it if
-// `recursive`. Works out at run time whether the kernel can do it in one call.
-class Attributes {
- public:
-  explicit Attributes(int mount_table) : mount_table_(mount_table) {}
-
-  int Change(const char* path, uint64_t set, uint64_t clear, bool recursive) {
-    if (!missing_) {
-      sys::MountAttr attr;
-      attr.set = set;
-      attr.clear = clear;
-      attr.propagation = MS_PRIVATE;
-      if (sys::MountSetattr(AT_FDCWD, path, recursive ? sys::kRecursive : 0,
-                            attr) == 0) {
-        return 0;
-      }
-      if (errno != ENOSYS) return -1;
-      missing_ = true;
-    }
-    if (mount(nullptr, path, nullptr,
-              MS_PRIVATE | (recursive ? unsigned{MS_REC} : 0), nullptr) != 0) {
-      return -1;
-    }
-    if (!recursive) return RemountOne(path, set, clear);
-    return RemountTree(path, set, clear);
-  }
-
- private:
-  int RemountTree(const char* path, uint64_t set, uint64_t clear) {
-    mount_reader.Start(mount_table_);
-    MountInfo mount;
-    while (mount_reader.Next(&mount)) {
-      if (!IsBelow(mount.point, path)) continue;
-      if (RemountListed(mount, set, clear) == 0) continue;
-      // Gone from sight, under another mount or beyond a directory that can't
-      // be searched: the mount table is read back later and has the last word.
-      if (errno != ENOENT && errno != EACCES && errno != EINVAL) return -1;
-    }
-    errno = mount_reader.error();
-    return errno == 0 ? 0 : -1;
-  }
-
-  const int mount_table_;
-  bool missing_ = false;
-};
 
 class ViewBuilder {
  public:
@@ -195,28 +62,6 @@ class ViewBuilder {
     if (plan_.forbid_cgroups) ForbidCgroupNamespaces();
     if (plan_.protect_proc) ProtectProc();
     return stage_;
-  }
-
-  // Reads the final mount table.
-  void Verify() {
-    mount_reader.Start(mount_table_);
-    MountInfo mount;
-    while (mount_reader.Next(&mount)) {
-      if (CoverIfKernel(mount)) continue;
-      const bool read_only = mount.Has("ro");
-      const bool no_devices = mount.Has("nodev");
-      if ((read_only || MayWrite(mount.point)) &&
-          (no_devices || MayHoldDevices(mount.point))) {
-        continue;
-      }
-      // A mount under another one can't be reached by any path.
-      if (!IsVisible(mount)) continue;
-      setup_.Fail(Step::kVerifyMounts, -1, EROFS, mount.point);
-    }
-    if (mount_reader.error() != 0) {
-      setup_.Fail(Step::kReadMountTable, -1, mount_reader.error());
-    }
-    setup_.Done(Step::kVerifyMounts);
   }
 
  private:
@@ -284,15 +129,6 @@ class ViewBuilder {
       setup_.Fail(Step::kMountStage, -1, EFBIG);
     }
     close(file);
-  }
-
-  static int Bind(const char* source, const char* target) {
-    return mount(source, target, nullptr, MS_BIND, nullptr);
-  }
-
-  // Shows an empty, read-only file or directory at `path`.
-  static int Cover(const char* path, bool directory) {
-    return Bind(directory ? kEmptyDirectory : kEmptyFile, path);
   }
 
   // mkdir -p of everything above `path`; what exists already is fine.
@@ -589,111 +425,10 @@ class ViewBuilder {
     setup_.Check(Bind(path.c_str(), path.c_str()), Step::kProtectProc);
   }
 
-  const Place* PlaceAt(const char* path) const {
-    for (const Place& place : plan_.places) {
-      if (strcmp(place.target.c_str(), path) == 0) return &place;
-    }
-    return nullptr;
-  }
-
-  // The innermost place that `path` is in; null if it is plain host.
-  const Place* PlaceAround(const char* path) const {
-    const Place* around = nullptr;
-    for (const Place& place : plan_.places) {  // outer before inner
-      if (IsBelow(path, place.target.c_str())) around = &place;
-    }
-    return around;
-  }
-
-  bool MayWrite(const char* point) const {
-    const Place* place = PlaceAround(point);
-    if (place == nullptr) return plan_.root_writable;
-    switch (place->kind) {
-      case PlaceKind::kWritable:
-        return true;  // with its submounts
-      case PlaceKind::kTmpfs:
-      case PlaceKind::kOverlay:
-      case PlaceKind::kShm:
-      case PlaceKind::kMqueue:
-      case PlaceKind::kDevPts:
-      case PlaceKind::kProc:
-        return strcmp(point, place->target.c_str()) == 0;
-      case PlaceKind::kDevice:
-        return true;  // the node is protected by its own mode
-      case PlaceKind::kHidden:
-      case PlaceKind::kDev:
-      case PlaceKind::kSys:
-      case PlaceKind::kCgroup:
-      case PlaceKind::kGenerated:
-        return false;
-    }
-    return false;
-  }
-
-  bool MayHoldDevices(const char* point) const {
-    const Place* place = PlaceAround(point);
-    return place != nullptr &&
-           (place->devices || place->kind == PlaceKind::kDevice ||
-            place->kind == PlaceKind::kDev ||
-            place->kind == PlaceKind::kDevPts);
-  }
-
-  // Whether `mount` is what its path leads to (STATX_MNT_ID, Linux 5.8); if in
-  // doubt, it is.
-  static bool IsVisible(const MountInfo& mount) {
-    struct statx info;
-    if (statx(AT_FDCWD, mount.point,
-              AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC,
-              STATX_MNT_ID, &info) != 0) {
-      return errno != ENOENT && errno != EACCES && errno != ENOTDIR;
-    }
-    return (info.stx_mask & STATX_MNT_ID) == 0 ||
-           static_cast<int>(info.stx_mnt_id) == mount.id;
-  }
-
-  // Filesystems that show the host's kernel wherever they are mounted: a
-  // second procfs in a chroot has doors to the host's root in it.
-  static bool ShowsKernel(const char* type) {
-    for (const char* name :
-         {"proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "mqueue",
-          "bpf", "binfmt_misc", "configfs", "debugfs", "efivarfs", "nfsd",
-          "pstore", "resctrl", "rpc_pipefs", "securityfs", "tracefs"}) {
-      if (strcmp(type, name) == 0) return true;
-    }
-    return false;
-  }
-
-  bool CoverIfKernel(const MountInfo& mount) {
-    if (!ShowsKernel(mount.type)) return false;
-    if (PlaceAt(mount.point) != nullptr) return false;
-    const Place* around = PlaceAround(mount.point);
-    if (around != nullptr) {
-      // In the sandbox's own /proc, /sys and /dev there is nothing else, and
-      // what the caller named by its own path is meant to be seen.
-      if (around->kind != PlaceKind::kWritable &&
-          around->kind != PlaceKind::kOverlay) {
-        return false;
-      }
-      if (around->devices) return false;
-    }
-    // Objects pinned in a bpf filesystem can be changed through a read-only
-    // mount.
-    if (plan_.host_sys && IsBelow(mount.point, "/sys") &&
-        strcmp(mount.type, "bpf") != 0) {
-      return false;
-    }
-    struct stat info;
-    if (!IsVisible(mount) || lstat(mount.point, &info) != 0) return false;
-    if (Cover(mount.point, S_ISDIR(info.st_mode)) != 0) {
-      setup_.Fail(Step::kCoverMount, -1, errno, mount.point);
-    }
-    return true;
-  }
-
   Setup& setup_;
   Plan& plan_;
   const int mount_table_;
-  Attributes attributes_;
+  MountAttributes attributes_;
   int stage_ = -1;
 };
 
@@ -702,7 +437,7 @@ class ViewBuilder {
 void BuildView(Setup& setup, int mount_table, int* stage) {
   ViewBuilder builder(setup, mount_table);
   *stage = builder.Build();
-  builder.Verify();
+  VerifyView(setup, mount_table);
 }
 
 }  // namespace encapsulate
