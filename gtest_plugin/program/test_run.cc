@@ -217,21 +217,17 @@ void TestRun::Note(std::string line) {
 // --- Watching ---------------------------------------------------------------
 
 TestRun::PollSet TestRun::Polls() const {
-  // The bell, the process, the streams. poll(2) leaves out what is negative.
-  // The process has no timer: a test's limit is kept here.
-  const auto process = process_->event_descriptors();
+  PollSet polls;
+  polls.fill({-1, POLLIN, 0});  // which poll(2) leaves out
   // While the test waits for an answer, it has no reason to ring.
-  PollSet polls = {{{waits_ ? -1 : channel_->bell(), POLLIN, 0},
-                    {process[0], POLLIN, 0},
-                    {process[1], POLLIN, 0},
-                    {process[2], POLLIN, 0},
-                    {process[3], POLLIN, 0},
-                    {-1, POLLIN, 0},
-                    {-1, POLLIN, 0}}};
-  if (!paused()) {
-    const auto streams = streams_.descriptors();
-    for (size_t i = 0; i < streams.size(); ++i) polls[5 + i].fd = streams[i];
+  if (!waits_) polls[kBell].fd = channel_->bell();
+  size_t i = kProcess;
+  for (int descriptor : process_->event_descriptors()) {
+    polls[i++].fd = descriptor;
   }
+  if (paused()) return polls;
+  i = kStreams;
+  for (int descriptor : streams_.descriptors()) polls[i++].fd = descriptor;
   return polls;
 }
 
@@ -241,12 +237,15 @@ absl::Duration TestRun::UntilTimer() const {
 }
 
 void TestRun::Handle(const struct pollfd* polls) {
+  const auto has_any = [polls](size_t begin, size_t end) {
+    return std::any_of(
+        polls + begin, polls + end,
+        [](const struct pollfd& one) { return one.revents != 0; });
+  };
   // A bell that rings without end mustn't hide the rest.
-  if (polls[0].revents != 0) HandleBell();
-  if (polls[5].revents != 0 || polls[6].revents != 0) TakeOutput();
-  const bool process_has = polls[1].revents != 0 || polls[2].revents != 0 ||
-                           polls[3].revents != 0 || polls[4].revents != 0;
-  if (process_has && !process_->Handle()) {
+  if (has_any(kBell, kProcess)) HandleBell();
+  if (has_any(kStreams, kPolls)) TakeOutput();
+  if (has_any(kProcess, kStreams) && !process_->Handle()) {
     End();
     return;
   }

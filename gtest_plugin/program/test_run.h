@@ -28,6 +28,8 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -59,6 +61,15 @@ namespace encapsulate {
 std::string FullName(const testing::TestInfo& test);
 
 class TestRun {
+  // What PollSet holds: the bell, what the Process has, and the streams.
+  static constexpr size_t kBell = 0;
+  static constexpr size_t kProcess = 1;
+  static constexpr size_t kStreams =
+      kProcess +
+      std::tuple_size<
+          decltype(std::declval<Process>().event_descriptors())>::value;
+  static constexpr size_t kPolls = kStreams + OutputStreams::kMost;
+
  public:
   struct EffectiveOptions {
     TestOptions options;
@@ -98,7 +109,7 @@ class TestRun {
 
   // --- Watching -------------------------------------------------------------
 
-  using PollSet = std::array<struct pollfd, 7>;
+  using PollSet = std::array<struct pollfd, kPolls>;
   // What to wait for, at most as long as UntilTimer() says; then call Handle()
   // with what poll(2) said.
   PollSet Polls() const;

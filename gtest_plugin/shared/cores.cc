@@ -1,5 +1,6 @@
 #include "gtest_plugin/shared/cores.h"
 
+#include <fcntl.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -17,18 +18,13 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/kernel/mountinfo.h"
 
 namespace encapsulate {
 namespace {
 
 constexpr double kUnlimited = std::numeric_limits<double>::infinity();
-
-bool HasWord(absl::string_view list, absl::string_view word) {
-  for (absl::string_view one : absl::StrSplit(list, ',')) {
-    if (one == word) return true;
-  }
-  return false;
-}
 
 std::string FirstLine(const std::string& path) {
   std::ifstream file(path);
@@ -85,7 +81,7 @@ std::vector<Hierarchy> HierarchiesOfTime(const std::string& root) {
         absl::StrSplit(line, absl::MaxSplits(':', 2));
     if (parts.size() != 3) continue;
     if (parts[1].empty()) found.push_back({parts[2], true});
-    if (HasWord(parts[1], "cpu")) found.push_back({parts[2], false});
+    if (HasWord(parts[1].c_str(), "cpu")) found.push_back({parts[2], false});
   }
   return found;
 }
@@ -95,24 +91,27 @@ std::vector<Hierarchy> HierarchiesOfTime(const std::string& root) {
 double CoresOfCgroups(const std::string& root) {
   const std::vector<Hierarchy> hierarchies = HierarchiesOfTime(root);
   double cores = kUnlimited;
-  std::ifstream file(root + "/proc/self/mountinfo");
-  for (std::string line; std::getline(file, line);) {
-    // ID PARENT DEVICE ROOT POINT OPTIONS [TAGS] - TYPE SOURCE SUPER-OPTIONS
-    const std::vector<std::string> halves =
-        absl::StrSplit(line, absl::MaxSplits(" - ", 1));
-    if (halves.size() != 2) continue;
-    const std::vector<std::string> mount = absl::StrSplit(halves[0], ' ');
-    const std::vector<std::string> system = absl::StrSplit(halves[1], ' ');
-    if (mount.size() < 5 || system.size() < 3) continue;
+  const UniqueFd file(
+      open((root + "/proc/self/mountinfo").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return cores;
+  const auto reader = std::make_unique<MountInfoReader>();
+  reader->Start(file.get());
+  for (MountInfo mount; reader->Next(&mount);) {
+    const absl::string_view type = mount.type;
     for (const Hierarchy& hierarchy : hierarchies) {
-      if (hierarchy.v2 ? system[0] != "cgroup2"
-                       : system[0] != "cgroup" || !HasWord(system[2], "cpu")) {
+      if (hierarchy.v2
+              ? type != "cgroup2"
+              : type != "cgroup" || !HasWord(mount.super_options, "cpu")) {
         continue;
       }
       absl::string_view path = hierarchy.path;
       // A path outside of what is mounted (`/../..`) has no directory.
-      if (mount[3] != "/" && !absl::ConsumePrefix(&path, mount[3])) continue;
-      cores = std::min(cores, CoresBelow(root + mount[4], path, hierarchy.v2));
+      if (absl::string_view(mount.root) != "/" &&
+          !absl::ConsumePrefix(&path, mount.root)) {
+        continue;
+      }
+      cores =
+          std::min(cores, CoresBelow(root + mount.point, path, hierarchy.v2));
     }
   }
   return cores;
