@@ -246,7 +246,7 @@ TEST(BaselineTest, KnowsWhatItWasMadeOf) {
 }
 
 TEST(BaselineTest, HoldsAnyText) {
-  for (const std::string text :
+  for (const std::string& text :
        {std::string("-"), std::string("a\n# b"), std::string("%20"),
         std::string("\xff\0 x", 4), std::string(kHostile)}) {
     Violation violation = Make(Rule::kHostSocket, "connect", text, 0, text, 1);

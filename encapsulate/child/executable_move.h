@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "encapsulate/child/message.h"
 #include "encapsulate/kernel/raw_clone.h"
@@ -43,6 +44,9 @@ struct ExecutableMove {
   int error;
   char text[5 * PATH_MAX];  // a line, in which each '\n' of a path takes four
 };
+
+static_assert(std::is_trivial<ExecutableMove>::value,
+              "memory fresh from mmap(2) is one, and nobody destroys it");
 
 // Reads from /proc/self what there is to move, and opens `pagemap`. False, with
 // `step` and `error`, if that fails.

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace encapsulate {
 
@@ -118,6 +119,11 @@ struct Message {
   struct rusage usage = {};
   char text[kMaxMessageText];
 };
+
+// Sent as the bytes that it is.
+static_assert(std::is_trivially_copyable<Message>::value &&
+                  std::is_trivially_destructible<Message>::value,
+              "a message is plain data");
 
 // One packet of plain data, with at most kMaxDescriptors descriptors along
 // (unix(7), SCM_RIGHTS). False, with errno, if the other end is gone. Never

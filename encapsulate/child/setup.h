@@ -3,6 +3,9 @@
 // because the child may be a copy of one thread of a process with many.
 //
 // The child's copy of the plan is its own, so the steps may note things in it.
+// It holds strings and lists, which the caller makes and compares: the child
+// only reads them, as imports_test.cc holds it to, and never destroys them:
+// init ends by _exit(2), and Enter()'s child keeps its plan for good.
 //
 // A step that fails sends a record of itself to the caller and ends the child,
 // so the functions below return only when all is well.
