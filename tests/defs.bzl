@@ -1,9 +1,10 @@
 """The end-to-end tests' own rule."""
 
+load("@rules_cc//cc:cc_library.bzl", "cc_library")
 load("@rules_cc//cc:cc_test.bzl", "cc_test")
 
 def sandbox_test(name, size = "medium", tags = [], local = True, **kwargs):
-    """A test of the sandbox, built into two targets.
+    """A test of the sandbox in two targets.
 
     NAME runs in Bazel's own sandbox, where root has no second user to become,
     and NAME_on_host without it.
@@ -32,6 +33,20 @@ def sandbox_test(name, size = "medium", tags = [], local = True, **kwargs):
         ],
     )
     common.update(kwargs)
+
+    # Compiled once for both.
+    source = name + "_source"
+    cc_library(
+        name = source,
+        testonly = True,
+        srcs = common.pop("srcs"),
+        copts = common.pop("copts", []),
+        features = common.get("features", []),
+        linkstatic = True,
+        deps = common.pop("deps"),
+        alwayslink = True,
+    )
+    common.update(deps = [":" + source])
     cc_test(name = name, tags = tags, **common)
     if local:
         cc_test(
