@@ -1,6 +1,6 @@
 """What targets are made of, for tests that read the project's own sources."""
 
-_Sources = provider(
+_SourcesInfo = provider(
     doc = "What a target and all that it depends on are made of.",
     fields = {
         "files": "the project's source files",
@@ -24,14 +24,14 @@ def _sources_aspect_impl(target, ctx):
             for option in getattr(ctx.rule.attr, "linkopts", [])
         ]
     dependencies = getattr(ctx.rule.attr, "deps", []) + getattr(ctx.rule.attr, "srcs", [])
-    return [_Sources(
+    return [_SourcesInfo(
         files = depset(
             files,
-            transitive = [one[_Sources].files for one in dependencies if _Sources in one],
+            transitive = [one[_SourcesInfo].files for one in dependencies if _SourcesInfo in one],
         ),
         linkopts = depset(
             linkopts,
-            transitive = [one[_Sources].linkopts for one in dependencies if _Sources in one],
+            transitive = [one[_SourcesInfo].linkopts for one in dependencies if _SourcesInfo in one],
         ),
     )]
 
@@ -41,8 +41,8 @@ _sources_aspect = aspect(
 )
 
 def _sources_impl(ctx):
-    files = depset(transitive = [one[_Sources].files for one in ctx.attr.targets])
-    linkopts = depset(transitive = [one[_Sources].linkopts for one in ctx.attr.targets])
+    files = depset(transitive = [one[_SourcesInfo].files for one in ctx.attr.targets])
+    linkopts = depset(transitive = [one[_SourcesInfo].linkopts for one in ctx.attr.targets])
     lists = []
     for suffix, lines in [
         ("files", sorted([file.short_path for file in files.to_list()])),
