@@ -21,6 +21,7 @@ set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/child/network.cc
   encapsulate/child/overlay_changes.cc
   encapsulate/child/privileges.cc
+  encapsulate/child/reuse_check.cc
   encapsulate/child/shared_mappings.cc
   encapsulate/default_allowed.cc
   encapsulate/host/causes.cc
@@ -33,15 +34,19 @@ set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/host/unix_names.cc
   encapsulate/kernel/interfaces.cc
   encapsulate/kernel/mountinfo.cc
+  encapsulate/launch/caller_state.cc
   encapsulate/launch/explain.cc
   encapsulate/launch/launch.cc
+  encapsulate/launch/persistent_relay.cc
   encapsulate/launch/relay.cc
+  encapsulate/launch/rseq.cc
   encapsulate/plan/cgroup.cc
   encapsulate/plan/outer_monitor.cc
   encapsulate/plan/plan.cc
   encapsulate/plan/plan_codec.cc
   encapsulate/plan/plan_descriptors.cc
   encapsulate/plan/plan_places.cc
+  encapsulate/plan/reuse_rules.cc
   encapsulate/plan/seccomp_filter.cc
   encapsulate/plan/syscall_table.cc
   encapsulate/result.cc
@@ -104,6 +109,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/child/leftovers.h
   encapsulate/child/message.h
   encapsulate/child/overlay_changes.h
+  encapsulate/child/reuse_check.h
   encapsulate/child/setup.h
   encapsulate/deadline.h
   encapsulate/environment.h
@@ -136,10 +142,13 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/kernel/syscalls.h
   encapsulate/kernel/text.h
   encapsulate/kernel/untrace.h
+  encapsulate/launch/caller_state.h
   encapsulate/launch/explain.h
   encapsulate/launch/fork_server.h
   encapsulate/launch/launch.h
+  encapsulate/launch/persistent_relay.h
   encapsulate/launch/relay.h
+  encapsulate/launch/rseq.h
   encapsulate/monitor/classify.h
   encapsulate/monitor/decode.h
   encapsulate/monitor/monitor.h
@@ -150,6 +159,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/plan/outer_monitor.h
   encapsulate/plan/plan.h
   encapsulate/plan/plan_codec.h
+  encapsulate/plan/reuse_rules.h
   encapsulate/plan/seccomp_filter.h
   encapsulate/plan/syscall_table.h
   encapsulate/result.h

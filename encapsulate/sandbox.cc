@@ -35,13 +35,16 @@
 #include "encapsulate/host/causes.h"
 #include "encapsulate/inspect/sandboxed_processes.h"
 #include "encapsulate/kernel/syscalls.h"
+#include "encapsulate/launch/caller_state.h"
 #include "encapsulate/launch/explain.h"
 #include "encapsulate/launch/launch.h"
+#include "encapsulate/launch/persistent_relay.h"
 #include "encapsulate/launch/relay.h"
 #include "encapsulate/monitor/monitor.h"
 #include "encapsulate/monitor/name_server.h"
 #include "encapsulate/plan/cgroup.h"
 #include "encapsulate/plan/plan.h"
+#include "encapsulate/plan/reuse_rules.h"
 #include "encapsulate/sandbox_internal.h"
 
 namespace encapsulate {
@@ -79,6 +82,7 @@ struct Process::State {
   Deadline deadline;
   UniqueFd events;  // an epoll(7) instance over all that can happen
   std::unique_ptr<Monitor> monitor;
+  bool killable = false;         // as in MonitorSetup
   bool watching = false;         // and somebody is there to be watched
   std::vector<Allowed> allowed;  // until there is a monitor
   UniqueFd name_sockets[2];      // datagrams, stream; until then, too
@@ -95,12 +99,25 @@ struct Process::State {
   // Enter() only: who waits for the child and tells how it ended.
   Relay relay;
   UniqueFd relay_socket;
+  // The same for a sandbox that may be used again. The child has the other end
+  // of `relay_socket`.
+  std::unique_ptr<PersistentRelay> persistent;
+  UniqueFd childs_socket;
+  UniqueFd listener;  // until there is a monitor
+  OpenedDevices devices;
+  absl::optional<std::string> caller_state;
+  absl::Time forked;
+  bool called = false;         // a call was reported beside the monitor's
+  bool untouched = false;      // as far as init knows
+  Trace trace = Trace::kNone;  // what keeps the sandbox from another use
+  std::shared_ptr<const SandboxKind> kind;
 
   ~State() {
     if (init.pid > 0) {
       Kill();
       ReapAll();
     }
+    CloseDevices();
   }
 
   void Kill() const { sys::PidfdSendSignal(init.pidfd.get(), SIGKILL); }
@@ -112,6 +129,9 @@ struct Process::State {
     for (UniqueFd& socket : state->name_sockets) socket.Reset();
     state->network_tables.Reset();
     state->relay_socket.Reset();
+    state->childs_socket.Reset();
+    state->CloseDevices();
+    if (state->persistent != nullptr) state->persistent->Disown();
     if (state->monitor != nullptr) state->monitor->Disown();
     if (state->name_server != nullptr) state->name_server->Disown();
     state->relay.Disown();
@@ -122,6 +142,7 @@ struct Process::State {
   // The relay's child is in the sandbox, so the sandbox's end waits for it.
   void ReapAll() {
     relay.Wait();
+    persistent = nullptr;
     Send(MessageKind::kLeave);
     const pid_t pid = std::exchange(init.pid, -1);
     if (pid > 0 && maker == nullptr) {
@@ -159,15 +180,30 @@ struct Process::State {
            StartMonitor(/*killable=*/false, UniqueFd());
   }
 
-  bool StartMonitor(bool killable, UniqueFd listener) {
+  bool StartMonitor(bool is_killable, UniqueFd listener) {
+    MakeMonitor(is_killable, std::move(listener));
+    return !plan->name_server || StartNameServer();
+  }
+
+  void MakeMonitor(bool is_killable, UniqueFd listener) {
     MonitorSetup setup;
-    setup.killable = killable;
+    killable = setup.killable = is_killable;
     setup.network = plan->network;
     setup.allowed = std::move(allowed);
     setup.last_pid = [this] { return LastPid(); };
     setup.network_tables = network_tables.get();
     monitor = std::make_unique<Monitor>(std::move(listener), std::move(setup));
-    return !plan->name_server || StartNameServer();
+  }
+
+  void CloseDevices() {
+    for (OpenedDevices::Device& device : devices.devices) {
+      if (device.file >= 0) close(std::exchange(device.file, -1));
+    }
+  }
+
+  // Who forks the child.
+  pid_t RelayPid() const {
+    return persistent != nullptr ? persistent->pid() : relay.pid();
   }
 
   bool StartNameServer() {
@@ -246,11 +282,53 @@ class Launcher {
     return Process(std::move(state));
   }
 
-  static absl::StatusOr<absl::optional<Process>> Enter(const Options& options) {
+  static absl::StatusOr<absl::optional<Process>> Enter(const Options& options,
+                                                       bool reusable) {
     auto state = std::make_unique<State>();
+    state->plan->reusable = reusable;
     absl::Status status = Start(options, nullptr, state.get());
     if (!status.ok()) return status;
     return EnterStarted(std::move(state));
+  }
+
+  static absl::StatusOr<absl::optional<Process>> EnterAgain(
+      const Options& options, std::unique_ptr<Plan> plan, Process process) {
+    std::unique_ptr<State> state = std::move(process.state_);
+    plan->namespaces = state->plan->namespaces;
+    state->plan = std::move(plan);
+    state->allowed = options.allowed;
+    state->MakeMonitor(state->killable, state->monitor->TakeListener());
+    state->watching = true;
+    state->result = Result();
+    state->result.enforced = options.violations == Violations::kEnforce;
+    state->steps.clear();
+    state->ended = state->known = state->killed = state->untouched = false;
+    return ForkAgain(std::move(state));
+  }
+
+  static std::shared_ptr<const SandboxKind>& Kind(const Process* process) {
+    return process->state_->kind;
+  }
+
+  static bool IsReusable(const Process& process) {
+    return process.state_->plan->reusable;
+  }
+
+  // After Wait(). What nobody knows counts as touched.
+  static Trace WhatIsLeft(const Process& process) {
+    const State& state = *process.state_;
+    if (state.trace != Trace::kNone) return state.trace;
+    const bool called = state.called || state.monitor == nullptr ||
+                        state.monitor->has_seen_calls();
+    if (called) return Trace::kCall;
+    return state.untouched && !state.killed ? Trace::kNone : Trace::kEnd;
+  }
+
+  static bool FitsCaller(const Process& process,
+                         const std::string& caller_state) {
+    const State& state = *process.state_;
+    struct pollfd event = {state.persistent->descriptor(), POLLIN, 0};
+    return state.caller_state == caller_state && poll(&event, 1, 0) == 0;
   }
 
   static absl::StatusOr<absl::optional<Process>> EnterPrepared(
@@ -288,6 +366,7 @@ class Launcher {
     state->result.enforced = options.violations == Violations::kEnforce;
     absl::Status status = MakePlan(options, command, &plan);
     if (!status.ok()) return status;
+    if (plan.reusable) MakeReusable(&plan);
     status = PlanCgroup(options.limits, state);
     if (!status.ok()) return status;
     state->steps.push_back({"plan", absl::Now() - begin});
@@ -415,7 +494,10 @@ class Launcher {
       inputs.emplace_back(fd);
       state->plan->executable_file = fd;
     }
-    return Fork(std::move(state));
+    if (!state->plan->reusable) return Fork(std::move(state));
+    absl::Status started = StartPersistentRelay(state.get());
+    if (!started.ok()) return started;
+    return ForkAgain(std::move(state));
   }
 
   static absl::StatusOr<absl::optional<Process>> Fork(
@@ -467,6 +549,119 @@ class Launcher {
     if (message.number >= 0) state->NoteExposed(message.number);
     state->deadline.Start();
     return absl::optional<Process>(Process(std::move(state)));
+  }
+
+  // --- Enter() into a sandbox that may be used again ------------------------
+
+  static absl::Status StartPersistentRelay(State* state) {
+    int sockets[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+      return HostError("make a socket pair");
+    }
+    state->relay_socket = UniqueFd(sockets[0]);
+    state->childs_socket = UniqueFd(sockets[1]);
+    // As the relay will be.
+    state->caller_state = CallerState();
+    const PersistentRelay::Places places = {
+        state->init.pidfd.get(), static_cast<int>(state->plan->namespaces),
+        state->init.control.get(), sockets[1], sockets[0]};
+    state->persistent = std::make_unique<PersistentRelay>();
+    bool started;
+    {
+      const SignalsBlocked blocked;
+      started =
+          state->persistent->Start(places, &Launcher::ConfineRelay, state);
+    }
+    Message message;
+    if (!started) {
+      const absl::Status status = HostError("start a relay");
+      struct pollfd event = {sockets[0], POLLIN, 0};
+      if (poll(&event, 1, 0) <= 0) return status;
+      return ReceiveMessage(sockets[0], &message)
+                 ? ExplainFailure(*state, message)
+                 : status;
+    }
+    message.number = state->killable ? 1 : 0;
+    if (!state->StartMonitor(message, std::move(state->listener))) {
+      return Lost(*state);
+    }
+    state->Send(MessageKind::kJoined);
+    absl::Status status = Await(*state, MessageKind::kNoted, &message);
+    if (status.ok()) state->trace = static_cast<Trace>(message.number);
+    return status;
+  }
+
+  static absl::Status ExplainFailure(const State& state,
+                                     const Message& message) {
+    return Explain(*state.plan, {message.step, message.index, message.error,
+                                 std::string(message.text, message.text_size)});
+  }
+
+  // In the relay, which has the caller's descriptors.
+  static void ConfineRelay(void* argument) {
+    auto* const state = static_cast<State*>(argument);
+    const Plan& plan = *state->plan;
+    Setup setup(*state->plan, state->childs_socket.get());
+    if (chdir(plan.directory.c_str()) != 0) setup.Fail(Step::kEnterDirectory);
+    DropPrivileges(setup, /*executes=*/true);
+    OpenDevices(setup, &state->devices);
+    state->listener = UniqueFd(ListenToCalls(plan, &state->killable));
+    setup.Check(state->listener.get(), Step::kWatchCalls);
+  }
+
+  static absl::StatusOr<absl::optional<Process>> ForkAgain(
+      std::unique_ptr<State> state) {
+    state->forked = absl::Now();
+    {
+      const SignalsBlocked blocked;
+      if (state->persistent->Fork(state->monitor->descriptor(),
+                                  &state->called) ==
+          PersistentRelay::Side::kChild) {
+        BecomeInsideAgain(*state);
+        // The environment goes on to point into the plan.
+        State::Disown(std::move(state));
+        return absl::optional<Process>();
+      }
+    }
+    for (;;) {
+      struct pollfd events[4] = {{state->relay_socket.get(), POLLIN, 0},
+                                 {state->init.control.get(), POLLIN, 0},
+                                 {state->persistent->descriptor(), POLLIN, 0},
+                                 {state->monitor->descriptor(), POLLIN, 0}};
+      if (poll(events, 4, -1) < 0) continue;  // EINTR
+      if (events[3].revents != 0) state->monitor->Handle();
+      if (events[0].revents != 0) break;
+      if (events[1].revents != 0 || events[2].revents != 0) return Lost(*state);
+    }
+    Message message;
+    if (!ReceiveMessage(state->relay_socket.get(), &message)) {
+      return Lost(*state);
+    }
+    if (message.kind == MessageKind::kFailed) {
+      return ExplainFailure(*state, message);
+    }
+    if (message.kind != MessageKind::kStarted) return Lost(*state);
+    state->AddSteps(message);
+    return absl::optional<Process>(Process(std::move(state)));
+  }
+
+  // What the relay hasn't done for all children. The filter is there already,
+  // so nothing here makes a call that it reports.
+  static void BecomeInsideAgain(State& state) {
+    Plan& plan = *state.plan;
+    Setup setup(plan, state.childs_socket.get());
+    setpgid(0, 0);
+    ReopenDevices(setup, state.devices);
+    for (const ResourceLimit& limit : plan.limits) {
+      setup.Check(SetLimit(limit), Step::kSetLimit, limit.resource);
+    }
+    if (plan.umask.has_value()) umask(*plan.umask);
+    // At once: each putenv(3) would copy them all, in fresh memory.
+    if (plan.replace_environment) {
+      environ = const_cast<char**>(plan.envp.data());
+    }
+    MakeMappingsPrivate(setup);
+    setup.Report(MessageKind::kStarted, -1);
   }
 
   // Sets `exposed` to what tells the caller so if the child goes on with an
@@ -539,6 +734,26 @@ class Launcher {
   }
 };
 
+void SetKind(std::shared_ptr<const SandboxKind> kind, Process* process) {
+  Launcher::Kind(process) = std::move(kind);
+}
+
+std::shared_ptr<const SandboxKind> KindOf(const Process& process) {
+  return Launcher::Kind(&process);
+}
+
+bool IsReusable(const Process& process) {
+  return Launcher::IsReusable(process);
+}
+
+Trace WhatIsLeft(const Process& process) {
+  return Launcher::WhatIsLeft(process);
+}
+
+bool FitsCaller(const Process& process, const std::string& caller_state) {
+  return Launcher::FitsCaller(process, caller_state);
+}
+
 Process::Process(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Process::Process(Process&&) noexcept = default;
 Process& Process::operator=(Process&&) noexcept = default;
@@ -548,7 +763,7 @@ void Process::Disown() { State::Disown(std::move(state_)); }
 
 std::vector<SandboxedProcess> Process::Processes() const {
   return ListSandboxedProcesses(state_->init.pid, state_->init.pidfd.get(),
-                                state_->relay.pid());
+                                state_->RelayPid());
 }
 
 pid_t Process::init_pid() const { return state_->init.pid; }
@@ -558,7 +773,9 @@ int Process::event_descriptor() const { return state_->events.get(); }
 std::array<int, 5> Process::event_descriptors() const {
   return {
       state_->watching ? state_->monitor->descriptor() : -1,
-      state_->foreground != nullptr ? state_->foreground->signals() : -1,
+      state_->foreground != nullptr   ? state_->foreground->signals()
+      : state_->persistent != nullptr ? state_->persistent->descriptor()
+                                      : -1,
       state_->init.control.get(),
       state_->name_server != nullptr ? state_->name_server->descriptor() : -1,
       state_->deadline.descriptor()};
@@ -700,10 +917,15 @@ bool Process::Listen() {
         state_->unlisted = Explain(
             *state_->plan, {message.step, -1, message.error, std::string()});
       }
+      state_->untouched = (message.flags & kEndedUntouched) != 0;
+      if (message.index > 0) state_->trace = static_cast<Trace>(message.index);
       SetEnd(message.number, message.flags, result);
       result->usage = message.usage;
       result->leftover_count = static_cast<int>(message.count);
-      result->wall_time = absl::Nanoseconds(message.wall_nanoseconds);
+      // Of a sandbox that is used again, init knows only when it was made.
+      result->wall_time = state_->persistent != nullptr
+                              ? absl::Now() - state_->forked
+                              : absl::Nanoseconds(message.wall_nanoseconds);
       return false;
     default:
       return false;
@@ -713,6 +935,12 @@ bool Process::Listen() {
 // Enter(): the child's end is known to the relay only.
 bool Process::AskRelay() {
   Result* const result = &state_->result;
+  if (state_->persistent != nullptr) {
+    int status;
+    if (!state_->persistent->HowItEnded(&status, &result->usage)) return false;
+    SetEnd(status, 0, result);
+    return true;
+  }
   Message message;
   if (!ReceiveMessage(state_->relay_socket.get(), &message) ||
       message.kind != MessageKind::kEnded) {
@@ -750,7 +978,15 @@ bool Process::HandleEvents(int timeout) {
     epoll_ctl(state_->events.get(), EPOLL_CTL_DEL, events[0].fd, nullptr);
   }
   if (events[3].revents != 0) state_->name_server->Handle();
-  if (events[1].revents != 0) ForwardSignals();
+  if (events[1].revents != 0) {
+    if (state_->foreground != nullptr) {
+      ForwardSignals();
+    } else {
+      // Killed from outside: nobody waits for the child any more.
+      state_->Kill();
+      state_->ended = true;
+    }
+  }
   const bool told = events[2].revents != 0;
   // What came in while the monitor asked for something is told already.
   if (told && state_->early.empty()) state_->ended = !Listen();
@@ -764,11 +1000,12 @@ Result Process::Wait() {
   }
   bool known = state_->known;
   if (known && state_->relay_socket.valid()) known = AskRelay();
-  state_->ReapAll();
+  state_->untouched &= known;
+  if (!state_->untouched) state_->ReapAll();
   Result result = std::move(state_->result);
   // What was asked at the very end, and nobody waited for.
   if (state_->name_server != nullptr) state_->name_server->Handle();
-  state_->name_server = nullptr;
+  if (!state_->untouched) state_->name_server = nullptr;
   absl::c_sort(result.overlay_changes,
                [](const OverlayChange& a, const OverlayChange& b) {
                  return a.path < b.path;
@@ -822,7 +1059,17 @@ absl::StatusOr<Result> Run(const Options& options,
 }
 
 absl::StatusOr<absl::optional<Process>> Enter(const Options& options) {
-  return Launcher::Enter(options);
+  return Launcher::Enter(options, /*reusable=*/false);
+}
+
+absl::StatusOr<absl::optional<Process>> EnterReusable(const Options& options) {
+  return Launcher::Enter(options, /*reusable=*/true);
+}
+
+absl::StatusOr<absl::optional<Process>> EnterAgain(const Options& options,
+                                                   std::unique_ptr<Plan> plan,
+                                                   Process process) {
+  return Launcher::EnterAgain(options, std::move(plan), std::move(process));
 }
 
 absl::StatusOr<absl::optional<Process>> EnterPrepared(

@@ -13,17 +13,23 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "encapsulate/base/leak.h"
 #include "encapsulate/base/unique_fd.h"
+#include "encapsulate/host/host_sockets.h"
 #include "encapsulate/kernel/syscalls.h"
+#include "encapsulate/launch/caller_state.h"
 #include "encapsulate/launch/fork_server.h"
 #include "encapsulate/launch/launch.h"
 #include "encapsulate/plan/plan.h"
 #include "encapsulate/plan/plan_codec.h"
+#include "encapsulate/plan/reuse_rules.h"
 #include "encapsulate/sandbox_internal.h"
 
 namespace encapsulate {
@@ -66,6 +72,41 @@ bool CanPrepare(const Options& options, const Plan& plan) {
          !options.limits.processes.has_value();
 }
 
+// Whether it isn't what a child left.
+bool IsOfHost(Trace trace) { return trace >= Trace::kNoProcfs; }
+
+absl::string_view TraceText(Trace trace) {
+  switch (trace) {
+    case Trace::kNone:
+      return "";
+    case Trace::kCall:
+      return "it made a call that may leave something";
+    case Trace::kEnd:
+      return "it didn't end by itself";
+    case Trace::kProcess:
+      return "another process was left, or an orphan had ended";
+    case Trace::kFiles:
+      return "a directory of the sandbox's own has changed";
+    case Trace::kSocket:
+      return "a socket is left";
+    case Trace::kMounts:
+      return "the mount table has changed";
+    case Trace::kSignal:
+      return "a signal waits for init";
+    case Trace::kNoProcfs:
+      return "this host refuses a procfs without a mount point";
+    case Trace::kNoPidNumbers:
+      return "this host doesn't let pids start again (ns_last_pid)";
+    case Trace::kNoRefresh:
+      return "this host refuses to reconfigure procfs";
+    case Trace::kNoTimes:
+      return "the times of a directory of the sandbox's own can't be set";
+    case Trace::kTooMuch:
+      return "it has more directories of its own than are compared";
+  }
+  return "";
+}
+
 }  // namespace
 
 // The sandboxes that wait, or that the fork server is at.
@@ -103,8 +144,10 @@ class SandboxPool::Pool {
     return std::make_shared<const std::string>(std::move(plan));
   }
 
-  // Takes a sandbox out; false if there is none.
-  bool Take(const SharedPlan& plan, InitProcess* init, uint64_t* namespaces) {
+  // Takes a sandbox out; false if there is none. `kind` gets what Expect() was
+  // told of it.
+  bool Take(const SharedPlan& plan, InitProcess* init, uint64_t* namespaces,
+            SandboxKind* kind) {
     for (size_t i = 0; i < sandboxes_.size(); ++i) {
       if (!AreEqual(sandboxes_[i].plan, plan)) continue;
       if (!Have(i)) return false;
@@ -112,6 +155,7 @@ class SandboxPool::Pool {
       sandboxes_.erase(sandboxes_.begin() + static_cast<ptrdiff_t>(i));
       *init = std::move(taken.init);
       *namespaces = taken.namespaces;
+      kind->sockets = taken.sockets;
       return init->pid > 0;
     }
     return false;
@@ -119,7 +163,7 @@ class SandboxPool::Pool {
 
   // Has as many made as are missing to `count`, in the place of others if there
   // are more than `most` then.
-  void Expect(const SharedPlan& plan, int count, int most) {
+  void Expect(const SharedPlan& plan, int sockets, int count, int most) {
     const auto is_other = [&plan](const Sandbox& sandbox) {
       return !AreEqual(sandbox.plan, plan);
     };
@@ -139,6 +183,7 @@ class SandboxPool::Pool {
     for (; missing > 0; --missing) {
       sandboxes_.emplace_back();
       sandboxes_.back().plan = plan;
+      sandboxes_.back().sockets = sockets;
     }
   }
 
@@ -154,6 +199,7 @@ class SandboxPool::Pool {
  private:
   struct Sandbox {
     SharedPlan plan;
+    int sockets = 0;  // as in SandboxKind
     bool received = false;
     InitProcess init;
     uint64_t namespaces = 0;
@@ -223,7 +269,80 @@ class SandboxPool::Pool {
   SharedPlan written_;
 };
 
-SandboxPool::SandboxPool(int ahead) : ahead_(std::min(ahead, kMostAhead)) {}
+// The sandboxes that can be used again.
+class SandboxPool::Used {
+ public:
+  explicit Used(size_t most)
+      : most_(most),
+        mount_table_(
+            open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC)) {}
+
+  // Why no sandbox can be used again on this host; "" while that isn't known.
+  std::string why_not;
+
+  // Drops what isn't any more as it would be if it was made now. Returns the
+  // number that stands for the host's sockets of now.
+  int Refresh(const Plan& plan) {
+    struct pollfd event = {mount_table_.get(), POLLPRI, 0};
+    if (poll(&event, 1, 0) != 0) processes_.clear();
+    if (!plan.mask_sockets) return 0;
+    const absl::Time now = absl::Now();
+    if (plan.unmasked == unmasked_ && now - looked_ < kLookEvery) {
+      return sockets_;
+    }
+    absl::StatusOr<HostSockets> found = FindHostSockets(plan.unmasked);
+    if (!found.ok() || !found->unknown.empty() || found->paths != paths_ ||
+        plan.unmasked != unmasked_) {
+      ++sockets_;
+      processes_.clear();
+    }
+    if (found.ok()) paths_ = std::move(found->paths);
+    unmasked_ = plan.unmasked;
+    looked_ = now;
+    return sockets_;
+  }
+
+  // One in which a child has what the caller has.
+  absl::optional<Process> Take(const SandboxKind& kind,
+                               const std::string& caller) {
+    for (size_t i = processes_.size(); i-- > 0;) {
+      const std::shared_ptr<const SandboxKind> there = KindOf(processes_[i]);
+      if (there->plan != kind.plan || there->sockets != kind.sockets) continue;
+      Process taken = std::move(processes_[i]);
+      processes_.erase(processes_.begin() + static_cast<ptrdiff_t>(i));
+      if (FitsCaller(taken, caller)) return taken;
+    }
+    return absl::nullopt;
+  }
+
+  void Give(Process process) {
+    // The others are of another kind, or of a caller that was different.
+    if (processes_.size() == most_) processes_.pop_front();
+    processes_.push_back(std::move(process));
+  }
+
+  void Disown() {
+    mount_table_.Reset();
+    for (Process& process : processes_) process.Disown();
+  }
+
+ private:
+  static constexpr absl::Duration kLookEvery = absl::Milliseconds(100);
+
+  const size_t most_;
+  UniqueFd mount_table_;
+  std::deque<Process> processes_;
+  int sockets_ = 0;
+  std::vector<std::string> paths_;
+  std::vector<std::string> unmasked_;
+  absl::Time looked_ = absl::InfinitePast();
+};
+
+SandboxPool::SandboxPool(int ahead, Reuse reuse)
+    : ahead_(std::min(ahead, kMostAhead)),
+      used_(reuse == Reuse::kOn ? std::make_unique<Used>(
+                                      static_cast<size_t>(std::max(ahead, 1)))
+                                : nullptr) {}
 
 SandboxPool::~SandboxPool() = default;
 
@@ -232,30 +351,94 @@ absl::StatusOr<absl::optional<Process>> SandboxPool::Enter(
   auto plan = std::make_unique<Plan>();
   absl::Status status = MakePlan(options, nullptr, plan.get());
   if (!status.ok()) return status;
+  SandboxKind kind;
+  absl::optional<std::string> caller;
+  if (used_ != nullptr) {
+    kind.why_not = used_->why_not.empty() ? WhyNotReusable(options, *plan)
+                                          : used_->why_not;
+    if (kind.why_not.empty()) caller = CallerState();
+    if (kind.why_not.empty() && !caller.has_value()) {
+      kind.why_not = "this program ignores SIGCHLD, or its state can't be read";
+    }
+  }
+  if (caller.has_value()) {
+    kind.sockets = used_->Refresh(*plan);
+    plan->reusable = true;
+    kind.plan = WritePlan(*plan);
+    // The last one as well: all children see the same.
+    MakeReusable(plan.get());
+    absl::optional<Process> taken = used_->Take(kind, *caller);
+    if (taken.has_value()) {
+      const std::shared_ptr<const SandboxKind> there = KindOf(*taken);
+      absl::StatusOr<absl::optional<Process>> entered =
+          EnterAgain(options, std::move(plan), *std::move(taken));
+      if (entered.ok() && !entered->has_value()) Disown();
+      if (entered.ok() && entered->has_value()) SetKind(there, &**entered);
+      if (entered.ok()) return entered;
+      // Whatever went wrong, either does so again or not at all.
+      plan = std::make_unique<Plan>();
+      status = MakePlan(options, nullptr, plan.get());
+      if (!status.ok()) return status;
+      MakeReusable(plan.get());
+    }
+  }
+  ++fresh_;
+  return EnterFresh(options, std::move(plan), more, std::move(kind));
+}
+
+absl::StatusOr<absl::optional<Process>> SandboxPool::EnterFresh(
+    const Options& options, std::unique_ptr<Plan> plan, int more,
+    SandboxKind kind) {
+  const bool reusable = plan->reusable;
   const bool prepares = CanPrepare(options, *plan) && HasHelper(more);
   const Pool::SharedPlan shared =
       prepares ? pool_->Share(WritePlan(*plan)) : nullptr;
+  const int sockets = kind.sockets;
   InitProcess init;
-  const bool taken = prepares && pool_->Take(shared, &init, &plan->namespaces);
+  const bool taken =
+      prepares && pool_->Take(shared, &init, &plan->namespaces, &kind);
   absl::StatusOr<absl::optional<Process>> entered = absl::optional<Process>();
   if (taken) {
     entered = EnterPrepared(options, std::move(plan), std::move(init),
                             pool_->server());
   }
   // Whatever went wrong, either does so again or not at all.
-  if (!taken || !entered.ok()) entered = encapsulate::Enter(options);
+  if (reusable && (!taken || !entered.ok())) {
+    kind.sockets = sockets;
+    entered = EnterReusable(options);
+  }
+  if (!entered.ok() || (!taken && !reusable)) {
+    entered = encapsulate::Enter(options);
+  }
   if (entered.ok() && !entered->has_value()) {
     Disown();
     return entered;
   }
+  if (entered.ok()) {
+    SetKind(std::make_shared<const SandboxKind>(std::move(kind)), &**entered);
+  }
   // Not before: whoever is woken may get this thread's processor, and now it
   // has nothing to do but wait for the child.
-  if (prepares) pool_->Expect(shared, std::min(more, ahead_), ahead_);
+  if (prepares) {
+    pool_->Expect(shared, sockets, std::min(more, ahead_), ahead_);
+  }
   if (pool_ != nullptr && pool_->lost()) {
     why_in_line_ = "the process that makes sandboxes ahead of need has ended";
     pool_ = nullptr;
   }
   return entered;
+}
+
+std::string SandboxPool::Give(Process process) {
+  if (used_ == nullptr) return "";
+  if (!IsReusable(process)) return KindOf(process)->why_not;
+  const Trace left = WhatIsLeft(process);
+  if (left == Trace::kNone) {
+    used_->Give(std::move(process));
+    return "";
+  }
+  if (IsOfHost(left)) used_->why_not = std::string(TraceText(left));
+  return std::string(TraceText(left));
 }
 
 bool SandboxPool::HasHelper(int more) {
@@ -275,6 +458,10 @@ bool SandboxPool::HasHelper(int more) {
 }
 
 void SandboxPool::Disown() {
+  if (used_ != nullptr) {
+    used_->Disown();
+    Leak(std::move(used_));
+  }
   if (pool_ != nullptr) Pool::Disown(std::move(pool_));
   why_in_line_ = "this process isn't the one that has the server";
 }

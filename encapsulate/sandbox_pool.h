@@ -1,22 +1,32 @@
-// Makes sandboxes ahead of need, for callers that enter many of the same kind.
+// Sandboxes for callers that enter many of the same kind: used again, or made
+// ahead of need.
 //
-//   encapsulate::SandboxPool pool(/*ahead=*/2);
+//   encapsulate::SandboxPool pool(/*ahead=*/2, encapsulate::Reuse::kOn);
 //   for (int left = tests.size(); left-- > 0;) {
 //     absl::StatusOr<absl::optional<Process>> child =
 //         pool.Enter(options, /*more=*/left);
 //     if (!child.ok()) return child.status();
 //     if (!child->has_value()) _exit(RunTest(left));  // inside
 //     const Result result = (*child)->Wait();
+//     pool.Give(**std::move(child));
 //   }
 //
-// A small fork server, not a fork of the caller, sets sandboxes up while the
-// caller does something else, and takes them apart. Each is used once: nobody
-// ever gets a network, process ids or mounts that somebody else had.
+// A sandbox is used again if, and only if, it is proven that nobody who runs in
+// it can tell that somebody did before. While a child runs, the filter reports
+// every call that may leave something behind; afterwards init compares what can
+// be looked at (child/reuse_check.h). Whatever is different, and whatever
+// nobody knows, ends the sandbox, as do a signal that ended the child and
+// processes that it left. With Reuse::kOn, a child doesn't see the sandbox's
+// init in /proc.
+//
+// Otherwise a small fork server, not a fork of the caller, sets sandboxes up
+// while the caller does something else, and takes them apart.
 //
 // The first sandbox of a kind is made in line, as by Enter(), and so is every
 // one that wouldn't be the same if it was made ahead: with files as standard
 // input, or with limits that need a cgroup. All have the same guarantees, but
-// for one: the host's sockets are looked for when the sandbox is made. A socket
+// for one: the host's sockets are looked for when the sandbox is made, and
+// before it is used again if the last look was more than 0.1 s ago. A socket
 // that is bound between that and Enter() isn't masked.
 //
 // The fork server ends with the caller or the SandboxPool, however these end,
@@ -25,7 +35,8 @@
 // program in it is started from a file in memory, hosts with vm.memfd_noexec=2
 // don't have it.
 //
-// Threads: one at a time. Fork: a child that was not made by Enter() has to
+// Threads: one at a time; a sandbox is used again as long as the thread lives
+// that entered it first. Fork: a child that was not made by Enter() has to
 // call Disown() if it isn't trusted like its parent.
 #ifndef ENCAPSULATE_SANDBOX_POOL_H_
 #define ENCAPSULATE_SANDBOX_POOL_H_
@@ -41,13 +52,22 @@
 namespace encapsulate {
 
 // Hands out sandboxes, see the top of this file.
+struct Plan;
+struct SandboxKind;
+
+// Whether sandboxes are used again.
+enum class Reuse {
+  kOff,
+  kOn,
+};
+
 class SandboxPool {
  public:
   // So many sandboxes wait at most, whatever is asked for.
   static constexpr int kMostAhead = 8;
 
   // `ahead` sandboxes are to wait for their use; 0 makes all of them in line.
-  explicit SandboxPool(int ahead);
+  explicit SandboxPool(int ahead, Reuse reuse = Reuse::kOff);
   // Returns when the fork server and what it made is gone, but for the
   // sandboxes of Processes: those go with them.
   ~SandboxPool();
@@ -64,12 +84,24 @@ class SandboxPool {
   // be started, for people; empty while there is no reason to.
   const std::string& WhyInLine() const { return why_in_line_; }
 
+  // Takes the sandbox of a Process that Enter() has returned, after Wait(), and
+  // says why it isn't used again, for people; empty if it is.
+  std::string Give(Process process);
+
+  // Sandboxes that were entered and had been entered by nobody before.
+  int fresh() const { return fresh_; }
+
   // For a child that the caller forked: closes what belongs to the caller.
   void Disown();
 
  private:
   class Pool;
+  class Used;
 
+  absl::StatusOr<absl::optional<Process>> EnterFresh(const Options& options,
+                                                     std::unique_ptr<Plan> plan,
+                                                     int more,
+                                                     SandboxKind kind);
   // Whether there is one, for a sandbox of now; starts it if `more` are to
   // come.
   bool HasHelper(int more);
@@ -77,6 +109,8 @@ class SandboxPool {
   const int ahead_;
   std::string why_in_line_;
   std::unique_ptr<Pool> pool_;
+  std::unique_ptr<Used> used_;  // null: none is used again
+  int fresh_ = 0;
 };
 
 }  // namespace encapsulate

@@ -14,6 +14,7 @@ def encapsulated_cc_test(
         jobs = None,
         alone = [],
         keep_scratch = None,
+        reuse = None,
         writable = [],
         **kwargs):
     """Defines a cc_test that //gtest_plugin:main is linked into.
@@ -34,6 +35,8 @@ def encapsulated_cc_test(
         processor. Give Bazel the same number by `tags = ["cpu:N"]`.
       alone: patterns of tests that run while no other one of the program does.
       keep_scratch: "never" (the default) or "failed".
+      reuse: "on" or "off" (the default): whether a sandbox is used again if it is
+        proven that nothing of the test before is left in it.
       writable: trees of the host that the tests may change.
       **kwargs: as of cc_test.
     """
@@ -41,6 +44,7 @@ def encapsulated_cc_test(
         "keep_scratch": keep_scratch,
         "leftovers": leftovers,
         "network": network,
+        "reuse": reuse,
         "timeout": per_test_timeout,
         "violations": violations,
         "working_directory": working_directory,

@@ -48,10 +48,15 @@
 //       What it means that tests can't be kept from changing the mode, times or
 //       attributes of the program's own file: every test fails, or a line on
 //       stderr says so. Default: `fail` for root, else `note`.
+//   --encapsulate_reuse=on|off                  ENCAPSULATE_REUSE
+//       `on` uses a test's sandbox again if it is proven that nothing of the
+//       test is left in it, see sandbox_pool.h; with `off`, every test gets a
+//       new one. Default: `off`.
 //   --encapsulate_writable=TREE|TREE...         ENCAPSULATE_WRITABLE
 //       See encapsulation.h. Trees add to those of the program.
 //   --encapsulate_verbose=0|1                   ENCAPSULATE_VERBOSE
-//       What the sandbox of each test took to make, on stderr.
+//       What the sandbox of each test took to make, and why it isn't used
+//       again, on stderr.
 //   --encapsulate_help
 //       Prints them, as --help does besides GoogleTest's.
 //

@@ -21,6 +21,7 @@
 #include "encapsulate/child/command.h"
 #include "encapsulate/child/leftovers.h"
 #include "encapsulate/child/overlay_changes.h"
+#include "encapsulate/child/reuse_check.h"
 #include "encapsulate/child/setup.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/kernel/text.h"
@@ -32,7 +33,10 @@ namespace {
 constexpr int64_t kNanosecondsPerSecond = 1000000000;
 
 // To look through what overlays caught, whatever its owners and modes.
-constexpr uint32_t kReadAll = 1U << CAP_DAC_READ_SEARCH;
+constexpr uint64_t kReadAll = uint64_t{1} << CAP_DAC_READ_SEARCH;
+
+// Of the one process that runs at a time in a sandbox that is used again.
+constexpr pid_t kFirstPid = 2;
 
 int64_t Now() {
   struct timespec now;
@@ -64,8 +68,9 @@ class Init {
     MakeView();
     SetUpNetwork(setup_);
     EnterDirectory();
-    DropPrivileges(setup_, /*executes=*/!plan_.command.empty(),
-                   plan_.list_overlay_changes ? kReadAll : 0);
+    if (plan_.reusable) reuse_.Open(plan_);
+    DropPrivileges(setup_, /*executes=*/!plan_.command.empty(), Kept());
+    if (plan_.reusable) UseCapabilities(ReuseCheck::Capabilities());
     Start();
     Watch();
     Finish();
@@ -182,14 +187,22 @@ class Init {
     setup_.Done(Step::kEnterDirectory);
   }
 
+  uint64_t Kept() const {
+    return (plan_.list_overlay_changes ? kReadAll : 0) |
+           (plan_.reusable ? ReuseCheck::Capabilities() : 0);
+  }
+
   // --- Starting the command -----------------------------------------------
 
   void Start() {
     signals_ = SignalDescriptor();
     // Held from here on: who is left at the end must not depend on what the
     // command does.
-    proc_ = setup_.Check(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-                         Step::kFindLeftovers);
+    constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    proc_ =
+        setup_.Check(reuse_.proc() >= 0 ? openat(reuse_.proc(), ".", kDirectory)
+                                        : open("/proc", kDirectory),
+                     Step::kFindLeftovers);
     if (plan_.command.empty()) {
       LookForTheCallerOnly();
       ReportReady();
@@ -322,6 +335,7 @@ class Init {
         Untrace(info.si_pid, info.si_status);
         continue;
       }
+      reaped_ = true;
       if (info.si_pid != command_ || plan_.command.empty()) continue;
       if (info.si_code == CLD_STOPPED) {
         if (plan_.foreground) Send(MessageKind::kStopped, info.si_status);
@@ -384,9 +398,34 @@ class Init {
         Hide();
         SendWatched(fd);
         break;
+      case MessageKind::kJoined:
+        command_ = kFirstPid;
+        StartClock();
+        Hide();
+        trace_ = reuse_.Note();
+        Send(MessageKind::kNoted, static_cast<int>(trace_));
+        break;
+      case MessageKind::kCheck:
+        Check(static_cast<Trace>(message.number));
+        break;
       default:
         _exit(1);
     }
+  }
+
+  // Goes on if the next command can't tell that there was one.
+  void Check(Trace known) {
+    if (trace_ == Trace::kNone) trace_ = known;
+    if (trace_ == Trace::kNone && reaped_) trace_ = Trace::kProcess;
+    if (trace_ == Trace::kNone) trace_ = reuse_.Look();
+    if (trace_ != Trace::kNone) {
+      ended_ = true;
+      return;
+    }
+    Message message;
+    message.kind = MessageKind::kEnded;
+    message.flags = kEndedUntouched;
+    if (!SendMessage(control_, message)) _exit(1);
   }
 
   // Lets the command go on.
@@ -435,6 +474,7 @@ class Init {
     }
     message.kind = MessageKind::kEnded;
     message.number = wait_status_;
+    message.index = static_cast<int>(trace_);
     message.count = static_cast<uint32_t>(leftovers > 0 ? leftovers : 0);
     message.flags = (timed_out_ ? kEndedTimedOut : 0) |
                     (used_cpu_time_ ? kEndedUsedCpuTime : 0);
@@ -483,6 +523,10 @@ class Init {
   bool more_to_reap_ = false;
   bool ended_ = false;
   int wait_status_ = 0;
+
+  ReuseCheck reuse_;
+  Trace trace_ = Trace::kNone;
+  bool reaped_ = false;  // somebody, whose times are this process's now
 };
 
 }  // namespace

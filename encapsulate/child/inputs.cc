@@ -44,32 +44,70 @@ void ReopenInputs(Setup& setup) {
   setup.Done(Step::kReopenInput);
 }
 
-void ReopenDevices(Setup& setup) {
-  const Plan& plan = setup.plan();
-  for (int fd : plan.keep_descriptors) {
-    const auto check = [&](int result) {
-      return setup.Check(result, Step::kReopenInput, fd);
-    };
-    struct stat before;
-    check(fstat(fd, &before));
-    // A terminal's access is its session's.
-    if (!S_ISCHR(before.st_mode) || isatty(fd)) continue;
-    for (const Place& place : plan.places) {
-      if (place.kind != PlaceKind::kDevice) continue;
-      struct stat after;
-      check(stat(place.target.c_str(), &after));
-      if (before.st_dev != after.st_dev || before.st_ino != after.st_ino) {
-        continue;
-      }
-      const int flags = check(fcntl(fd, F_GETFL));
-      const int fresh =
-          open(place.target.c_str(),
-               (flags & (O_ACCMODE | O_NONBLOCK)) | O_NOCTTY | O_CLOEXEC);
-      if (fresh < 0 && IsHarmless(fd, before)) break;
-      check(dup3(check(fresh), fd, 0));
-      close(fresh);
-      break;
+namespace {
+
+constexpr int kNoDevice = -1;  // or nobody can change it
+constexpr int kKeptFlags = O_ACCMODE | O_NONBLOCK;
+
+// The device that `fd` leads to, opened in the sandbox's /dev.
+int OpenDevice(const Setup& setup, int fd, const struct stat& before) {
+  const auto check = [&](int result) {
+    return setup.Check(result, Step::kReopenInput, fd);
+  };
+  for (const Place& place : setup.plan().places) {
+    if (place.kind != PlaceKind::kDevice) continue;
+    struct stat after;
+    check(stat(place.target.c_str(), &after));
+    if (before.st_dev != after.st_dev || before.st_ino != after.st_ino) {
+      continue;
     }
+    const int flags = check(fcntl(fd, F_GETFL));
+    const int fresh =
+        open(place.target.c_str(), (flags & kKeptFlags) | O_NOCTTY | O_CLOEXEC);
+    if (fresh < 0 && IsHarmless(fd, before)) return kNoDevice;
+    return check(fresh);
+  }
+  return kNoDevice;
+}
+
+bool IsDevice(const Setup& setup, int fd, struct stat* info) {
+  setup.Check(fstat(fd, info), Step::kReopenInput, fd);
+  // A terminal's access is its session's.
+  return S_ISCHR(info->st_mode) && !isatty(fd);
+}
+
+}  // namespace
+
+void ReopenDevices(Setup& setup) { ReopenDevices(setup, OpenedDevices()); }
+
+void ReopenDevices(Setup& setup, const OpenedDevices& opened) {
+  for (int fd : setup.plan().keep_descriptors) {
+    struct stat info;
+    if (!IsDevice(setup, fd, &info)) continue;
+    int there = kNoDevice;
+    for (const OpenedDevices::Device& device : opened.devices) {
+      if (device.file >= 0 && device.device == info.st_dev &&
+          device.inode == info.st_ino &&
+          device.flags == (fcntl(fd, F_GETFL) & kKeptFlags)) {
+        there = device.file;
+      }
+    }
+    const int fresh = there != kNoDevice ? there : OpenDevice(setup, fd, info);
+    if (fresh == kNoDevice) continue;
+    setup.Check(dup3(fresh, fd, 0), Step::kReopenInput, fd);
+    if (there == kNoDevice) close(fresh);
+  }
+}
+
+void OpenDevices(Setup& setup, OpenedDevices* opened) {
+  size_t count = 0;
+  for (int fd : setup.plan().keep_descriptors) {
+    struct stat info;
+    if (count == OpenedDevices::kMost || !IsDevice(setup, fd, &info)) continue;
+    const int file = OpenDevice(setup, fd, info);
+    if (file == kNoDevice) continue;
+    opened->devices[count++] = {info.st_dev, info.st_ino,
+                                fcntl(fd, F_GETFL) & kKeptFlags, file};
   }
 }
 

@@ -68,6 +68,24 @@ enum class MoveStep : uint8_t {
   kVerify,   // /proc/self/exe is not read-only afterwards
 };
 
+// What a process has left behind in a sandbox, and why nobody can tell.
+enum class Trace : uint8_t {
+  kNone,
+  kCall,     // a call that the filter reports
+  kEnd,      // it was killed, or stopped for a tracer
+  kProcess,  // another process is there, or has been
+  kFiles,    // what is fresh for each sandbox has changed
+  kSocket,
+  kMounts,
+  kSignal,  // init has one to take
+  // A kernel that doesn't do what it takes.
+  kNoProcfs,
+  kNoPidNumbers,
+  kNoRefresh,
+  kNoTimes,
+  kTooMuch,  // more directories than are compared
+};
+
 enum class MessageKind : uint8_t {
   // From init.
   kFailed,      // step, index, error, text
@@ -84,7 +102,9 @@ enum class MessageKind : uint8_t {
   kLeftover,    // number: pid; text: name '\0' command
   kChange,      // number: OverlayChange::Kind; text: path
   kEnded,       // number: wait status; usage; flags; if something couldn't be
-                // looked at: step, error
+                // looked at: step, error; index: Trace
+  kNoted,       // the answer to kJoined; number: why it can't be used again, a
+                // Trace
   // From the caller.
   kGo,        // ids are mapped, cgroup joined: carry on
   kMasks,     // text: paths, each with a '\0'; empty: that was all
@@ -92,6 +112,9 @@ enum class MessageKind : uint8_t {
   kContinue,  // SIGCONT for the command's process group
   kWatch,     // from Enter()'s child: number: its pid, to watch as the command;
               // carries an eventfd to be told by
+  kJoined,    // whoever forks the commands has joined: let nobody else in
+  kCheck,  // from who forks the commands: the command has ended, and no other
+           // child is left; number: a Trace of which init can't know
   kTerminal,  // give the terminal to the command's process group
   kAskPid,    // wants kLastPid
   kLeave,     // kEnded is understood, and the relay is gone
@@ -105,6 +128,8 @@ struct StepRecord {
 inline constexpr size_t kMaxMessageText = 8192;
 inline constexpr uint32_t kEndedTimedOut = 1;
 inline constexpr uint32_t kEndedUsedCpuTime = 2;
+// Of a sandbox that is to be used again: it can be, and init goes on.
+inline constexpr uint32_t kEndedUntouched = 4;
 
 struct Message {
   MessageKind kind;

@@ -307,7 +307,9 @@ class ViewBuilder {
                         /*optional=*/true);
         break;
       case PlaceKind::kProc:
-        MountFilesystem("proc", target, kInert, nullptr, index);
+        // Init's counters would tell how often the sandbox was used.
+        MountFilesystem("proc", target, kInert,
+                        plan_.reusable ? "hidepid=4" : nullptr, index);
         break;
       case PlaceKind::kSys:
         MountFilesystem("sysfs", target, kInert | MS_RDONLY, nullptr, index);

@@ -43,10 +43,13 @@ void LimitCore(Setup& setup) {
               RLIMIT_CORE);
 }
 
-int SetCapabilities(uint32_t effective, uint32_t permitted) {
+int SetCapabilities(uint64_t effective, uint64_t permitted) {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct wanted[2] = {};
-  wanted[0] = {effective, permitted, 0};
+  for (unsigned i = 0; i < 2; ++i) {
+    wanted[i] = {static_cast<uint32_t>(effective >> (32 * i)),
+                 static_cast<uint32_t>(permitted >> (32 * i)), 0};
+  }
   return static_cast<int>(syscall(SYS_capset, &header, wanted));
 }
 
@@ -70,7 +73,7 @@ constexpr int kSecureBits =
 // (capabilities(7)). PR_SET_KEEPCAPS, which ping(8) and others call, needn't be
 // refused: it only turns off what a change of uids does to capabilities, as
 // SECBIT_NO_SETUID_FIXUP does already, and execve(2) takes it back.
-void DropCapabilities(Setup& setup, bool executes, uint32_t kept) {
+void DropCapabilities(Setup& setup, bool executes, uint64_t kept) {
   constexpr Step kStep = Step::kDropCapabilities;
   setup.Check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), kStep);
   if (executes) DropBounds(setup);
@@ -82,12 +85,13 @@ void DropCapabilities(Setup& setup, bool executes, uint32_t kept) {
   setup.Done(kStep);
 }
 
-void Verify(Setup& setup, bool executes, uint32_t kept) {
+void Verify(Setup& setup, bool executes, uint64_t kept) {
   constexpr Step kStep = Step::kVerifyPrivileges;
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct held[2] = {};
   setup.Check(static_cast<int>(syscall(SYS_capget, &header, held)), kStep);
-  held[0].permitted &= ~kept;
+  held[0].permitted &= ~static_cast<uint32_t>(kept);
+  held[1].permitted &= ~static_cast<uint32_t>(kept >> 32);
   for (const __user_cap_data_struct& half : held) {
     if ((half.effective | half.permitted | half.inheritable) != 0) {
       setup.Fail(kStep, -1, EPERM, "a capability is left");
@@ -147,14 +151,14 @@ int SetLimit(const ResourceLimit& limit) {
   return setrlimit(resource, &wanted);
 }
 
-void DropPrivileges(Setup& setup, bool executes, uint32_t kept) {
+void DropPrivileges(Setup& setup, bool executes, uint64_t kept) {
   LimitCore(setup);
   LeaveKeyring(setup);
   DropCapabilities(setup, executes, kept);
   Verify(setup, executes, kept);
 }
 
-void UseCapabilities(uint32_t kept) { SetCapabilities(kept, kept); }
+void UseCapabilities(uint64_t kept) { SetCapabilities(kept, kept); }
 
 void FilterCalls(Setup& setup) {
   setup.Check(static_cast<int>(SetFilter(*setup.plan().filter, 0)),
@@ -177,19 +181,25 @@ void FilterCalls(Setup& setup) {
   setup.Done(Step::kFilterCalls);
 }
 
-bool WatchCalls(const Plan& plan, int control) {
+int ListenToCalls(const Plan& plan, bool* killable) {
   constexpr unsigned kWaitKillable = 1U << 5;  // Linux 5.19
   constexpr unsigned kListen = SECCOMP_FILTER_FLAG_NEW_LISTENER;
-  bool killable = true;
+  *killable = true;
   long listener = SetFilter(*plan.watching_filter, kListen | kWaitKillable);
   if (listener < 0 && errno == EINVAL) {
-    killable = false;
+    *killable = false;
     listener = SetFilter(*plan.watching_filter, kListen);
   }
+  return static_cast<int>(listener);
+}
+
+bool WatchCalls(const Plan& plan, int control) {
+  bool killable;
+  const int listener = ListenToCalls(plan, &killable);
   if (listener < 0) return false;
-  const bool sent = SendListener(control, static_cast<int>(listener), killable);
+  const bool sent = SendListener(control, listener, killable);
   // Whoever holds it can let calls pass.
-  close(static_cast<int>(listener));
+  close(listener);
   return sent && EndHandover() == 0;
 }
 

@@ -12,6 +12,9 @@
 #ifndef ENCAPSULATE_CHILD_SETUP_H_
 #define ENCAPSULATE_CHILD_SETUP_H_
 
+#include <sys/types.h>
+
+#include <cstddef>
 #include <cstdint>
 #include <ctime>
 
@@ -73,16 +76,16 @@ void SetUpNetwork(Setup& setup);
 // privileges.cc: leaves the session keyring, drops every capability for good,
 // and reads the result back. The bounding set, at two microseconds for each of
 // some forty capabilities, keeps its own only if this process never `executes`
-// anything. Of the first 32 capabilities those in `kept` stay permitted,
-// neither effective nor inheritable: no program that is executed has them.
-void DropPrivileges(Setup& setup, bool executes, uint32_t kept = 0);
+// anything. The capabilities in `kept` stay permitted, neither effective nor
+// inheritable: no program that is executed has them.
+void DropPrivileges(Setup& setup, bool executes, uint64_t kept = 0);
 
 // Sets a limit of this process, or fails with errno. The caller's own hard
 // limit binds anyway, and can't be raised: what is beyond it is taken for it.
 int SetLimit(const ResourceLimit& limit);
 
 // Makes capabilities effective that DropPrivileges() has kept.
-void UseCapabilities(uint32_t kept);
+void UseCapabilities(uint64_t kept);
 
 // Filters system calls.
 void FilterCalls(Setup& setup);
@@ -92,6 +95,11 @@ void FilterCalls(Setup& setup);
 // refuses, another can't hand the call to anybody.
 bool WatchCalls(const Plan& plan, int control);
 
+// For the process that forks all the commands of a sandbox: filters its calls
+// and theirs by the plan's watching filter, which has no handover, and returns
+// the listener, or -1 with errno. `killable` as in SendListener().
+int ListenToCalls(const Plan& plan, bool* killable);
+
 // inputs.cc: replaces descriptors opened for reading by ones that went through
 // the read-only view. Called while nothing covers the host's paths yet.
 void ReopenInputs(Setup& setup);
@@ -100,6 +108,22 @@ void ReopenInputs(Setup& setup);
 // such as /dev/null, by ones that were opened there: through the host's, root
 // could change their modes for everybody. Called in the finished view.
 void ReopenDevices(Setup& setup);
+
+// Such devices, opened before the calls that open them are filtered.
+struct OpenedDevices {
+  struct Device {
+    dev_t device = 0;
+    ino_t inode = 0;
+    int flags = 0;  // of open(2)
+    int file = -1;
+  };
+  static constexpr size_t kMost = 3;
+  Device devices[kMost];
+};
+void OpenDevices(Setup& setup, OpenedDevices* opened);
+
+// ReopenDevices(), which opens only what isn't among `opened`.
+void ReopenDevices(Setup& setup, const OpenedDevices& opened);
 
 // executable.cc: opens the program that the caller executes, if a child could
 // change it, through the read-only view. Called as ReopenInputs() is.

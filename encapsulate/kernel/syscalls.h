@@ -72,6 +72,29 @@ inline int MountSetattr(int directory, const char* path, unsigned flags,
       syscall(kNumber, directory, path, flags, &attr, sizeof(attr)));
 }
 
+// Filesystems without a path.
+inline constexpr unsigned kFsOpenCloexec = 1;
+inline constexpr unsigned kFsMountCloexec = 1;
+inline constexpr unsigned kFsConfigCreate = 6;
+inline constexpr unsigned kFsConfigReconfigure = 7;
+
+inline int FsOpen(const char* type, unsigned flags) {
+  return static_cast<int>(syscall(430, type, flags));
+}
+
+inline int FsConfig(int filesystem, unsigned command) {
+  return static_cast<int>(
+      syscall(431, filesystem, command, nullptr, nullptr, 0));
+}
+
+inline int FsMount(int filesystem, unsigned flags) {
+  return static_cast<int>(syscall(432, filesystem, flags, 0));
+}
+
+inline int FsPick(int directory, const char* path, unsigned flags) {
+  return static_cast<int>(syscall(433, directory, path, flags));
+}
+
 inline int OpenAt2(int directory, const char* path, const open_how& how) {
   return static_cast<int>(
       syscall(SYS_openat2, directory, path, &how, sizeof(how)));

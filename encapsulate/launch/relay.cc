@@ -19,16 +19,7 @@
 #include "encapsulate/kernel/raw_clone.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/kernel/untrace.h"
-
-// NOLINTBEGIN(bugprone-reserved-identifier): these are glibc's.
-
-// Where it keeps what rseq(2) needs, from 2.35 on; absent elsewhere.
-extern "C" {
-extern const ptrdiff_t __rseq_offset __attribute__((weak));
-extern const unsigned __rseq_size __attribute__((weak));
-}
-
-// NOLINTEND(bugprone-reserved-identifier)
+#include "encapsulate/launch/rseq.h"
 
 namespace encapsulate {
 namespace {
@@ -46,52 +37,6 @@ struct KernelSigaction {
 int ChangeSigchld(const KernelSigaction& wanted, KernelSigaction* before) {
   return static_cast<int>(
       syscall(SYS_rt_sigaction, SIGCHLD, &wanted, before, NSIG / CHAR_BIT));
-}
-
-// --- Restartable sequences --------------------------------------------------
-
-// The kernel forgets a thread's rseq(2) area where memory is shared, as between
-// caller and relay, and the child would inherit nothing, while the C library
-// and allocators with a cache for each CPU go on to believe what they read
-// there. So it is put back.
-
-#if defined(__x86_64__)
-constexpr unsigned kRseqSignature = 0x53053053;
-#elif defined(__aarch64__)
-constexpr unsigned kRseqSignature = 0xd428bc00;
-#endif
-
-int Rseq(uintptr_t area, size_t size) {
-#ifdef SYS_rseq
-  return static_cast<int>(syscall(SYS_rseq, area, size, 0, kRseqSignature));
-#else
-  errno = ENOSYS;
-  return -1;
-#endif
-}
-
-struct RseqArea {
-  bool registered = false;
-  bool known = false;
-  uintptr_t address = 0;
-  size_t size = 0;
-};
-
-// The calling thread's. The kernel only tells by which error it refuses.
-RseqArea FindRseqArea() {
-  constexpr size_t kSmallest = 32;
-  RseqArea area;
-  // No address of a process: EFAULT, unless there is another one already.
-  if (Rseq(~uintptr_t{0} - kSmallest + 1, kSmallest) == 0 || errno != EINVAL) {
-    return area;
-  }
-  area.registered = true;
-  if (&__rseq_size == nullptr || __rseq_size == 0) return area;
-  area.address = reinterpret_cast<uintptr_t>(__builtin_thread_pointer()) +
-                 static_cast<uintptr_t>(__rseq_offset);
-  area.size = (__rseq_size + kSmallest - 1) / kSmallest * kSmallest;
-  area.known = Rseq(area.address, area.size) != 0 && errno == EBUSY;
-  return area;
 }
 
 }  // namespace
@@ -257,7 +202,7 @@ void Relay::Resume() {
   pid_ = -1;
   const Job& job = region_->job;
   sigaltstack(&job.signal_stack, nullptr);
-  if (job.rseq.known) Rseq(job.rseq.address, job.rseq.size);
+  PutBack(job.rseq);
   region_ = nullptr;
 }
 

@@ -101,6 +101,8 @@ void Monitor::AnswerNext() {
   auto* const notification = reinterpret_cast<seccomp_notif*>(buffer);
   // Fails with ENOENT if the thread has died since poll(2).
   if (ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, notification) == 0) {
+    // Before the call can be made.
+    has_seen_calls_ = true;
     Answer(*notification);
   }
 }

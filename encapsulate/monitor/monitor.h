@@ -66,6 +66,12 @@ class Monitor {
   // For a child that has nobody to watch: closes the listener.
   void Disown() { listener_.Reset(); }
 
+  // Whether it was told of any call.
+  bool has_seen_calls() const { return has_seen_calls_; }
+
+  // For the monitor of whoever is watched next.
+  UniqueFd TakeListener() { return std::move(listener_); }
+
   // Answers the calls that wait, some at a time. False once nobody is left that
   // could make one.
   bool Handle();
@@ -171,6 +177,7 @@ class Monitor {
   UniqueFd listener_;
   const MonitorSetup setup_;
   const Classifier classifier_;
+  bool has_seen_calls_ = false;
   // While a thread is being stopped, no other is.
   bool stopping_ = false;
   // Calls that the stop kept from running; they come once more.

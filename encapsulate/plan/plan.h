@@ -151,6 +151,9 @@ struct Plan {
   sigset_t signal_mask = {};   // what the command starts with
   bool list_overlay_changes = false;
 
+  // Enter(): the sandbox may be used again, see SandboxPool.
+  bool reusable = false;
+
   bool replace_environment = false;  // Enter(): by `strings`
   // The command; empty for Enter().
   std::string command;                   // as given

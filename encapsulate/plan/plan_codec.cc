@@ -139,6 +139,7 @@ void VisitPlan(Visitor& visit, ThePlan& plan) {
   visit(plan.timeout_nanoseconds);
   visit(plan.grace_nanoseconds);
   visit(plan.list_overlay_changes);
+  visit(plan.reusable);
 }
 
 }  // namespace

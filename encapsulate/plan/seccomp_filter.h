@@ -25,6 +25,11 @@ enum class OpenCalls {
   // They go to the monitor, and so do the others by which code may reach out.
   // If there is no monitor any more, they fail with ENOSYS.
   kWatch,
+  // The same for a sandbox that is to be used again, whose filter nobody has to
+  // hand over: the monitor also gets every call after which something inside
+  // may be different in a way that nobody can look for. Calls that this library
+  // doesn't know are among them. The process that installs it makes none.
+  kReport,
   // They go on, to a filter around this one that watches (outer_monitor.h).
   kLeaveToOuter,
 };

@@ -1,8 +1,10 @@
 #include "encapsulate/plan/seccomp_filter.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -168,6 +170,63 @@ TEST(FilterTest, SparesInitInEveryCallingConvention) {
   }
 }
 #endif
+
+TEST(FilterTest, ReportsWhatMayLeaveATrace) {
+  for (CoreLimit core : {CoreLimit::kFree, CoreLimit::kFixed}) {
+    const FilterProgram& filter = GetFilter(OpenCalls::kReport, core);
+    // All that is watched, and what nobody could look for afterwards.
+    for (uint32_t number :
+         {uint32_t{SYS_unlinkat}, uint32_t{SYS_mkdirat}, uint32_t{SYS_fchmodat},
+          uint32_t{SYS_utimensat}, uint32_t{SYS_kill}, uint32_t{SYS_connect},
+          uint32_t{SYS_sendmsg}, uint32_t{SYS_shmget}, uint32_t{SYS_semget},
+          uint32_t{SYS_msgget}, uint32_t{SYS_mq_open},
+          uint32_t{437} /* openat2 */, uint32_t{470}, uint32_t{5000}}) {
+      EXPECT_EQ(AnswerByNumber(filter, kNativeArch, number),
+                SECCOMP_RET_USER_NOTIF)
+          << number;
+    }
+    for (uint32_t number : {uint32_t{117} /* ipc */, uint32_t{470}}) {
+      EXPECT_EQ(AnswerByNumber(filter, kCompatArch, number),
+                SECCOMP_RET_USER_NOTIF)
+          << number;
+    }
+    for (uint32_t family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET}) {
+      const uint64_t arguments[6] = {family, SOCK_DGRAM, 0};
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_socket, arguments),
+                SECCOMP_RET_USER_NOTIF)
+          << family;
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_socketpair, arguments),
+                SECCOMP_RET_USER_NOTIF)
+          << family;
+    }
+    const uint64_t local[6] = {AF_UNIX, SOCK_STREAM, 0};
+    EXPECT_EQ(Answer(filter, kNativeArch, SYS_socket, local),
+              SECCOMP_RET_ALLOW);
+    const uint64_t reads[6] = {0, 0x1000, O_RDONLY | O_DIRECTORY};
+    EXPECT_EQ(Answer(filter, kNativeArch, SYS_openat, reads),
+              SECCOMP_RET_ALLOW);
+    const uint64_t nameless[6] = {0, 0x1000, O_TMPFILE | O_RDWR};
+    EXPECT_EQ(Answer(filter, kNativeArch, SYS_openat, nameless),
+              SECCOMP_RET_USER_NOTIF);
+    // What the process that forks the others calls.
+    for (uint32_t number : {SYS_futex, SYS_wait4, SYS_exit_group, SYS_ptrace}) {
+      EXPECT_NE(AnswerByNumber(filter, kNativeArch, number),
+                SECCOMP_RET_USER_NOTIF)
+          << number;
+    }
+  }
+}
+
+TEST(FilterTest, HasNoHandoverWhereNobodyHandsOver) {
+  const auto header = reinterpret_cast<uintptr_t>(HandoverHeader());
+  const uint64_t arguments[6] = {3, header, kHandoverFlags};
+  EXPECT_EQ(Answer(GetFilter(OpenCalls::kWatch, CoreLimit::kFixed), kNativeArch,
+                   SYS_sendmsg, arguments),
+            SECCOMP_RET_ALLOW);
+  EXPECT_EQ(Answer(GetFilter(OpenCalls::kReport, CoreLimit::kFixed),
+                   kNativeArch, SYS_sendmsg, arguments),
+            SECCOMP_RET_USER_NOTIF);
+}
 
 TEST(FilterTest, RefusesCallingConventionsThatItDoesNotKnow) {
   for (OpenCalls open_calls :

@@ -299,7 +299,9 @@ absl::StatusOr<TestRun::Side> Runner::Start(TestRun* test,
   if (!why_not.ok()) return why_not;
   ++started_tests_;
   // One more than can run, so that there is one when one of them ends.
-  if (!pool_.has_value()) pool_.emplace(jobs_ + 1);
+  if (!pool_.has_value()) {
+    pool_.emplace(jobs_ + 1, settings_.reuse.value_or(Reuse::kOff));
+  }
   absl::StatusOr<TestRun::Side> side = test->Start(where, &*pool_, MoreTests());
   if (side.ok() && *side == TestRun::Side::kTest) return side;
   if (side.ok() && !test->exposed_executable().empty() &&

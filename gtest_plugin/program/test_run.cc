@@ -110,6 +110,7 @@ absl::StatusOr<TestRun::Side> TestRun::Start(Where where, SandboxPool* pool,
   if (!status.ok()) return status;
 
   FlushOutput();
+  pool_ = pool;
   absl::StatusOr<absl::optional<Process>> entered = absl::optional<Process>();
   {
     const gtest_internals::ResultsLock lock;
@@ -385,7 +386,7 @@ void TestRun::End() {
   TakeRecords();
   if (!evidence_.done) elapsed_ = Passed();
   Conclude(std::move(result));
-  process_.reset();
+  GiveBack();
   streams_.Close();
   channels_.Give(std::move(channel_));
   waits_ = false;
@@ -407,6 +408,16 @@ std::string TestRun::AccountFor(Finding::Account account) const {
     absl::StrAppend(&text, tail_.Format());
   }
   return text;
+}
+
+void TestRun::GiveBack() {
+  Process process = *std::move(process_);
+  process_ = absl::nullopt;
+  const std::string why_not = pool_->Give(std::move(process));
+  if (!why_not.empty() && settings_.verbose.value_or(false)) {
+    Note(absl::StrCat(FullName(test_),
+                      ": its sandbox isn't used again: ", why_not));
+  }
 }
 
 void TestRun::Conclude(Result result) {

@@ -162,6 +162,8 @@ class TestRun {
   void TakeRecords();
   void Take(Record record);
   void End();
+  // The sandbox, to the pool.
+  void GiveBack();
   void Conclude(Result result);
   std::string AccountFor(Finding::Account account) const;
   void Add(const Finding& finding);
@@ -181,6 +183,7 @@ class TestRun {
   ViolationFiles& files_;
   std::unique_ptr<Channel> channel_;
   absl::optional<Process> process_;
+  SandboxPool* pool_ = nullptr;  // that the process's sandbox came from
   OutputStreams streams_;
   EventQueue events_;
   bool waits_ = false;

@@ -190,11 +190,18 @@ constexpr Flag kFlags[] = {
      SetChoice<&Settings::exposed_executable, ExposedExecutable::kRefuse,
                ExposedExecutable::kAllow>,
      "", "", nullptr},
+    {"reuse", "on|off",
+     "`on` uses a test's sandbox again if it is proven that nothing of the "
+     "test "
+     "is left in it; with `off`, every test gets a new one. Default: `off`.",
+     SetChoice<&Settings::reuse, Reuse::kOn, Reuse::kOff>, "", "reuse",
+     nullptr},
     {"writable", "TREE|TREE...", "Trees that tests may change for good.",
      AddList<&Settings::writable, '|'>, "writable", "writable",
      Append<&Settings::writable, &TestOptions::writable>},
     {"verbose", "0|1",
-     "Shows on stderr what the sandbox of each test took to make.",
+     "Shows on stderr what the sandbox of each test took to make, and why it "
+     "isn't used again.",
      SetChoice<&Settings::verbose, false, true>, "", "", nullptr},
 };
 

@@ -120,6 +120,7 @@ TEST(FlagsTest, WordsStandForTheirValues) {
   set("violations", "report");
   set("report", "sarif:/a,/b");
   set("exposed_executable", "note");
+  set("reuse", "off");
   set("writable", "/a|/b");
   set("writable", "/c");
   set("verbose", "1");
@@ -140,6 +141,7 @@ TEST(FlagsTest, WordsStandForTheirValues) {
   EXPECT_EQ(settings.reports[0].path, "/a");
   EXPECT_EQ(settings.reports[1].format, ReportFormat::kJson);
   EXPECT_EQ(settings.exposed_executable, ExposedExecutable::kAllow);
+  EXPECT_EQ(settings.reuse, Reuse::kOff);
   EXPECT_THAT(settings.writable, ElementsAre("/a", "/b", "/c"));
   EXPECT_EQ(settings.verbose, true);
   set("working_directory", "copy");

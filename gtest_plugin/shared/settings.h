@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/sandbox_pool.h"
 #include "encapsulate/violation_report.h"
 #include "gtest_plugin/test_options.h"
 
@@ -35,6 +36,7 @@ struct Settings {
   absl::optional<Violations> violations;
   absl::optional<ExposedExecutable> exposed_executable;
   std::vector<std::string> writable;
+  absl::optional<Reuse> reuse;
   absl::optional<bool> verbose;
   bool help = false;       // besides GoogleTest's
   bool only_help = false;  // and nothing else

@@ -1,0 +1,264 @@
+#include "encapsulate/child/reuse_check.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <ctime>
+#include <string>
+
+#include "encapsulate/kernel/syscalls.h"
+#include "encapsulate/kernel/text.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr unsigned kTimes = STATX_BASIC_STATS | STATX_BTIME;
+
+bool AreEqual(const struct statx_timestamp& a,
+              const struct statx_timestamp& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool IsFresh(PlaceKind kind) {
+  return kind == PlaceKind::kTmpfs || kind == PlaceKind::kShm;
+}
+
+// A filesystem's superblock, to be reconfigured.
+int Pick(const char* path) {
+  constexpr unsigned kCloseOnExec = 1;
+  return sys::FsPick(AT_FDCWD, path, kCloseOnExec);
+}
+
+// Without any change: but the kernel drops every entry that nobody uses, and
+// makes it anew, with new times, for who asks next.
+bool Refresh(int filesystem) {
+  return sys::FsConfig(filesystem, sys::kFsConfigReconfigure) == 0;
+}
+
+int NewProcfs() {
+  const int filesystem = sys::FsOpen("proc", sys::kFsOpenCloexec);
+  if (filesystem < 0) return -1;
+  int mount = -1;
+  if (sys::FsConfig(filesystem, sys::kFsConfigCreate) == 0) {
+    mount = sys::FsMount(filesystem, sys::kFsMountCloexec);
+  }
+  close(filesystem);
+  if (mount < 0) return -1;
+  // What fsmount(2) returns is for paths only.
+  const int directory = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  close(mount);
+  return directory;
+}
+
+// The first line.
+ssize_t ReadLine(int fd, char* text, size_t size) {
+  const long count = syscall(SYS_pread64, fd, text, size - 1, 0L);
+  text[count > 0 ? count : 0] = '\0';
+  char* const end = strchr(text, '\n');
+  if (end == nullptr) return -1;
+  *end = '\0';
+  return end - text;
+}
+
+}  // namespace
+
+uint64_t ReuseCheck::Capabilities() {
+  // To write the latest pid, and to reconfigure a filesystem.
+  constexpr int kCheckpointRestore = 40;  // Linux 5.9
+  return uint64_t{1} << kCheckpointRestore | uint64_t{1} << CAP_SYS_ADMIN;
+}
+
+void ReuseCheck::Open(const Plan& plan) {
+  proc_ = NewProcfs();
+  if (proc_ < 0) {
+    obstacle_ = Trace::kNoProcfs;
+    return;
+  }
+  last_pid_ = openat(proc_, "sys/kernel/ns_last_pid", O_RDWR | O_CLOEXEC);
+  if (last_pid_ < 0) obstacle_ = Trace::kNoPidNumbers;
+  for (const Place& place : plan.places) {
+    const char* const target = place.target.c_str();
+    if (place.kind == PlaceKind::kProc) {
+      procfs_ = Pick(target);
+      if (procfs_ < 0) obstacle_ = Trace::kNoRefresh;
+    }
+    if (IsFresh(place.kind) || place.kind == PlaceKind::kDevPts ||
+        place.kind == PlaceKind::kMqueue) {
+      Watch(target);
+    }
+    if (place.make_point) WatchParents(target, plan);
+  }
+  for (const std::string& path : plan.make_directories) {
+    Watch(path.c_str());
+    WatchParents(path.c_str(), plan);
+  }
+}
+
+void ReuseCheck::Watch(const char* path) {
+  if (count_ == kMostWatched) {
+    obstacle_ = Trace::kTooMuch;
+    return;
+  }
+  const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // A kernel without POSIX queues has no such directory.
+  if (fd < 0 && errno == ENOENT) return;
+  if (fd < 0) obstacle_ = Trace::kTooMuch;
+  watched_[count_++].fd = fd;
+}
+
+// Those that were made along the way to `path`, in a fresh place.
+void ReuseCheck::WatchParents(const char* path, const Plan& plan) {
+  for (const Place& place : plan.places) {
+    const char* const tree = place.target.c_str();
+    const size_t size = place.target.size();
+    if (!IsFresh(place.kind) || strncmp(path, tree, size) != 0 ||
+        path[size] != '/') {
+      continue;
+    }
+    char parent[PATH_MAX];
+    for (const char* at = strchr(path + size + 1, '/'); at != nullptr;
+         at = strchr(at + 1, '/')) {
+      const auto length = static_cast<size_t>(at - path);
+      if (length >= sizeof(parent)) {
+        obstacle_ = Trace::kTooMuch;
+        return;
+      }
+      memcpy(parent, path, length);
+      parent[length] = '\0';
+      Watch(parent);
+    }
+  }
+}
+
+Trace ReuseCheck::Note() {
+  if (obstacle_ != Trace::kNone) return obstacle_;
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  // Read times are noted once a day where they are later than the others
+  // (MS_RELATIME), so reading a directory leaves no trace in it for a day.
+  struct timespec times[2] = {{now.tv_sec + 1, 0}, {0, UTIME_OMIT}};
+  for (size_t i = 0; i < count_; ++i) {
+    // Of one that belongs to nobody in here, every reading counts.
+    if (syscall(SYS_utimensat, watched_[i].fd, nullptr, times, 0) != 0 &&
+        errno != EPERM && errno != EOVERFLOW) {
+      return Trace::kNoTimes;
+    }
+  }
+  for (size_t i = 0; i < count_; ++i) {
+    Watched& watched = watched_[i];
+    struct statfs space;
+    if (statx(watched.fd, "", AT_EMPTY_PATH, kTimes, &watched.noted) != 0 ||
+        syscall(SYS_fstatfs, watched.fd, &space) != 0) {
+      return Trace::kNoTimes;
+    }
+    watched.files = space.f_files - space.f_ffree;
+    watched.blocks = space.f_bfree;
+  }
+  // Of its own namespace, whichever procfs shows it.
+  mounts_ = openat(proc_, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+  sockets_ = openat(proc_, "self/net/sockstat", O_RDONLY | O_CLOEXEC);
+  most_sockets_ = CountSockets();
+  if (mounts_ < 0 || most_sockets_ < 0) return Trace::kNoProcfs;
+  // Who runs next is the second process, as the first one that runs is.
+  if (syscall(SYS_pwrite64, last_pid_, "1", 1L, 0L) != 1) {
+    return Trace::kNoPidNumbers;
+  }
+  return Refresh(procfs_) ? Trace::kNone : Trace::kNoRefresh;
+}
+
+// Of the network namespace, whatever their family; -1 if that can't be read.
+int64_t ReuseCheck::CountSockets() const {
+  constexpr char kStart[] = "sockets: used ";
+  char line[64];
+  if (ReadLine(sockets_, line, sizeof(line)) < 0 ||
+      strncmp(line, kStart, sizeof(kStart) - 1) != 0) {
+    return -1;
+  }
+  return static_cast<int64_t>(NumberIn(line + sizeof(kStart) - 1));
+}
+
+bool ReuseCheck::IsAsNoted(const Watched& watched) const {
+  struct statx now = {};
+  struct statfs space;
+  if (statx(watched.fd, "", AT_EMPTY_PATH, kTimes, &now) != 0 ||
+      syscall(SYS_fstatfs, watched.fd, &space) != 0) {
+    return false;
+  }
+  const struct statx& noted = watched.noted;
+  return space.f_files - space.f_ffree == watched.files &&
+         space.f_bfree == watched.blocks && now.stx_mode == noted.stx_mode &&
+         now.stx_uid == noted.stx_uid && now.stx_gid == noted.stx_gid &&
+         now.stx_nlink == noted.stx_nlink && now.stx_size == noted.stx_size &&
+         now.stx_attributes == noted.stx_attributes &&
+         AreEqual(now.stx_atime, noted.stx_atime) &&
+         AreEqual(now.stx_mtime, noted.stx_mtime) &&
+         AreEqual(now.stx_ctime, noted.stx_ctime);
+}
+
+// But for this one. As the directory has them: a process that has no parent
+// in here is in it as well.
+bool ReuseCheck::AreProcessesGone() const {
+  constexpr size_t kNameAt = 19;  // of linux_dirent64
+  alignas(8) char buffer[2048];
+  if (lseek(proc_, 0, SEEK_SET) != 0) return false;
+  for (;;) {
+    const long size =
+        syscall(SYS_getdents64, proc_, buffer, long{sizeof(buffer)});
+    if (size <= 0) return size == 0;
+    for (long at = 0; at < size;) {
+      uint16_t length;
+      memcpy(&length, buffer + at + kNameAt - 3, sizeof(length));
+      const char* const name = buffer + at + kNameAt;
+      if (name[0] >= '1' && name[0] <= '9' && strcmp(name, "1") != 0) {
+        return false;
+      }
+      at += length;
+    }
+  }
+}
+
+Trace ReuseCheck::Look() {
+  siginfo_t info = {};
+  // One that ended has left its times to this process.
+  if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) == 0 ||
+      errno != ECHILD) {
+    return Trace::kProcess;
+  }
+  char number[32];
+  if (ReadLine(last_pid_, number, sizeof(number)) < 0) {
+    return Trace::kNoPidNumbers;
+  }
+  // If no other number was given away, nobody else has ever been here.
+  if (strcmp(number, "2") != 0 && !AreProcessesGone()) return Trace::kProcess;
+  for (size_t i = 0; i < count_; ++i) {
+    if (!IsAsNoted(watched_[i])) return Trace::kFiles;
+  }
+  // The kernel may have freed one of init's own only now.
+  const int64_t sockets = CountSockets();
+  if (sockets < 0 || sockets > most_sockets_) return Trace::kSocket;
+  most_sockets_ = sockets;
+  struct pollfd mounts = {mounts_, POLLPRI, 0};
+  if (poll(&mounts, 1, 0) != 0) return Trace::kMounts;
+  uint64_t pending = 0;
+  constexpr uint64_t kChild = uint64_t{1} << (SIGCHLD - 1);
+  if (syscall(SYS_rt_sigpending, &pending, sizeof(pending)) != 0 ||
+      (pending & ~kChild) != 0) {
+    return Trace::kSignal;
+  }
+  if (syscall(SYS_pwrite64, last_pid_, "1", 1L, 0L) != 1) {
+    return Trace::kNoPidNumbers;
+  }
+  return Refresh(procfs_) ? Trace::kNone : Trace::kNoRefresh;
+}
+
+}  // namespace encapsulate

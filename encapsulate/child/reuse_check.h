@@ -1,0 +1,79 @@
+// Whether a sandbox is as it was before somebody ran in it, so that somebody
+// else may: what init looks at. Nobody is inside then.
+//
+// Calls that change something are not looked for here: the filter reports them
+// before they are made (OpenCalls::kReport), and a sandbox in which one was
+// made isn't used again. What is left is what is done by being there and by
+// reading: processes and their numbers, times of access, and what procfs makes
+// up when it is asked for. Most of what else is compared can't have changed
+// without a report; it is compared all the same.
+//
+// Not covered: statx(2) says of an entry in /sys when somebody first looked it
+// up since the kernel last dropped it, and only the host's root can have that
+// dropped.
+#ifndef ENCAPSULATE_CHILD_REUSE_CHECK_H_
+#define ENCAPSULATE_CHILD_REUSE_CHECK_H_
+
+#include <linux/stat.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "encapsulate/child/message.h"
+#include "encapsulate/plan/plan.h"
+
+namespace encapsulate {
+
+class ReuseCheck {
+ public:
+  // The capabilities that it takes, which init keeps: of the sandbox's own user
+  // namespace.
+  static uint64_t Capabilities();
+
+  // Opens what the check looks through. Called in the finished view, with every
+  // capability.
+  void Open(const Plan& plan);
+
+  // Notes how the sandbox is, when all that belongs to it is there. Returns why
+  // it can't be compared later, or kNone.
+  Trace Note();
+
+  // What is different now; kNone if a process that starts now finds what the
+  // first one found, its number included.
+  Trace Look();
+
+  // The directory /proc of a procfs that nobody else has, in which no process
+  // is hidden; -1 if there is none.
+  int proc() const { return proc_; }
+
+ private:
+  // What has times of its own, and can be read.
+  struct Watched {
+    int fd = -1;
+    struct statx noted = {};
+    uint64_t files = 0;
+    uint64_t blocks = 0;
+  };
+  static constexpr size_t kMostWatched = 48;
+
+  void Watch(const char* path);
+  void WatchParents(const char* path, const Plan& plan);
+  bool IsAsNoted(const Watched& watched) const;
+  bool AreProcessesGone() const;
+  int64_t CountSockets() const;
+
+  Trace obstacle_ = Trace::kNone;
+  int proc_ = -1;
+  int last_pid_ = -1;
+  int mounts_ = -1;
+  int sockets_ = -1;
+  int procfs_ = -1;  // the sandbox's, by which the kernel is told to drop
+                     // what it holds ready of it
+  int64_t most_sockets_ = 0;
+  Watched watched_[kMostWatched];
+  size_t count_ = 0;
+};
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_CHILD_REUSE_CHECK_H_
