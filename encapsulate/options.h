@@ -125,7 +125,7 @@ enum class SharedMappings {
   // without a name (MAP_ANONYMOUS, memfd_create(2), deleted files) stays
   // shared.
   kPrivate,
-  // They stay what they are, doors to the host.
+  // They stay what they are: the child can change them on the host.
   kKeep,
 };
 
@@ -163,7 +163,7 @@ struct Options {
   absl::optional<mode_t> umask;
   // Descriptors that stay open besides 0, 1 and 2. Directories, block devices,
   // and other devices that the command could open anew for writing are refused
-  // here and there: they are doors to the host. Terminals, /dev/null, zero,
+  // here and there: they lead to the host. Terminals, /dev/null, zero,
   // full, random and urandom are not, nor is a device that is `writable`.
   std::vector<int> keep_descriptors;
   // Directories to make (mode 0700) in fresh trees before the command starts,

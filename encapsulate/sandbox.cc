@@ -93,7 +93,7 @@ struct Process::State {
   Result result;
   bool killed = false;
   bool timed_out = false;  // so killed because init was late
-  bool ended = false;      // init has said its last word
+  bool ended = false;      // init has sent its last message
   bool known = false;      // and it was how the command ended
   absl::Status unlisted;   // or why not all is known
   // Enter() only: who waits for the child and tells how it ended.
@@ -148,7 +148,7 @@ struct Process::State {
     if (pid > 0 && maker == nullptr) {
       WaitFor(init.pidfd.get(), pid);
     } else if (pid > 0 && !known) {
-      // Its last word would be that everybody else is gone.
+      // Its last message would be that everybody else is gone.
       AwaitEnd(init.pidfd.get());
     }
   }
@@ -725,7 +725,7 @@ class Launcher {
     setup.Report(MessageKind::kStarted, exposed);
   }
 
-  // False if init is gone. Nothing is to be heard of it on `control` before.
+  // False if init is gone. It sends nothing on `control` before.
   static bool AwaitInit(int watched, int control) {
     struct pollfd events[2] = {{watched, POLLIN, 0}, {control, 0, 0}};
     while (poll(events, 2, -1) < 0 && errno == EINTR) {
@@ -876,7 +876,7 @@ void Process::Continue() {
   state_->Send(MessageKind::kContinue);
 }
 
-// False when init has said its last word.
+// False when init has sent its last message.
 bool Process::Listen() {
   Result* const result = &state_->result;
   Message message;

@@ -166,7 +166,7 @@ absl::StatusOr<Result> Run(const Options& options,
 //   const Result result = (*child)->Wait();
 //
 // The child's descriptors stay open, apart from Enter()'s own, and directories
-// among them are doors to the host: close what the child shouldn't have.
+// among them lead to the host's files: close what the child shouldn't have.
 // Options::keep_descriptors isn't used.
 //
 // The child executes the same file as the caller, but through a read-only

@@ -13,8 +13,8 @@
 //   }
 //
 // The sandbox denies the same things whether anybody watches or not; most
-// sandboxes leave it at that, and code that shrugs the error off passes. Here
-// the attempt is recorded: namespaces and mounts are the wall, and seccomp's
+// sandboxes leave it at that, and code that ignores the error passes. Here
+// the attempt is recorded: namespaces and mounts deny, and seccomp's
 // user notification (seccomp_unotify(2)) is the monitor. A system call that may
 // reach out is looked at before it runs, while its thread waits; if it aims
 // outside and fails, it is a violation. Reading, and all that happens in

@@ -99,7 +99,7 @@ void ReportViolations(const Options& options, const Reports& reports,
       learns ? result->violations : std::vector<Violation>();
   reports.ApplyBaseline(result);
   if (says || reports.wanted()) Symbolize(&result->violations);
-  // Exceptions by themselves aren't worth a word.
+  // Exceptions alone aren't reported.
   if (says &&
       (PrintViolations(*result, options) || absl::GetFlag(FLAGS_verbose))) {
     SayIgnored(*result);

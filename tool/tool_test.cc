@@ -317,7 +317,7 @@ TEST_F(ToolTest, WritesAStatusThatPythonReads) {
 // --- Violations
 // -----------------------------------------------------------------
 
-// A command that tries to write where it may not, and shrugs it off.
+// A command that tries to write where it may not, and ignores the error.
 const std::vector<std::string>& Reaching() {
   static const auto* const command = new std::vector<std::string>{
       "/bin/sh", "-c", "(echo x > /etc/encapsulate-no) 2>/dev/null; :"};

@@ -120,7 +120,7 @@ int MountAttributes::RemountTree(const char* path, uint64_t set,
     if (!IsBelow(mount.point, path)) continue;
     if (RemountListed(mount, set, clear) == 0) continue;
     // Gone from sight, under another mount or beyond a directory that can't
-    // be searched: the mount table is read back later and has the last word.
+    // be searched: the mount table is read back later and decides.
     if (errno != ENOENT && errno != EACCES && errno != EINVAL) return -1;
   }
   errno = mount_reader.error();

@@ -105,7 +105,8 @@ class ViewVerifier {
   }
 
   // Filesystems that show the host's kernel wherever they are mounted: a
-  // second procfs in a chroot has doors to the host's root in it.
+  // second procfs in a chroot has links to the host's root in it
+  // (/proc/PID/root).
   static bool ShowsKernel(const char* type) {
     for (const char* name :
          {"proc", "sysfs", "cgroup", "cgroup2", "devtmpfs", "devpts", "mqueue",

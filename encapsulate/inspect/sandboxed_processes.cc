@@ -218,7 +218,7 @@ std::vector<Frame> TakeStack(const ThreadView& thread) {
 // Does `what` on a thread of its own, which is gone when this returns. The
 // kernel lets go of all that a thread traces when it ends: also of what hasn't
 // stopped, which nobody can detach from, and of what died, which would be its
-// tracer's to bury.
+// tracer's to reap.
 template <typename Function>
 void DoAsTracer(const Function& what) {
   std::atomic<pid_t> tid{0};

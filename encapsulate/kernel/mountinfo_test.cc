@@ -24,7 +24,7 @@ UniqueFd Table(const std::string& text) {
   return fd;
 }
 
-// The mount points in it, and the reader's last word.
+// The mount points in it, and whether the reader came to the end.
 std::vector<std::string> Points(const std::string& text, int* error) {
   const UniqueFd table = Table(text);
   const auto reader = std::make_unique<MountInfoReader>();

@@ -292,7 +292,7 @@ Verdict Classifier::ClassifySocketPath(const ThreadView& thread, bool binds,
   }
 }
 
-// What every program tries, it does without: not worth a word where there isn't
+// What every program tries and does without isn't recorded where there isn't
 // even such a server.
 bool Classifier::IsTriedByAll(const std::string& path) const {
   return absl::c_any_of(allowed_, [&](const Allowed& allowed) {

@@ -49,7 +49,7 @@ absl::optional<Monitor::Stop> Monitor::StopBehind(
   if (ptrace(PTRACE_DETACH, tid, nullptr,
              // NOLINTNEXTLINE(performance-no-int-to-ptr): as ptrace(2) has it
              reinterpret_cast<void*>(static_cast<intptr_t>(signal))) != 0) {
-    // It was killed meanwhile, and is its tracer's to bury.
+    // It was killed meanwhile, and its tracer has to reap it.
     while (waitpid(tid, nullptr, __WALL) < 0 && errno == EINTR) {
     }
   }

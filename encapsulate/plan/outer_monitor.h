@@ -10,8 +10,8 @@
 // reads it out of the path, and answers in place of the kernel. Without one the
 // call fails. The path is that of nothing, so nothing is ever opened.
 //
-// Whoever is inside can send notes: what they say is for people, and opens no
-// door.
+// Whoever is inside can send notes. What they say is for people, and permits
+// nothing.
 #ifndef ENCAPSULATE_PLAN_OUTER_MONITOR_H_
 #define ENCAPSULATE_PLAN_OUTER_MONITOR_H_
 
