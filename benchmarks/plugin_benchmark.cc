@@ -8,6 +8,7 @@
 //   - fork: the least that a test in a process of its own can cost.
 //   - encapsulated: by //gtest_plugin:environment.
 //   - encapsulated, no monitor: the same with violations off.
+//   - encapsulated, sandboxes used again: by --encapsulate_reuse=on.
 //   - encapsulated, in line: the same as the first, with no sandbox made ahead
 //   of need.
 //   - encapsulated, at a terminal: the same as the first, with no pipe for the
@@ -203,6 +204,11 @@ std::vector<Contender> Contenders() {
        [](int tests, const std::string& megabytes) {
          return TimeOfTests("plugin_tests_encapsulated", tests, megabytes,
                             {"ENCAPSULATE_VIOLATIONS=off"});
+       }},
+      {"encapsulated, sandboxes used again",
+       [](int tests, const std::string& megabytes) {
+         return TimeOfTests("plugin_tests_encapsulated", tests, megabytes,
+                            {"ENCAPSULATE_REUSE=on"});
        }},
       {"encapsulated, in line",
        [](int tests, const std::string& megabytes) {
