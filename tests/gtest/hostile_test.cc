@@ -157,6 +157,37 @@ TEST(ScratchTest, ADeepTreeIsRemovedWhateverItForbids) {
   victim.ExpectUnharmed();
 }
 
+TEST(ReportTest, WhatATestPutsInItsPlaceIsNotWritten) {
+  for (const char* test : {"PutsAFifoThere", "PutsALinkThere"}) {
+    const Victim victim;
+    Invocation invocation;
+    invocation.program = "inner_hostile";
+    invocation.directory = FreshDirectory();
+    const std::string file = invocation.directory + "/report";
+    invocation.arguments = {absl::StrCat("--gtest_filter=ReportTest.", test),
+                            "--encapsulate_report=html:" + file,
+                            "--encapsulate_writable=" + invocation.directory};
+    invocation.environment = {"INNER_VICTIM=" + victim.path() + "/file"};
+    const Output output = RunProgram(invocation);
+    EXPECT_THAT(output.console,
+                HasSubstr(absl::StrCat("[       OK ] ReportTest.", test)));
+    EXPECT_THAT(output.console,
+                HasSubstr(absl::StrCat(
+                    "encapsulate: cannot write the report '", file,
+                    "': a test has put something else in its place\n")));
+    victim.ExpectUnharmed();
+  }
+  Invocation invocation;
+  invocation.program = "inner_hostile";
+  invocation.directory = FreshDirectory();
+  const std::string file = invocation.directory + "/report";
+  invocation.arguments = {"--gtest_filter=ReportTest.LeavesItAlone",
+                          "--encapsulate_report=html:" + file,
+                          "--encapsulate_writable=" + invocation.directory};
+  EXPECT_EQ(RunProgram(invocation).exit_code(), 0);
+  EXPECT_GT(std::filesystem::file_size(file), 0U);
+}
+
 TEST(DurationsTest, WhatATestPutsInTheirPlaceIsNotUsed) {
   struct Case {
     const char* test;

@@ -140,5 +140,16 @@ TEST(DurationsTest, PutsALinkThere) {
   ASSERT_EQ(symlink(getenv("INNER_VICTIM"), "durations"), 0);
 }
 
+// The same of the files of --encapsulate_report.
+TEST(ReportTest, PutsAFifoThere) {
+  unlink("report");
+  ASSERT_EQ(mkfifo("report", 0600), 0);
+}
+TEST(ReportTest, PutsALinkThere) {
+  unlink("report");
+  ASSERT_EQ(symlink(getenv("INNER_VICTIM"), "report"), 0);
+}
+TEST(ReportTest, LeavesItAlone) {}
+
 }  // namespace
 }  // namespace encapsulate
