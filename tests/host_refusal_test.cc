@@ -22,6 +22,7 @@
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/sandbox.h"
 #include "gtest/gtest.h"
+#include "tests/chroots.h"
 #include "tests/support.h"
 
 namespace encapsulate {
@@ -144,15 +145,21 @@ TEST_F(RefusalTest, AChrootHasNoUserNamespaces) {
 }
 
 TEST_F(RefusalTest, PartsOfProcAreCovered) {
-  OnHostWith([] { Mount("tmpfs", "/proc/sys"); },
-             [&] {
-               EXPECT_EQ(Refusal(),
-                         "cannot mount a private '/proc': parts of the host's "
-                         "/proc are covered: /proc/sys: operation not "
-                         "permitted (EPERM); hint: unmask /proc, for Docker "
-                         "with --security-opt systempaths=unconfined, for "
-                         "Podman with --security-opt unmask=ALL");
-             });
+  OnHostWith(
+      [] {
+        for (const std::string& place : InChroots("/proc/sys")) {
+          Mount("tmpfs", place);
+        }
+        Mount("tmpfs", "/proc/sys");
+      },
+      [&] {
+        EXPECT_EQ(Refusal(),
+                  "cannot mount a private '/proc': parts of the host's "
+                  "/proc are covered: /proc/sys: operation not "
+                  "permitted (EPERM); hint: unmask /proc, for Docker "
+                  "with --security-opt systempaths=unconfined, for "
+                  "Podman with --security-opt unmask=ALL");
+      });
 }
 
 TEST_F(RefusalTest, ProcIsNotMounted) {

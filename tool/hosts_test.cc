@@ -19,14 +19,12 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/chroots.h"
 #include "tool/testing.h"
 
 namespace encapsulate::tool {
@@ -57,24 +55,11 @@ void CoverWithTmpfs(const char* path) {
   MustWork(mount("tmpfs", path, "tmpfs", MS_RDONLY, nullptr), path);
 }
 
-// The same in the procfs and sysfs of every chroot: one that shows all is
-// enough for the kernel to let another one be mounted.
+// The same in the procfs and sysfs of every chroot.
 void CoverInChroots(const std::string& path) {
-  std::ifstream mounts("/proc/self/mounts");
-  std::vector<std::string> places;
-  std::string line;
-  while (std::getline(mounts, line)) {
-    const std::vector<std::string> words = absl::StrSplit(line, ' ');
-    if (words.size() < 3 || (words[2] != "proc" && words[2] != "sysfs"))
-      continue;
-    const std::string base = words[2] == "proc" ? "/proc" : "/sys";
-    std::string point;
-    MustWork(absl::CUnescape(words[1], &point) ? 0 : -1, words[1].c_str());
-    if (point == base || !absl::StartsWith(path, base + "/")) continue;
-    places.push_back(point + path.substr(base.size()));
+  for (const std::string& place : InChroots(path)) {
+    CoverWithTmpfs(place.c_str());
   }
-  mounts.close();
-  for (const std::string& place : places) CoverWithTmpfs(place.c_str());
 }
 
 // Goes to a host whose /proc/sys/kernel has this one setting. Others than root
