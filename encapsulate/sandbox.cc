@@ -195,6 +195,22 @@ struct Process::State {
     monitor = std::make_unique<Monitor>(std::move(listener), std::move(setup));
   }
 
+  // For another child: what one does to an open file, such as a lock, isn't to
+  // be found by the next. This process opens them by what is open already: the
+  // filter would report that the relay does.
+  bool ReopenDevices() {
+    for (const OpenedDevices::Device& device : devices.devices) {
+      if (device.file < 0) continue;
+      const UniqueFd fresh(
+          open(absl::StrCat("/proc/thread-self/fd/", device.file).c_str(),
+               device.flags | O_NOCTTY | O_CLOEXEC));
+      if (!fresh.valid() || dup3(fresh.get(), device.file, O_CLOEXEC) < 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   void CloseDevices() {
     for (OpenedDevices::Device& device : devices.devices) {
       if (device.file >= 0) close(std::exchange(device.file, -1));
@@ -294,6 +310,7 @@ class Launcher {
   static absl::StatusOr<absl::optional<Process>> EnterAgain(
       const Options& options, std::unique_ptr<Plan> plan, Process process) {
     std::unique_ptr<State> state = std::move(process.state_);
+    if (!state->ReopenDevices()) return HostError("open a device again");
     plan->namespaces = state->plan->namespaces;
     state->plan = std::move(plan);
     state->allowed = options.allowed;
@@ -813,6 +830,8 @@ absl::Status Process::Signal(int signal) {
   if (state_->ended || !state_->Send(MessageKind::kSignal, signal)) {
     return absl::FailedPreconditionError("the command has ended");
   }
+  // Init may send it when the child is gone, and the next one has its pid.
+  if (state_->trace == Trace::kNone) state_->trace = Trace::kEnd;
   return absl::OkStatus();
 }
 

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
@@ -769,6 +770,56 @@ TEST(ReuseRulesTest, WhatTheCallerHasIsInherited) {
   setrlimit(RLIMIT_NOFILE, &before);
   EXPECT_EQ(limited.told, absl::StrCat(limit.rlim_cur));
   EXPECT_EQ(pool.fresh(), fresh + 1);
+}
+
+// What belongs to an open file and not to the process.
+TEST(ReuseRulesTest, DevicesAreOpenedForEach) {
+  const int before = dup(STDIN_FILENO);
+  const int device = open("/dev/null", O_RDWR | O_CLOEXEC);
+  ASSERT_GE(device, 0);
+  ASSERT_EQ(dup2(device, STDIN_FILENO), STDIN_FILENO);
+  const auto look = [] {
+    return absl::StrCat(Content("/proc/self/fdinfo/0"),
+                        fcntl(STDIN_FILENO, F_GETSIG), " ",
+                        fcntl(STDIN_FILENO, F_GETFL));
+  };
+  SandboxPool pool(0, Reuse::kOn);
+  const std::string first = RunIn(&pool, Plain(), look).told;
+  const Ended changed = RunIn(&pool, Plain(), []() -> std::string {
+    if (flock(STDIN_FILENO, LOCK_SH) != 0 ||
+        fcntl(STDIN_FILENO, F_SETFL, O_APPEND | O_NONBLOCK) != 0 ||
+        fcntl(STDIN_FILENO, F_SETSIG, SIGUSR1) != 0) {
+      _exit(9);
+    }
+    return "";
+  });
+  EXPECT_EQ(changed.result.exit_code, 0);
+  EXPECT_EQ(changed.why_not, "");
+  EXPECT_EQ(RunIn(&pool, Plain(), look).told, first);
+  EXPECT_EQ(pool.fresh(), 1);
+  dup2(before, STDIN_FILENO);
+  close(before);
+  close(device);
+}
+
+// Init may be late to send it.
+TEST(ReuseRulesTest, SignalsAreForOneChildOnly) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  SandboxPool pool(0, Reuse::kOn);
+  absl::StatusOr<absl::optional<Process>> child = pool.Enter(Plain(), kMany);
+  ASSERT_TRUE(child.ok()) << child.status();
+  if (!child->has_value()) {
+    close(ends[1]);
+    char byte;
+    _exit(read(ends[0], &byte, 1) == 0 ? 0 : 9);
+  }
+  Process process = **std::move(child);
+  EXPECT_TRUE(process.Signal(SIGURG).ok());
+  close(ends[0]);
+  close(ends[1]);
+  EXPECT_EQ(process.Wait().exit_code, 0);
+  EXPECT_NE(pool.Give(std::move(process)), "");
 }
 
 TEST(ReuseRulesTest, IgnoredChildrenMakeNoDifference) {
