@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What MODULE.bazel takes from this project's own rules (Bazel 7 and later)."""
 
 load(":static_libc.bzl", "static_libc_repository")

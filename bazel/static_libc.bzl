@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Whether programs can be linked without shared libraries here.
 
 A tool that is started for every command should start fast, and loading fifty

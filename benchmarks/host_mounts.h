@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A host with more mounts than this one.
 #ifndef ENCAPSULATE_BENCHMARKS_HOST_MOUNTS_H_
 #define ENCAPSULATE_BENCHMARKS_HOST_MOUNTS_H_

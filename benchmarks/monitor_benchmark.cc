@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What watching for violations costs: the same sandbox with and without.
 //
 //   ./bazelw run -c opt //benchmarks:monitor

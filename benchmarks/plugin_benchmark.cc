@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What it costs to encapsulate a test, beside other ways to keep tests apart.
 //
 //   ./bazelw run -c opt //benchmarks:plugin

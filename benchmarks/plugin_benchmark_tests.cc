@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The programs that plugin_benchmark runs: tests that do nothing, or one of the
 // things below.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a sandbox costs: encapsulate beside its peers, in one run.
 //
 //   ./bazelw run -c opt //benchmarks:tool

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+#
 # Abseil and GoogleTest: those of the project that this one is a part of, or
 # installed ones, or, where there are none, downloaded ones. A project chooses others
 # by a FetchContent_Declare() of its own for `abseil-cpp` and `googletest`, a person by

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+#
 # encapsulate_watch_coverage(TARGET OPTION...): programs that link TARGET, and that gcc
 # measures the coverage of, are linked with these options. They bring the part of
 # gcc's runtime that saves what a test has run.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+#
 # encapsulate_discover_tests(TARGET
 #   [FRAMEWORK gtest|catch2|doctest|none]
 #   [TIMEOUT SECONDS] [NETWORK loopback|none|host] [VIOLATIONS off|report|enforce]

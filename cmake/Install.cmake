@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+#
 # What `cmake --install` installs: the tool with its man page and completions, and the
 # libraries with what other builds need to find them.
 include(CMakePackageConfigHelpers)

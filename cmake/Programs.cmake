@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+#
 # Programs of the project's own are linked without shared libraries where that can be
 # done: starting fifty of those takes several times as long as making a sandbox, and
 # the fork server must be small.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+#
 # Which files make up what, and what they need of Abseil. Made from the BUILD.bazel
 # files by cmake/update_sources.
 

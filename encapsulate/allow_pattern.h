@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What to offer as an exception for a violation.
 #ifndef ENCAPSULATE_ALLOW_PATTERN_H_
 #define ENCAPSULATE_ALLOW_PATTERN_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The caller's own clock for a command with a time limit. Init keeps the time;
 // this one ends a sandbox whose init is kept from that.
 #ifndef ENCAPSULATE_DEADLINE_H_

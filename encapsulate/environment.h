@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The environment that a hermetic run sees.
 //
 //   options.environment = HermeticEnvironment(

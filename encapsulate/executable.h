@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Keeps the file that this process executes out of its children's reach.
 //
 // A forked child inherits its parent's executable: the kernel's mm->exe_file

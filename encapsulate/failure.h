@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Why a sandbox could not be made, for programs.
 //
 //   absl::StatusOr<encapsulate::Result> result = encapsulate::Run(...);

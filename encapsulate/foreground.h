@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A foreground job's hold on signals and terminal, from the start of the
 // command to its end (tcsetpgrp(3), signal(7)).
 #ifndef ENCAPSULATE_FOREGROUND_H_

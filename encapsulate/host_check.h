@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What this host lets a sandbox do, found out by trying.
 //
 //   for (const HostFeature& feature : CheckHost()) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "encapsulate/host_check.h"
 
 #include <sys/wait.h>

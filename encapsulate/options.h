@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a sandbox shows, gives and takes away.
 //
 //   encapsulate::Options options;

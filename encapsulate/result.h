@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // How a sandboxed command ended, and why a sandbox could not be made.
 //
 // One law: a non-OK status from Spawn(), Run() or Enter() means that the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Runs a command, or goes on as a forked child, in an isolated view of this
 // machine.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the library's own files know of sandbox.h besides.
 #ifndef ENCAPSULATE_SANDBOX_INTERNAL_H_
 #define ENCAPSULATE_SANDBOX_INTERNAL_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "encapsulate/sandbox_pool.h"
 
 #include <fcntl.h>

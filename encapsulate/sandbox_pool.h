@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Sandboxes for callers that enter many of the same kind: used again, or made
 // ahead of need.
 //
@@ -61,6 +63,7 @@ enum class Reuse {
   kOn,
 };
 
+// Hands out sandboxes and takes them back, see the top of this file.
 class SandboxPool {
  public:
   // So many sandboxes wait at most, whatever is asked for.

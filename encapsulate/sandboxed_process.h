@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What Process::Processes() says of the processes in a sandbox.
 #ifndef ENCAPSULATE_SANDBOXED_PROCESS_H_
 #define ENCAPSULATE_SANDBOXED_PROCESS_H_

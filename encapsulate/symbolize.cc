@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Functions and lines of violations' stacks, in one run of a symbolizer for
 // each object.
 //

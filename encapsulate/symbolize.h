@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Symbolize() (violations.h) with a patience of the caller's.
 #ifndef ENCAPSULATE_SYMBOLIZE_H_
 #define ENCAPSULATE_SYMBOLIZE_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Violations that are known, so that a run fails for new ones only.
 //
 //   absl::StatusOr<Baseline> baseline = Baseline::Read(text);

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Reports of violations for programs and for pages of CI systems.
 //
 //   encapsulate::ViolationReport report;

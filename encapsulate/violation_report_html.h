@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The report of violations as a page for a browser: see violation_report.h.
 #ifndef ENCAPSULATE_VIOLATION_REPORT_HTML_H_
 #define ENCAPSULATE_VIOLATION_REPORT_HTML_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The text about a violation, for people: what was tried and what the code saw,
 // where from, which rule forbids it, what is allowed in its place, and the line
 // that would change that. The tool and the plugin show the same.

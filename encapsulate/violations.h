@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Violations: attempts of sandboxed code to reach out, each with what it tried,
 // what it saw and where from.
 //

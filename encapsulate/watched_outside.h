@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // For code that runs in a sandbox of this library inside another one.
 //
 // The kernel has one watcher for all processes below a filter that has one

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """A cc_test whose every test runs in a process and a sandbox of its own."""
 
 load("@rules_cc//cc:cc_test.bzl", "cc_test")

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Runs every test of a program in a process and a sandbox of its own, plain
 // TEST()s and tests of any fixture included.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A fixture whose tests run in a process and a sandbox of their own.
 //
 //   #include "gtest_plugin/encapsulated_test.h"

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a test sees and may do, for every test of a program or for those of one
 // fixture, and what a test can find out about it.
 //

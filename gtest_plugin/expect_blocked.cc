@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "gtest_plugin/expect_blocked.h"
 
 #include <string>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // For tests that mean to be blocked: within the scope, attempts to reach out
 // are no violations, and the test fails if there are none.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // GoogleTest's main() for a program whose every test is encapsulated. A program
 // may have its own in place of it; every_test.cc sees to that.
 #include "gmock/gmock.h"

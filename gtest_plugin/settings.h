@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the person who runs a test program can ask for, by environment or on
 // the command line. The command line wins over the environment, and both win
 // over the program's and the fixtures' options.

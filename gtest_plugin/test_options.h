@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a test sees and may do, as plain data. Programs include encapsulation.h,
 // which explains it and brings this in.
 #ifndef GTEST_PLUGIN_TEST_OPTIONS_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Makes an attempt of attempts.h, for tests that execute it:
 //
 //   attempt NUMBER outside|inside TREE OTHER IPV4 IPV6 PID

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The attempts to reach out that violations_test makes in every way, and the
 // program `attempt` when it is executed.
 #ifndef TESTS_ATTEMPTS_H_

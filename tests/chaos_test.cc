@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Callers, helpers, guardians, relays, inits and children killed at random:
 // nobody hangs, no end is told wrongly, and nothing is left.
 #include <poll.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Chroots of a host that have a procfs or sysfs of their own.
 #ifndef ENCAPSULATE_TESTS_CHROOTS_H_
 #define ENCAPSULATE_TESTS_CHROOTS_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Encapsulated tests for composition_test.cc, which runs them in a sandbox of
 // the tool's.
 #include <fcntl.h>

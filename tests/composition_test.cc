@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Sandboxes in sandboxes, where the outer one watches: the tool around a
 // program of encapsulated tests, and around itself.
 #include <sys/mman.h>

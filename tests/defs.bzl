@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The end-to-end tests' own rule."""
 
 load("@rules_cc//cc:cc_library.bzl", "cc_library")

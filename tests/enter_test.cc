@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Enter(): the caller goes on in a forked child inside.
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The file that a forked child executes, which is on the host whatever the
 // child's view is. Each test runs in a copy of this program that belongs to the
 // caller, because the host's file is no one's to change where it belongs to

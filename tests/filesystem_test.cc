@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The read-only view of the filesystem, and what is cut out of it.
 #include <fcntl.h>
 #include <sys/file.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Attempts that are made so that a monitor may overlook them, without any race:
 // each is refused, recorded, or counted as one that couldn't be looked at, and
 // its harmless twin is not.

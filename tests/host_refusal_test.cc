@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Hosts that say no: each refusal is named, nothing runs, nothing is left, and
 // nothing weaker is used in its place.
 #include <fcntl.h>

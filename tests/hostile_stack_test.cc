@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Programs that forge what the caller reads to take their stacks: it gives up
 // after a bounded effort, and the attempt is recorded all the same.
 #include <elf.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // kill -9 of the caller, or of the sandbox's init, at every system call of
 // either: nothing is left, and nobody waits for ever.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Limits: each ends what goes beyond it, is named in the result, and leaves
 // alone what keeps to it.
 #include <grp.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What loopback is good for inside: multicast, broadcast, ping, and every port.
 #include <arpa/inet.h>
 #include <net/if.h>

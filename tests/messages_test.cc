@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What can't be done is said in one form, "cannot VERB 'OBJECT': REASON; hint:
 // HINT", and base/error.cc alone puts it together.
 #include <fstream>

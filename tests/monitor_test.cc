@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The monitor under bad conditions, and what it tells beside the call itself.
 #include <fcntl.h>
 #include <netinet/in.h>

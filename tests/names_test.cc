@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Questions for names: who asks for a name that isn't local hears at once that
 // there is none, and it is a violation.
 #include <arpa/inet.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The network, and what other ways there are to talk to the host.
 #include <arpa/inet.h>
 #include <netinet/in.h>

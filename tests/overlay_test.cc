@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Overlays, fresh trees and hidden trees, and one inside another.
 #include <sys/resource.h>
 #include <sys/stat.h>

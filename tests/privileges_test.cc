@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the command holds: descriptors, capabilities, keys, terminal, identity.
 #include <fcntl.h>
 #include <linux/capability.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Tries one thing and says how it went, for tests to run inside and outside a
 // sandbox:
 //

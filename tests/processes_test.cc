@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Processes, signals and inter-process communication; how a command ends.
 #include <fcntl.h>
 #include <mqueue.h>

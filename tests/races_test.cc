@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What changes on the host while a sandbox is being made. A race is won each
 // time: whoever opens the path waits while it is being replaced.
 #include <linux/filter.h>

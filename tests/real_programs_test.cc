@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The tool with the programs that people run in it. Every script runs as a
 // person would type it, in a directory of its own, with `encapsulate` on PATH.
 #include <arpa/inet.h>

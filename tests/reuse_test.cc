@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Sandboxes that are used again: one child does something, and the next one
 // looks. Whatever the first one did, the second finds what a child in a new
 // sandbox finds; and sandboxes in which something was done that can be found

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Sandboxes that are made ahead of need: what they have in common with those
 // made in line, and what is left when somebody is killed.
 #include "encapsulate/sandbox_pool.h"

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a forked child shares with its caller by memory.
 #include <fcntl.h>
 #include <linux/filter.h>

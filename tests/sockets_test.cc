@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The host's sockets and FIFOs by every name that mounts give them, and below
 // mounts that don't answer.
 #include <fcntl.h>

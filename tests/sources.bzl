@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """What targets are made of, for tests that read the project's own sources."""
 
 _SourcesInfo = provider(

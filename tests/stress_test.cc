@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Many sandboxes leave descriptors, mounts, processes, files and memory where
 // they were.
 #include <fcntl.h>

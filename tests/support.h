@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the end-to-end tests have in common.
 //
 // support_main.cc runs every suite as whoever starts it and, if that is root,

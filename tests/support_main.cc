@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // main() of the end-to-end tests: see support.h.
 #include <grp.h>
 #include <sys/stat.h>

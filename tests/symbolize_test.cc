@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Symbolizers that come out of PATH, and may be anything.
 #include "encapsulate/symbolize.h"
 

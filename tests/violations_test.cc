@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Violations: what reaches out is recorded exactly, and what doesn't is silent.
 #include "encapsulate/violations.h"
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Wrong command lines: each has one exact message and exit code, the command
 // doesn't run, and nothing is left behind.
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Where the tool meets Bazel: `bazel run` starts it in a folder of its own, and
 // `bazel test --run_under` puts it before a test.
 #ifndef TOOL_BAZEL_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Takes the tool's arguments apart. The first argument that is no flag ends
 // the flags, so that the command's own flags are left alone:
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "tool/command_line.h"
 
 #include <sys/stat.h>

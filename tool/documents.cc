@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Writes the man page and the shells' completions, from the flags:
 //
 //   documents man|bash|zsh|fish > FILE

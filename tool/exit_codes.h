@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What encapsulate's exit code says. Any other code is the command's own.
 #ifndef TOOL_EXIT_CODES_H_
 #define TOOL_EXIT_CODES_H_

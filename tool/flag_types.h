@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The types of flag values: how they are read, and what is said of bad ones.
 #ifndef TOOL_FLAG_TYPES_H_
 #define TOOL_FLAG_TYPES_H_

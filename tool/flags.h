@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The flags of the tool. Each is declared once, with its help, in flags.cc,
 // and listed once, with its section, in AllFlags(): --help, the man page, the
 // completions and the parser are all made from that.

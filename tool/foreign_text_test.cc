@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What others chose, names of programs and files above all, moves no cursor and
 // forges no line, wherever the tool tells of it.
 #include <string>

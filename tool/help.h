@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The words of --help and of the man page.
 #ifndef TOOL_HELP_H_
 #define TOOL_HELP_H_

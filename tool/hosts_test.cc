@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Hosts that refuse something: each has one exact message, with what to do, and
 // nothing is left behind. Beside them, hosts that lack something that the tool
 // can do without.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The command line: see --help.
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the tool says of a run: sentences on standard error, and one JSON
 // object for programs.
 #ifndef TOOL_REPORT_H_

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Checks reports of violations by what their formats ask for.
 
     report_formats.py FORMAT:FILE...

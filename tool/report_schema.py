@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Checks a report of violations against the table of its fields in docs/.
 
     report_schema.py docs/violations.md REPORT

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The files of --report and --baseline.
 #ifndef TOOL_REPORTS_H_
 #define TOOL_REPORTS_H_

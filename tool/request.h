@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Turns flags and arguments into what the library is asked for.
 #ifndef TOOL_REQUEST_H_
 #define TOOL_REQUEST_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Job control in an interactive shell on a terminal of its own: what is typed
 // reaches the command, and the shell gets its terminal back.
 #include <fcntl.h>

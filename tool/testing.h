@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // For tests that run the tool as a user would. testing_main.cc runs each of
 // them as whoever starts it and, if that is root, again as an ordinary user.
 #ifndef TOOL_TESTING_H_

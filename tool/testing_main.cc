@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // main() of the tests that run the tool: see testing.h.
 #include <grp.h>
 #include <sys/prctl.h>

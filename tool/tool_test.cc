@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the tool does for people and scripts, end to end.
 #include <fcntl.h>
 #include <poll.h>

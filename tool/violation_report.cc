@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "tool/violation_report.h"
 
 #include <string.h>  // NOLINT: strerrorname_np is GNU's

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the tool says of violations: a summary for people, and the flags that
 // would silence them.
 #ifndef TOOL_VIOLATION_REPORT_H_

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The dependencies of Encapsulate as Debian's packages bring them.
 
 For Bazel 4 to 6, without any download. A project that depends on Encapsulate

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Failures, and the one place that puts them into words:
 //   cannot <verb> '<object>': <reason>: <errno's words> (<ERRNO>); hint: <hint>
 // lower-case, without a full stop, with paths as the caller wrote them.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A string as JSON has it, with its quotes. Bytes that aren't valid UTF-8
 // become U+FFFD each.
 #ifndef ENCAPSULATE_BASE_JSON_H_

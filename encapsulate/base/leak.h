@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // For what a forked child has no use for.
 //
 //   Leak(std::move(state));  // never freed

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Arithmetic on absolute paths without symbolic links.
 #ifndef ENCAPSULATE_BASE_PATHS_H_
 #define ENCAPSULATE_BASE_PATHS_H_

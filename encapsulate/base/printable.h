@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What others chose, such as the names of programs and files, as it may be
 // shown to people. Printed as it is, it could move the cursor, forge lines or
 // turn text around.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // For the time in which a process is made: a handler of the caller's must not
 // run in the child, and the caller must not be interrupted half-way.
 #ifndef ENCAPSULATE_BASE_SIGNALS_BLOCKED_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A file descriptor with one owner.
 //
 //   UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));

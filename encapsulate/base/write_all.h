@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #ifndef ENCAPSULATE_BASE_WRITE_ALL_H_
 #define ENCAPSULATE_BASE_WRITE_ALL_H_
 

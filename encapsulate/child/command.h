@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Starts the command: what its process does between clone(2) and execve(2).
 #ifndef ENCAPSULATE_CHILD_COMMAND_H_
 #define ENCAPSULATE_CHILD_COMMAND_H_

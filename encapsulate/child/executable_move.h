@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // How a process comes to execute the same file through another mount, see
 // executable.h. For a process that shares its memory with one that waits
 // (CLONE_VM), or is a fresh copy of one: raw system calls only, and while

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the child room takes from elsewhere. It runs in the copy of one thread
 // of a program with many, where a lock may be held for ever and the heap be
 // half changed, so what it may call is listed here: an object that imports

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Pid 1 of a sandbox: sets everything up, starts the command, reaps, passes
 // signals on, keeps the time, and ends with the command or with the caller.
 #include <fcntl.h>

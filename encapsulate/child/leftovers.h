@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What runs inside beside the command. For init: no heap, no locks.
 #ifndef ENCAPSULATE_CHILD_LEFTOVERS_H_
 #define ENCAPSULATE_CHILD_LEFTOVERS_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the caller and the sandbox's init tell each other, over one socket pair
 // of type SOCK_SEQPACKET: plain data, one message a packet, no allocation.
 #ifndef ENCAPSULATE_CHILD_MESSAGE_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Changes what may be done through mounts, whatever the kernel can do at once.
 #ifndef ENCAPSULATE_CHILD_MOUNT_ATTRIBUTES_H_
 #define ENCAPSULATE_CHILD_MOUNT_ATTRIBUTES_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The filesystem view. In order: clone the writable trees while they are
 // writable; make everything read-only; mount the places over it; mask the
 // host's sockets; read the mount table back, cover what shows the host's

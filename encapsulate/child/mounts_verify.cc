@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Reads the mount table of the finished view back.
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the overlays of a sandbox have caught. For init: no heap, no locks.
 #ifndef ENCAPSULATE_CHILD_OVERLAY_CHANGES_H_
 #define ENCAPSULATE_CHILD_OVERLAY_CHANGES_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/keyctl.h>

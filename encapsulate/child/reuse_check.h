@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Whether a sandbox is as it was before somebody ran in it, so that somebody
 // else may: what init looks at. Nobody is inside then.
 //

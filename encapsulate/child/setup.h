@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What runs between clone(2) and the command: the steps that turn a new child
 // into a sandbox, in the child. Nothing here uses the heap, stdio or a lock,
 // because the child may be a copy of one thread of a process with many.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a forked child shares with the host by its memory: files that its parent
 // has mapped with MAP_SHARED, and System V segments that it has attached. The
 // child's view has no say in either.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the parts that build the view and read it back share: the hidden tmpfs
 // that is the current directory meanwhile, see mounts.cc.
 #ifndef ENCAPSULATE_CHILD_STAGE_H_

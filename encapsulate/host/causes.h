@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Why a host refuses what a sandbox is made of, told apart by looking at the
 // host's settings (holes: user namespaces off, AppArmor, a container, a
 // chroot).

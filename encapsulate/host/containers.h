@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // How to let a container do what a sandbox needs, in the words of what runs the
 // container: Docker, Podman, Kubernetes, or the runners of GitHub and GitLab.
 // The last three are told by the variables that they set.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "encapsulate/host/exposed_executable.h"
 
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Whether a forked child could change the file that this process executes.
 #ifndef ENCAPSULATE_HOST_EXPOSED_EXECUTABLE_H_
 #define ENCAPSULATE_HOST_EXPOSED_EXECUTABLE_H_

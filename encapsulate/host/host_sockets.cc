@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "encapsulate/host/host_sockets.h"
 
 #include <dirent.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Finds what no mount flag and no namespace keeps out: Unix sockets and FIFOs
 // with a name in the filesystem. Connecting to one, or writing into one, works
 // through a read-only mount (unix(7), fifo(7)), so the sandbox mounts an empty

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // realpath(3) that waits for nobody: it goes by the mount table, and stops
 // where a path leaves what the kernel answers by itself.
 #ifndef ENCAPSULATE_HOST_LOCAL_PATHS_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The caller's mount table, by which paths are judged as text: asking the
 // kernel about a path may wait for a file server.
 #ifndef ENCAPSULATE_HOST_MOUNT_TABLE_H_

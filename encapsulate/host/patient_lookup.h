@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Looks at paths for which somebody has to be asked who may never answer: a
 // file server, a FUSE daemon, an automounter. A process that shares the
 // caller's memory does it; it is killed when its time is up, and left to itself

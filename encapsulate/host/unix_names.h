@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The names of Unix sockets, as the kernel lists them (proc_pid_net(5)), and
 // what is known of names.
 #ifndef ENCAPSULATE_HOST_UNIX_NAMES_H_

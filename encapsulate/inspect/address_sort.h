@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The one connect(2) to an address outside that sends nothing and means
 // nothing: getaddrinfo(3) connects a datagram socket to each address that a
 // name has, to sort them by what the kernel would send from (RFC 6724).

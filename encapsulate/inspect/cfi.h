@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Call frame information: from a function's registers to its caller's.
 //
 // Compilers leave it in .eh_frame for exceptions (DWARF 5, section 6.4); the

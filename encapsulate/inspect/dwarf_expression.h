@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // DWARF expressions (DWARF 5, section 2.5), as far as compilers and C libraries
 // use them for frames: procedure linkage tables and signal trampolines.
 #ifndef ENCAPSULATE_INSPECT_DWARF_EXPRESSION_H_

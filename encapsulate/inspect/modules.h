@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The programs and libraries that a process has mapped, as far as its stacks
 // need them. All that is read may be forged.
 #ifndef ENCAPSULATE_INSPECT_MODULES_H_

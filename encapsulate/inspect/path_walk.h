@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Finds what a path of another thread leads to, by objects instead of text: a
 // working directory that a mount covers, a root that isn't `/` any more, and
 // the links of /proc that lead to a file itself (proc_pid_fd(5)) count as what

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The registers of a stopped thread, by the numbers that DWARF gives them.
 #ifndef ENCAPSULATE_INSPECT_REGISTERS_H_
 #define ENCAPSULATE_INSPECT_REGISTERS_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The memory of a thread of another process, read to take its call stack, and
 // what that may cost. Every byte of it may be forged, so that loops in it never
 // end: whoever reads spends of one budget, and once that is spent every read

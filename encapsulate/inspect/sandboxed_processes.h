@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What goes on in a sandbox, seen from outside.
 #ifndef ENCAPSULATE_INSPECT_SANDBOXED_PROCESSES_H_
 #define ENCAPSULATE_INSPECT_SANDBOXED_PROCESSES_H_

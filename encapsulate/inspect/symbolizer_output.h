@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Reads what a symbolizer says of addresses. What it read may be the work of
 // whoever was in a sandbox, and so may its output.
 #ifndef ENCAPSULATE_INSPECT_SYMBOLIZER_OUTPUT_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Another thread, seen from outside its sandbox while it waits in a system
 // call: its memory, its files and what /proc tells of it.
 //

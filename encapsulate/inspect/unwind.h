@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The call stack of a stopped thread of another process.
 //
 // Reads what compilers leave in a program for exceptions (cfi.h), where the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The interfaces of a network namespace that is this process's own. System
 // calls only, as in setup.h.
 #ifndef ENCAPSULATE_KERNEL_INTERFACES_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Reads /proc/PID/mountinfo (proc_pid_mountinfo(5)) without the heap, so that
 // a freshly cloned child may use it.
 //

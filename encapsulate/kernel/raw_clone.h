@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // For processes that share the caller's memory (CLONE_VM) and run beside it, on
 // a stack of their own and without the C library.
 #ifndef ENCAPSULATE_KERNEL_RAW_CLONE_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // System calls that the oldest supported C libraries don't wrap, under their
 // kernel names. Each returns -1 and sets errno, like a libc wrapper, touches
 // no heap and takes no lock.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Text and numbers for where snprintf(3) and strtoul(3), which look at the
 // locale and may take the heap, have no place.
 //

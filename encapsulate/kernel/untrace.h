@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // For parents of processes that nobody is to trace.
 #ifndef ENCAPSULATE_KERNEL_UNTRACE_H_
 #define ENCAPSULATE_KERNEL_UNTRACE_H_

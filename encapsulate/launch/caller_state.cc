@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "encapsulate/launch/caller_state.h"
 
 #include <fcntl.h>

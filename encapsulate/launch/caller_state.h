@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a process has that a child inherits by fork(2), and a child of a relay
 // that was started earlier doesn't: it got what there was then.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "encapsulate/launch/explain.h"
 
 #include <sys/resource.h>

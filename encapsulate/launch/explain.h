@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Turns what failed, and where, into the one sentence that a person reads.
 #ifndef ENCAPSULATE_LAUNCH_EXPLAIN_H_
 #define ENCAPSULATE_LAUNCH_EXPLAIN_H_

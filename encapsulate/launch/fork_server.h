@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The process that makes sandboxes ahead of need: see sandbox_pool.h.
 //
 // It is a program of its own (fork_server_main.cc), whose image the library

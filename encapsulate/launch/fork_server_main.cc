@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The program of fork_server.h, which the library carries: see BUILD.bazel.
 #include <poll.h>
 #include <signal.h>

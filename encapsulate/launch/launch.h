@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // From a plan to a running init: what setting up in line and setting up ahead
 // of need have in common.
 #ifndef ENCAPSULATE_LAUNCH_LAUNCH_H_

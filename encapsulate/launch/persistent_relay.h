@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // fork(2) into a sandbox, again and again, at the price of little more than
 // fork(2).
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // fork(2) into a sandbox, at the price of one copy of the caller's page tables.
 //
 // setns(2) puts only children into a PID namespace, so it takes a process in

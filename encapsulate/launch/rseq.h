@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Restartable sequences (rseq(2)).
 //
 // The kernel forgets a thread's area where memory is shared, as between a

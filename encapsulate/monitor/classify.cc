@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "encapsulate/monitor/classify.h"
 
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What is known of a system call before it runs: whether it may reach out, by
 // what rule, and to what.
 #ifndef ENCAPSULATE_MONITOR_CLASSIFY_H_

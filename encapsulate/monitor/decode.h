@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A watched system call in words: its arguments as a person would write them,
 // and the addresses that it names.
 #ifndef ENCAPSULATE_MONITOR_DECODE_H_

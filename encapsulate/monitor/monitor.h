@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Answers the system calls that a sandbox's filter hands over, and records
 // those that reached out.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The monitor's part about questions for names: who asked the name server, and
 // which of the questions are one look-up.
 #include <fstream>

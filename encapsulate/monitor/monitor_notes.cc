@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The monitor's part that hears notes of sandboxes inside, which leave watching
 // to it: see plan/outer_monitor.h.
 #include <linux/seccomp.h>

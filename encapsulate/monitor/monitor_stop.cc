@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The monitor's part that stops a thread behind its call, to read what the
 // kernel said and where the call comes from.
 #include <poll.h>

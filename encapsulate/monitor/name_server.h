@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The name server of a watched sandbox: it knows nobody but localhost, says so
 // at once, and tells who was asked for.
 //

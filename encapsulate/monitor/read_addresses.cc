@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include <netinet/in.h>
 #include <sys/socket.h>
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A cgroup of its own for one sandbox, where the host lets the caller make one.
 //
 // Works with cgroup v2 (a delegated subtree, as systemd gives to user services

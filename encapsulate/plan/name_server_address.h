@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Where the name server of a watched sandbox listens, see name_server.h.
 #ifndef ENCAPSULATE_PLAN_NAME_SERVER_ADDRESS_H_
 #define ENCAPSULATE_PLAN_NAME_SERVER_ADDRESS_H_

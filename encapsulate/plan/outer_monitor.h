@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // How a process in a sandbox talks to the monitor of the sandbox around it.
 //
 // The kernel has one watcher for all processes below a filter that has one

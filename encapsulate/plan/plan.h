@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a sandbox will be, worked out in the caller: paths resolved, sorted and
 // checked, numbers and strings ready for system calls. The child only carries
 // it out. Plain data; reading it takes no lock and no heap.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A plan as bytes, for a process that carries it out without having made it.
 #ifndef ENCAPSULATE_PLAN_PLAN_CODEC_H_
 #define ENCAPSULATE_PLAN_PLAN_CODEC_H_

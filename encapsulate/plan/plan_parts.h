@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The parts of which MakePlan() puts a plan together, and what they share.
 #ifndef ENCAPSULATE_PLAN_PLAN_PARTS_H_
 #define ENCAPSULATE_PLAN_PLAN_PARTS_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Which sandboxes may be used again (see SandboxPool).
 #ifndef ENCAPSULATE_PLAN_REUSE_RULES_H_
 #define ENCAPSULATE_PLAN_REUSE_RULES_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The system-call filter of a sandbox, as a program for seccomp(2).
 //
 // It allows by default and refuses what namespaces leave open. With a monitor,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "encapsulate/plan/syscall_table.h"
 
 #include <linux/fs.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The system calls by which code may reach out of a sandbox: one table for the
 // filter that stops them (seccomp_filter.h) and for the monitor that reads them
 // (decode.h).

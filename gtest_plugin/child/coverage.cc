@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "gtest_plugin/child/coverage.h"
 
 // Weak, because they are there in instrumented programs only. gcc's are in an

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Coverage counters of a process that is forked and leaves by _exit(): gcc's
 // and LLVM's runtimes write them at exit() only. Without instrumentation these
 // functions do nothing.

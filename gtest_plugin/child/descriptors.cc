@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "gtest_plugin/child/descriptors.h"
 
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #ifndef GTEST_PLUGIN_CHILD_DESCRIPTORS_H_
 #define GTEST_PLUGIN_CHILD_DESCRIPTORS_H_
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What sanitizers know of the process of a test. Without them these functions
 // do nothing.
 #ifndef GTEST_PLUGIN_CHILD_SANITIZERS_H_

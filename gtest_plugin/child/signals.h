@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a test's process writes when a signal ends it or when it hangs. In the
 // child only, in signal handlers.
 #ifndef GTEST_PLUGIN_CHILD_SIGNALS_H_

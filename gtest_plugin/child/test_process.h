@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The process of a test, inside its sandbox, from the fork to its end.
 //
 // It detaches the program's listeners, streams the test's results to the

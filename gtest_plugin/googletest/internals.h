@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The only place that knows how GoogleTest works inside.
 //
 // GoogleTest has no hook between "this test is about to run" and "its object

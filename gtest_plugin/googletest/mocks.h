@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Mock objects that a test never deletes. GoogleMock looks for them when the
 // program exits, which a test's process never does.
 //

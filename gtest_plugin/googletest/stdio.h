@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The program's output buffers.
 #ifndef GTEST_PLUGIN_GOOGLETEST_STDIO_H_
 #define GTEST_PLUGIN_GOOGLETEST_STDIO_H_

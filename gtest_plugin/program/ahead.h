@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Tests that were started before GoogleTest came to them. They run, or have
 // ended and wait for their turn; some are paused meanwhile.
 #ifndef GTEST_PLUGIN_PROGRAM_AHEAD_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // How long tests took in earlier runs, remembered in a file, so that those that
 // take longest can be started first.
 //

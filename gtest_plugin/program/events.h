@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What comes of a test, in the order in which it is to be shown, held until
 // then.
 #ifndef GTEST_PLUGIN_PROGRAM_EVENTS_H_

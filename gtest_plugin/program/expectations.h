@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The ExpectBlocked of a test that have begun and not ended.
 #ifndef GTEST_PLUGIN_PROGRAM_EXPECTATIONS_H_
 #define GTEST_PLUGIN_PROGRAM_EXPECTATIONS_H_

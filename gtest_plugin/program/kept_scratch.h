@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A scratch directory of a test on the host, which stays if the test fails.
 //
 // The test can write there and often beside it, and so can tests that run at

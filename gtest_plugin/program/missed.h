@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What SetUpTestSuite(), an environment or main() has made in the test program
 // and a test looks for in vain, because its processes, network and temporary
 // directories are its own. For the lines that go with a failed test.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the test program is told of itself by the kernel.
 #ifndef GTEST_PLUGIN_PROGRAM_OWN_PROCESS_H_
 #define GTEST_PLUGIN_PROGRAM_OWN_PROCESS_H_

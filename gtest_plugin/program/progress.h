@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A line about what is running, on a terminal, which is there only while the
 // program waits and has nothing else to show.
 #ifndef GTEST_PLUGIN_PROGRAM_PROGRESS_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Gives what comes of a test to GoogleTest, which tells its listeners, and
 // prints what the test and the plugin print.
 #ifndef GTEST_PLUGIN_PROGRAM_REPLAY_H_

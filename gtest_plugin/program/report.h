@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What is told of a test that didn't come to its end: where it stood, and what
 // it printed last. In the test program, for what takes more than a process
 // that crashed can do.

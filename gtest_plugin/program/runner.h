@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Runs the program's tests in sandboxes: forks where a test's object would be
 // created (TestRun; the child goes on as a TestProcess), and replays what
 // comes of the test into GoogleTest.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The order in which the tests of one suite are started.
 //
 // GoogleTest comes to them one after the other; meanwhile others may run ahead:

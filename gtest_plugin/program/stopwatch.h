@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A clock that can stand still.
 #ifndef GTEST_PLUGIN_PROGRAM_STOPWATCH_H_
 #define GTEST_PLUGIN_PROGRAM_STOPWATCH_H_

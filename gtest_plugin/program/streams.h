@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a test writes to stdout and stderr, on its way to the program.
 #ifndef GTEST_PLUGIN_PROGRAM_STREAMS_H_
 #define GTEST_PLUGIN_PROGRAM_STREAMS_H_

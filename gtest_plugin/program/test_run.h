@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // One test in a process and a sandbox of its own, seen from the test program:
 // started and watched to its end. What that end means is worked out in
 // verdict.h.

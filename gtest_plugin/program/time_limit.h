@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // How long a test may take.
 #ifndef GTEST_PLUGIN_PROGRAM_TIME_LIMIT_H_
 #define GTEST_PLUGIN_PROGRAM_TIME_LIMIT_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What is to be said of a test whose process has ended: its failures, and lines
 // besides. It is worked out from what is known by then, and from nothing else:
 // neither the host nor a clock is asked.

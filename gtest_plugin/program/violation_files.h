@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The files of --encapsulate_report: what the tests of this program attempted.
 #ifndef GTEST_PLUGIN_PROGRAM_VIOLATION_FILES_H_
 #define GTEST_PLUGIN_PROGRAM_VIOLATION_FILES_H_

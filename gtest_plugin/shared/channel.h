@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // How the process of a test tells its parent what happens.
 //
 // Records go into a log in shared memory, which survives whatever the test

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // How many processors this process may use.
 #ifndef GTEST_PLUGIN_SHARED_CORES_H_
 #define GTEST_PLUGIN_SHARED_CORES_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The flags of the plugin. Each is described once, in AllFlags(): values are
 // read, options changed and --encapsulate_help is written by that. What else
 // names flags (settings.h of the plugin, the macro encapsulated_cc_test, the

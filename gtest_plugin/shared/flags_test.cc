@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The table of flags, and that all that names flags agrees with it: the manual
 // in settings.h, the macro encapsulated_cc_test and docs/gtest_plugin.md.
 #include "gtest_plugin/shared/flags.h"

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the plugin itself prints.
 #ifndef GTEST_PLUGIN_SHARED_OUTPUT_H_
 #define GTEST_PLUGIN_SHARED_OUTPUT_H_

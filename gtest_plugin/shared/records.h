@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the process of a test tells its program, as records in memory that both
 // map, and how they are read.
 //

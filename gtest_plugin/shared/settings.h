@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The flags and variables of gtest_plugin/settings.h, as values.
 #ifndef GTEST_PLUGIN_SHARED_SETTINGS_H_
 #define GTEST_PLUGIN_SHARED_SETTINGS_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #include "gtest_plugin/shared/view.h"
 
 #include <limits.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a test's options mean on this machine: the sandbox to make.
 #ifndef GTEST_PLUGIN_SHARED_VIEW_H_
 #define GTEST_PLUGIN_SHARED_VIEW_H_

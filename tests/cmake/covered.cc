@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // tests/cmake_check counts how often the marked lines ran.
 #include "gtest/gtest.h"
 

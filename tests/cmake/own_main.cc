@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A main() of its own in a program whose every test is encapsulated.
 #include <cstring>
 #include <memory>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A test without a framework: succeeds in a sandbox, with one argument.
 #include <cstdlib>
 #include <fstream>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Tests that know nothing of Encapsulate: for the plugin and for the launcher.
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A socket address that a program passed to a system call.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Call frame information that a program forged, with the words of its stack.
 #include <chrono>
 #include <cstddef>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What fuzz targets demand of the code beside that it doesn't crash.
 #ifndef TESTS_FUZZ_CHECK_H_
 #define TESTS_FUZZ_CHECK_H_

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Runs a fuzz target on the files of its corpus, under any compiler. With
 // clang, libFuzzer's own main() takes its place.
 #include <cstddef>

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """The fuzz targets' own rule."""
 
 load("@rules_cc//cc:cc_binary.bzl", "cc_binary")

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A DNS message to the sandbox's name server.
 #include <cstddef>
 #include <cstdint>

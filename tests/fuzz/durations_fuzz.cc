@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The file that durations of tests are remembered in.
 #include <sys/mman.h>
 #include <unistd.h>

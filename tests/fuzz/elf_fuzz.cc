@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // An ELF file, as it is mapped and as it is read.
 #include <chrono>
 #include <cstddef>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The tool's command line: an argument a line.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A string from inside a sandbox, in the tool's report for programs.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // /proc/PID/maps, with paths that a program chose.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A packet between the caller and the sandbox's init, with descriptors along.
 #include <fcntl.h>
 #include <sys/socket.h>

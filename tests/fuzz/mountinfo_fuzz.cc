@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A mount table, with paths that a program chose.
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A note of a sandbox inside, which anybody inside can forge.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A plan as bytes, which the helper reads.
 #include <cstddef>
 #include <cstdint>

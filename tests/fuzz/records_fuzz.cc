@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The memory in which the process of a test records what happened.
 #include <cstddef>
 #include <cstdint>

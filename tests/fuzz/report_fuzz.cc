@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the process of a test wrote into its report, and what it printed.
 #include <stdlib.h>
 

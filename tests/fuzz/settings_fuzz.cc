@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The plugin's flags and variables: one a line.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a symbolizer wrote about a forged file.
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a user of GoogleTest must not be able to tell from an ordinary run, and
 // what an encapsulated run does where an ordinary one would be lost.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Code for tests/coverage_check, which looks for the marked lines.
 #include "tests/gtest/covered.h"
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #ifndef TESTS_GTEST_COVERED_H_
 #define TESTS_GTEST_COVERED_H_
 

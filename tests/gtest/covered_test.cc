@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Runs code in encapsulated tests only; tests/coverage_check looks whether
 // `bazel coverage` knows.
 #include "tests/gtest/covered.h"

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A main() of the program's own that encapsulates every test, with options for
 // all of them.
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Bodies that would harm the machine. Each runs encapsulated, and what it did
 // in there is gone when the next one looks.
 #include <arpa/inet.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a test can do on purpose, or by a fault, to the program that runs it and
 // to the other tests of that program. Each act goes on where it stands for a
 // test's end: as a test does that returns.

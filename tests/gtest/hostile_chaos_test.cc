@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Random combinations of attacks on the program that runs the tests: what the
 // tests between them come to is what it always is.
 #include <cstdlib>

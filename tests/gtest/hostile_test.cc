@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Tests that attack the program that runs them: they fail, and nothing else
 // changes.
 #include <sys/stat.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Tests that behave in every way a test can. behaviours_test runs this program
 // in ordinary GoogleTest and encapsulated, and compares what comes out.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // For chaos_test: 200 tests of random acts that attack the program that runs
 // them, each next to one that is as any other. The seed is INNER_CHAOS_SEED.
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Tests for hostile_test: some attack the program that runs them, those between
 // them are as any others.
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Tests for jobs_test, which runs this program several tests at a time. They
 // meet in the working directory, which is a writable tree for them.
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Tests for options_test, which runs this program with options, flags and on
 // hosts of every kind. Its main() is GoogleTest's.
 #include <netinet/in.h>

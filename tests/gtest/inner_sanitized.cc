@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Tests for sanitizers_test: mistakes that sanitizers find.
 #include <unistd.h>
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Tests for violations_test, which runs this program in every mode. They reach
 // out, and most of them shrug it off.
 #include <arpa/inet.h>

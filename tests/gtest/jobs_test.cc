@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Several tests of a program at a time, seen from outside. That they look like
 // one at a time is behaviours_test's part.
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The attributes of encapsulated_cc_test are the options of its tests.
 #include <fcntl.h>
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Options, flags and hosts, seen from outside.
 #include <fcntl.h>
 #include <sched.h>

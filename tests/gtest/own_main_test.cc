@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A program with a main() of its own, which knows nothing of Encapsulate and
 // links //gtest_plugin:main.
 #include <unistd.h>

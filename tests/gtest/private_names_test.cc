@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Private names of GoogleTest's, and of glibc's stdio, are in
 // gtest_plugin/googletest/ and nowhere else in what is shipped, so that a new
 // version of either is looked at in one place.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Runs one of the inner programs and collects everything that it puts out.
 #ifndef TESTS_GTEST_PROGRAM_H_
 #define TESTS_GTEST_PROGRAM_H_

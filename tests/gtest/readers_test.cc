@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What reads GoogleTest's output besides a file: a pipe, a terminal, a server.
 // And a debugger, for which tests run in the program itself.
 #include <arpa/inet.h>

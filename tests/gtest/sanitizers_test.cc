@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Sanitizers in encapsulated tests: each report is that of the test that made
 // it, fails that test, and the next one runs.
 #include <unistd.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a test sees and may do, looked at from inside: every test here is
 // encapsulated.
 #include <arpa/inet.h>

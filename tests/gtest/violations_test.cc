@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What becomes of a test that reaches out, in every mode. The tests are those
 // of inner_violations.cc.
 #include <unistd.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Writes where Bazel lets tests write.
 #include <cstdlib>
 #include <fstream>
