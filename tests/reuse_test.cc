@@ -611,6 +611,26 @@ const Deed kDeeds[] = {
      [] { Write("/proc/sys/kernel/ns_last_pid", "99"); }},
     {"a pseudoterminal", Left::kSomething,
      [] { posix_openpt(O_RDWR | O_NOCTTY); }},
+    {"a pseudoterminal for reading, and what its other end wrote",
+     Left::kSomething,
+     [] {
+       constexpr unsigned long kOpenPeer = 0x5441;  // TIOCGPTPEER
+       const int terminal = open("/dev/pts/ptmx", O_RDONLY | O_NOCTTY);
+       int locked = 0;
+       ioctl(terminal, TIOCSPTLCK, &locked);
+       const int peer = ioctl(terminal, kOpenPeer, O_RDWR | O_NOCTTY);
+       struct stat before = {};
+       fstat(terminal, &before);
+       // The kernel notes the times of terminals every eight seconds.
+       for (struct stat now = before; now.st_atime == before.st_atime;) {
+         char byte;
+         if (write(peer, "x", 1) != 1 || read(terminal, &byte, 1) != 1) {
+           _exit(9);
+         }
+         usleep(20000);
+         fstat(terminal, &now);
+       }
+     }},
     {"a tracer", Left::kEither,
      [] {
        ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);

@@ -98,6 +98,11 @@ void ReuseCheck::Open(const Plan& plan) {
         place.kind == PlaceKind::kMqueue) {
       Watch(target);
     }
+    // A terminal's other end, which may be opened for reading without a report,
+    // leaves the time of a read there.
+    if (place.kind == PlaceKind::kDevPts) {
+      Watch(Text<64>(target, "/ptmx").c_str(), O_PATH | O_CLOEXEC);
+    }
     if (place.make_point) WatchParents(target, plan);
   }
   for (const std::string& path : plan.make_directories) {
@@ -106,12 +111,12 @@ void ReuseCheck::Open(const Plan& plan) {
   }
 }
 
-void ReuseCheck::Watch(const char* path) {
+void ReuseCheck::Watch(const char* path, int flags) {
   if (count_ == kMostWatched) {
     obstacle_ = Trace::kTooMuch;
     return;
   }
-  const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int fd = open(path, flags);
   // A kernel without POSIX queues has no such directory.
   if (fd < 0 && errno == ENOENT) return;
   if (fd < 0) obstacle_ = Trace::kTooMuch;
@@ -150,9 +155,10 @@ Trace ReuseCheck::Note() {
   // (MS_RELATIME), so reading a directory leaves no trace in it for a day.
   struct timespec times[2] = {{now.tv_sec + 1, 0}, {0, UTIME_OMIT}};
   for (size_t i = 0; i < count_; ++i) {
-    // Of one that belongs to nobody in here, every reading counts.
+    // Of one that belongs to nobody in here, and of what isn't open for
+    // reading, every reading counts.
     if (syscall(SYS_utimensat, watched_[i].fd, nullptr, times, 0) != 0 &&
-        errno != EPERM && errno != EOVERFLOW) {
+        errno != EPERM && errno != EOVERFLOW && errno != EBADF) {
       return Trace::kNoTimes;
     }
   }

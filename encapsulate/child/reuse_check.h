@@ -16,6 +16,7 @@
 #ifndef ENCAPSULATE_CHILD_REUSE_CHECK_H_
 #define ENCAPSULATE_CHILD_REUSE_CHECK_H_
 
+#include <fcntl.h>
 #include <linux/stat.h>
 
 #include <cstddef>
@@ -58,7 +59,7 @@ class ReuseCheck {
   };
   static constexpr size_t kMostWatched = 48;
 
-  void Watch(const char* path);
+  void Watch(const char* path, int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   void WatchParents(const char* path, const Plan& plan);
   bool IsAsNoted(const Watched& watched) const;
   bool AreProcessesGone() const;
