@@ -670,6 +670,7 @@ class Launcher {
     Plan& plan = *state.plan;
     Setup setup(plan, state.childs_socket.get());
     setpgid(0, 0);
+    EnterDirectoryAgain(setup);
     ReopenDevices(setup, state.devices);
     for (const ResourceLimit& limit : plan.limits) {
       setup.Check(SetLimit(limit), Step::kSetLimit, limit.resource);
@@ -681,6 +682,23 @@ class Launcher {
     }
     MakeMappingsPrivate(setup);
     setup.Report(MessageKind::kStarted, -1);
+  }
+
+  // The host may have put another one in its place since the relay entered it,
+  // with capabilities that are dropped now.
+  static void EnterDirectoryAgain(Setup& setup) {
+    const char* const path = setup.plan().directory.c_str();
+    struct stat there;
+    struct stat current;
+    if (stat(path, &there) != 0) {
+      if (errno == ENOENT) setup.Fail(Step::kEnterDirectory);
+      return;
+    }
+    if (fstatat(AT_FDCWD, "", &current, AT_EMPTY_PATH) == 0 &&
+        there.st_dev == current.st_dev && there.st_ino == current.st_ino) {
+      return;
+    }
+    if (chdir(path) != 0) setup.Fail(Step::kEnterDirectory);
   }
 
   // Sets `exposed` to what tells the caller so if the child goes on with an

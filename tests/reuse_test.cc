@@ -794,6 +794,26 @@ TEST(ReuseRulesTest, WhatTheCallerHasIsInherited) {
   EXPECT_EQ(pool.fresh(), fresh + 1);
 }
 
+TEST(ReuseRulesTest, DirectoryIsTheOneThatIsThere) {
+  const Scratch scratch;
+  const std::string path = scratch / "directory";
+  ASSERT_EQ(mkdir(path.c_str(), 0700), 0);
+  Options options = Plain();
+  options.tmpfs.clear();
+  options.make_directories.clear();
+  options.directory = path;
+  const auto look = []() -> std::string {
+    char directory[4096];
+    return getcwd(directory, sizeof(directory)) != nullptr ? directory : "none";
+  };
+  SandboxPool pool(0, Reuse::kOn);
+  EXPECT_EQ(RunIn(&pool, options, look).told, path);
+  ASSERT_EQ(rename(path.c_str(), (scratch / "moved").c_str()), 0);
+  ASSERT_EQ(mkdir(path.c_str(), 0700), 0);
+  EXPECT_EQ(RunIn(&pool, options, look).told, path);
+  EXPECT_EQ(pool.fresh(), 1);
+}
+
 // What belongs to an open file and not to the process.
 TEST(ReuseRulesTest, DevicesAreOpenedForEach) {
   const int before = dup(STDIN_FILENO);
