@@ -81,6 +81,7 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/inspect/thread_view.cc
   encapsulate/inspect/unwind.cc
   encapsulate/launch/fork_server.cc
+  encapsulate/launcher.cc
   encapsulate/monitor/classify.cc
   encapsulate/monitor/decode.cc
   encapsulate/monitor/monitor.cc
@@ -89,6 +90,8 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/monitor/monitor_stop.cc
   encapsulate/monitor/name_server.cc
   encapsulate/monitor/read_addresses.cc
+  encapsulate/process_state.cc
+  encapsulate/reuse.cc
   encapsulate/sandbox.cc
   encapsulate/sandbox_pool.cc
   encapsulate/symbolize.cc

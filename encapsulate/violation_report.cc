@@ -229,6 +229,7 @@ std::string SarifStack(const ViolationReport& report,
   const std::vector<Frame> frames = FramesToShow(violation);
   if (frames.empty()) return "";
   std::vector<std::string> texts;
+  texts.reserve(frames.size());
   for (const Frame& frame : frames) {
     texts.push_back(absl::StrCat(
         "{\"location\":{",

@@ -158,7 +158,7 @@ class Parser {
         arguments_.end());
     line->runs_bazel_test = IsRunUnderTest(rest);
     if (absl::GetFlag(FLAGS_learn)) {
-      const absl::Status status = CheckLearn(rest);
+      absl::Status status = CheckLearn(rest);
       if (!status.ok()) return status;
     }
     if (dashes_ || absl::GetFlag(FLAGS_learn) ||

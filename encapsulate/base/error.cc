@@ -51,8 +51,9 @@ std::string WhyOf(const Failure& failure) {
 std::string Words(const Failure& failure) {
   std::string words;
   if (!failure.verb.empty()) words = absl::StrCat("cannot ", failure.verb);
-  if (!failure.object.empty())
+  if (!failure.object.empty()) {
     absl::StrAppend(&words, " ", Quote(failure.object));
+  }
   const std::string why = WhyOf(failure);
   absl::StrAppend(&words, words.empty() || why.empty() ? "" : ": ", why);
   if (!failure.hint.empty()) absl::StrAppend(&words, "; hint: ", failure.hint);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
+// Over 500 lines, because the life of init reads from top to bottom: its steps
+// share the state at the end of the class, and what stands alone is in other
+// files.
+//
 // Pid 1 of a sandbox: sets everything up, starts the command, reaps, passes
 // signals on, keeps the time, and ends with the command or with the caller.
 #include <fcntl.h>

@@ -148,8 +148,9 @@ struct Message {
 };
 
 // Sent as the bytes that it is.
-static_assert(std::is_trivially_copyable<Message>::value &&
-                  std::is_trivially_destructible<Message>::value,
+static_assert(std::is_trivially_copyable<Message>::value,
+              "a message is plain data");
+static_assert(std::is_trivially_destructible<Message>::value,
               "a message is plain data");
 
 // One packet of plain data, with at most kMaxDescriptors descriptors along

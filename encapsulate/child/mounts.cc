@@ -43,10 +43,7 @@ using Name = Text<48>;
 class ViewBuilder {
  public:
   ViewBuilder(Setup& setup, int mount_table)
-      : setup_(setup),
-        plan_(setup.plan()),
-        mount_table_(mount_table),
-        attributes_(mount_table) {}
+      : setup_(setup), plan_(setup.plan()), attributes_(mount_table) {}
 
   int Build() {
     CloneTrees();
@@ -431,7 +428,6 @@ class ViewBuilder {
 
   Setup& setup_;
   Plan& plan_;
-  const int mount_table_;
   MountAttributes attributes_;
   int stage_ = -1;
 };

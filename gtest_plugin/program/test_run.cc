@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Over 500 lines, because a test reads from its fork to its result here; what
+// stands alone is in other files.
 
 #include "gtest_plugin/program/test_run.h"
 
@@ -361,8 +364,9 @@ void TestRun::Take(Record record) {
       if (!evidence_.end.has_value()) evidence_.end = std::move(record);
       break;
     case RecordKind::kStray:
-      if (evidence_.strays.size() < kMostStrays)
+      if (evidence_.strays.size() < kMostStrays) {
         evidence_.strays.push_back(std::move(record));
+      }
       break;
     case RecordKind::kBeginExpected:
       if (!expectations_.Begin(record, &*process_)) {

@@ -74,7 +74,7 @@ class Verdict {
   void Fail(std::string text, Account account = Account::kNone) {
     Add(Kind::kFatalFailure, std::move(text)).account = account;
   }
-  void Note(std::string text) {
+  void Note(const std::string& text) {
     Add(Kind::kNote, absl::StrCat(evidence_.test, text));
   }
 

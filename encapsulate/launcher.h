@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Starts sandboxes and what runs in them: launcher.cc makes new ones, reuse.cc
+// puts another child into one that is there.
+#ifndef ENCAPSULATE_LAUNCHER_H_
+#define ENCAPSULATE_LAUNCHER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+#include "encapsulate/child/message.h"
+#include "encapsulate/child/setup.h"
+#include "encapsulate/launch/launch.h"
+#include "encapsulate/options.h"
+#include "encapsulate/plan/plan.h"
+#include "encapsulate/process_state.h"
+#include "encapsulate/sandbox.h"
+#include "encapsulate/sandbox_internal.h"
+
+namespace encapsulate {
+
+class Launcher {
+ public:
+  using State = Process::State;
+
+  static absl::StatusOr<Process> Spawn(const Options& options,
+                                       const std::vector<std::string>& command);
+
+  static absl::StatusOr<absl::optional<Process>> Enter(const Options& options,
+                                                       bool reusable);
+
+  static absl::StatusOr<absl::optional<Process>> EnterAgain(
+      const Options& options, std::unique_ptr<Plan> plan, Process process);
+
+  static std::shared_ptr<const SandboxKind>& Kind(const Process* process);
+
+  static bool IsReusable(const Process& process);
+
+  // After Wait(). What nobody knows counts as touched.
+  static Trace WhatIsLeft(const Process& process);
+
+  static bool FitsCaller(const Process& process,
+                         const std::string& caller_state);
+
+  static absl::StatusOr<absl::optional<Process>> EnterPrepared(
+      const Options& options, std::unique_ptr<Plan> plan, InitProcess init,
+      std::shared_ptr<const void> maker);
+
+ private:
+  // Init has died before the sandbox was ready.
+  static absl::Status Lost(const State& state);
+
+  // Up to a running init, which goes on by itself.
+  static absl::Status Start(const Options& options,
+                            const std::vector<std::string>* command,
+                            State* state);
+
+  static absl::Status PlanCgroup(const Limits& limits, State* state);
+
+  static absl::Status StartInit(State* state);
+
+  // Has the sandbox watched.
+  static absl::Status Adopt(InitProcess init, State* state);
+
+  static absl::Status Await(State& state, MessageKind wanted, Message* message);
+
+  // --- Enter() ------------------------------------------------------------
+
+  static absl::StatusOr<absl::optional<Process>> EnterStarted(
+      std::unique_ptr<State> state);
+
+  static absl::StatusOr<absl::optional<Process>> Fork(
+      std::unique_ptr<State> state);
+
+  // --- Enter() into a sandbox that may be used again ------------------------
+
+  static absl::Status StartPersistentRelay(State* state);
+
+  static absl::Status ExplainFailure(const State& state,
+                                     const Message& message);
+
+  // In the relay, which has the caller's descriptors.
+  static void ConfineRelay(void* argument);
+
+  static absl::StatusOr<absl::optional<Process>> ForkAgain(
+      std::unique_ptr<State> state);
+
+  // What the relay hasn't done for all children. The filter is there already,
+  // so nothing here makes a call that it reports.
+  static void BecomeInsideAgain(State& state);
+
+  // The host may have put another one in its place since the relay entered it,
+  // with capabilities that are dropped now.
+  static void EnterDirectoryAgain(Setup& setup);
+
+  // Sets `exposed` to what tells the caller so if the child goes on with an
+  // executable that it could change.
+  static void ProtectExecutable(Setup& setup, int* exposed);
+
+  // `control` leads to init, which has to know whom to watch, and goes out of
+  // the child's reach, before the child may go on. Meanwhile the child confines
+  // itself, and nobody waits for the caller to be scheduled.
+  static void BecomeInside(Plan& plan, int socket, int control);
+
+  // False if init is gone. It sends nothing on `control` before.
+  static bool AwaitInit(int watched, int control);
+};
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_LAUNCHER_H_

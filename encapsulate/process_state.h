@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a Process holds: the sandbox as its caller has it.
+#ifndef ENCAPSULATE_PROCESS_STATE_H_
+#define ENCAPSULATE_PROCESS_STATE_H_
+
+#include <sys/types.h>
+
+#include <csignal>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/optional.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/child/message.h"
+#include "encapsulate/child/setup.h"
+#include "encapsulate/deadline.h"
+#include "encapsulate/foreground.h"
+#include "encapsulate/kernel/syscalls.h"
+#include "encapsulate/launch/launch.h"
+#include "encapsulate/launch/persistent_relay.h"
+#include "encapsulate/launch/relay.h"
+#include "encapsulate/monitor/monitor.h"
+#include "encapsulate/monitor/name_server.h"
+#include "encapsulate/plan/cgroup.h"
+#include "encapsulate/plan/plan.h"
+#include "encapsulate/sandbox.h"
+#include "encapsulate/sandbox_internal.h"
+
+namespace encapsulate {
+
+// More than there are values of errno.
+inline constexpr int kErrors = 4096;
+
+struct Process::State {
+  std::unique_ptr<Plan> plan = std::make_unique<Plan>();
+  Cgroup cgroup;
+  InitProcess init;
+  // Who made it ahead of need, and is its parent; null: this process.
+  std::shared_ptr<const void> maker;
+  std::vector<StepTime> steps;
+  std::string exposed_executable;
+  std::unique_ptr<Foreground> foreground;
+  Deadline deadline;
+  UniqueFd events;  // an epoll(7) instance over all that can happen
+  std::unique_ptr<Monitor> monitor;
+  bool killable = false;         // as in MonitorSetup
+  bool watching = false;         // and somebody is there to be watched
+  std::vector<Allowed> allowed;  // until there is a monitor
+  UniqueFd name_sockets[2];      // datagrams, stream; until then, too
+  UniqueFd network_tables;       // /proc/PID/net of init
+  std::unique_ptr<NameServer> name_server;
+  // Messages that came while another was waited for.
+  std::deque<std::unique_ptr<Message>> early;
+  Result result;
+  bool killed = false;
+  bool timed_out = false;  // so killed because init was late
+  bool ended = false;      // init has sent its last message
+  bool known = false;      // and it was how the command ended
+  absl::Status unlisted;   // or why not all is known
+  // Enter() only: who waits for the child and tells how it ended.
+  Relay relay;
+  UniqueFd relay_socket;
+  // The same for a sandbox that may be used again. The child has the other end
+  // of `relay_socket`.
+  std::unique_ptr<PersistentRelay> persistent;
+  UniqueFd childs_socket;
+  UniqueFd listener;  // until there is a monitor
+  OpenedDevices devices;
+  absl::optional<std::string> caller_state;
+  absl::Time forked;
+  bool called = false;         // a call was reported beside the monitor's
+  bool untouched = false;      // as far as init knows
+  Trace trace = Trace::kNone;  // what keeps the sandbox from another use
+  std::shared_ptr<const SandboxKind> kind;
+
+  ~State();
+
+  void Kill() const { sys::PidfdSendSignal(init.pidfd.get(), SIGKILL); }
+
+  // For a child, to whom all this means nothing: closes what is open.
+  static void Disown(std::unique_ptr<State> state);
+
+  // The relay's child is in the sandbox, so the sandbox's end waits for it.
+  void ReapAll();
+
+  bool Send(MessageKind kind, int number = 0) const;
+
+  bool Watch(int fd) const;
+
+  // Takes a filter's listener, which came along with `message`.
+  bool StartMonitor(const Message& message, UniqueFd listener);
+
+  // Where the sandbox around this one watches, names are left to record.
+  bool StartMonitorOfNames();
+
+  bool StartMonitor(bool is_killable, UniqueFd listener);
+
+  void MakeMonitor(bool is_killable, UniqueFd listener);
+
+  // For another child: what one does to an open file, such as a lock, isn't to
+  // be found by the next. This process opens them by what is open already: the
+  // filter would report that the relay does.
+  bool ReopenDevices();
+
+  void CloseDevices();
+
+  // Who forks the child.
+  pid_t RelayPid() const;
+
+  bool StartNameServer();
+
+  // The sandbox's.
+  std::string HostName() const;
+
+  // Asks init; 0 if it doesn't answer any more.
+  pid_t LastPid();
+
+  bool NextMessage(Message* message);
+
+  void NoteExposed(int number);
+
+  void AddSteps(const Message& message);
+};
+
+}  // namespace encapsulate
+
+#endif  // ENCAPSULATE_PROCESS_STATE_H_

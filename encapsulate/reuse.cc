@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Sandboxes that are used again, see sandbox_internal.h and launcher.h.
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "encapsulate/base/signals_blocked.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/child/message.h"
+#include "encapsulate/child/setup.h"
+#include "encapsulate/host/causes.h"
+#include "encapsulate/launch/caller_state.h"
+#include "encapsulate/launch/persistent_relay.h"
+#include "encapsulate/launcher.h"
+#include "encapsulate/monitor/monitor.h"
+#include "encapsulate/plan/plan.h"
+#include "encapsulate/process_state.h"
+#include "encapsulate/sandbox_internal.h"
+
+namespace encapsulate {
+
+absl::StatusOr<absl::optional<Process>> Launcher::EnterAgain(
+    const Options& options, std::unique_ptr<Plan> plan, Process process) {
+  std::unique_ptr<State> state = std::move(process.state_);
+  if (!state->ReopenDevices()) return HostError("open a device again");
+  plan->namespaces = state->plan->namespaces;
+  state->plan = std::move(plan);
+  state->allowed = options.allowed;
+  state->MakeMonitor(state->killable, state->monitor->TakeListener());
+  state->watching = true;
+  state->result = Result();
+  state->result.enforced = options.violations == Violations::kEnforce;
+  state->steps.clear();
+  state->ended = state->known = state->killed = state->untouched = false;
+  return ForkAgain(std::move(state));
+}
+
+std::shared_ptr<const SandboxKind>& Launcher::Kind(const Process* process) {
+  return process->state_->kind;
+}
+
+bool Launcher::IsReusable(const Process& process) {
+  return process.state_->plan->reusable;
+}
+
+Trace Launcher::WhatIsLeft(const Process& process) {
+  const State& state = *process.state_;
+  if (state.trace != Trace::kNone) return state.trace;
+  const bool called = state.called || state.monitor == nullptr ||
+                      state.monitor->has_seen_calls();
+  if (called) return Trace::kCall;
+  return state.untouched && !state.killed ? Trace::kNone : Trace::kEnd;
+}
+
+bool Launcher::FitsCaller(const Process& process,
+                          const std::string& caller_state) {
+  const State& state = *process.state_;
+  struct pollfd event = {state.persistent->descriptor(), POLLIN, 0};
+  return state.caller_state == caller_state && poll(&event, 1, 0) == 0;
+}
+
+absl::Status Launcher::StartPersistentRelay(State* state) {
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+    return HostError("make a socket pair");
+  }
+  state->relay_socket = UniqueFd(sockets[0]);
+  state->childs_socket = UniqueFd(sockets[1]);
+  // As the relay will be.
+  state->caller_state = CallerState();
+  const PersistentRelay::Places places = {
+      state->init.pidfd.get(), static_cast<int>(state->plan->namespaces),
+      state->init.control.get(), sockets[1], sockets[0]};
+  state->persistent = std::make_unique<PersistentRelay>();
+  bool started;
+  {
+    const SignalsBlocked blocked;
+    started = state->persistent->Start(places, &Launcher::ConfineRelay, state);
+  }
+  Message message;
+  if (!started) {
+    absl::Status status = HostError("start a relay");
+    struct pollfd event = {sockets[0], POLLIN, 0};
+    if (poll(&event, 1, 0) <= 0) return status;
+    return ReceiveMessage(sockets[0], &message)
+               ? ExplainFailure(*state, message)
+               : status;
+  }
+  message.number = state->killable ? 1 : 0;
+  if (!state->StartMonitor(message, std::move(state->listener))) {
+    return Lost(*state);
+  }
+  state->Send(MessageKind::kJoined);
+  absl::Status status = Await(*state, MessageKind::kNoted, &message);
+  if (status.ok()) state->trace = static_cast<Trace>(message.number);
+  return status;
+}
+
+void Launcher::ConfineRelay(void* argument) {
+  auto* const state = static_cast<State*>(argument);
+  const Plan& plan = *state->plan;
+  Setup setup(*state->plan, state->childs_socket.get());
+  if (chdir(plan.directory.c_str()) != 0) setup.Fail(Step::kEnterDirectory);
+  DropPrivileges(setup, /*executes=*/true);
+  OpenDevices(setup, &state->devices);
+  state->listener = UniqueFd(ListenToCalls(plan, &state->killable));
+  setup.Check(state->listener.get(), Step::kWatchCalls);
+}
+
+absl::StatusOr<absl::optional<Process>> Launcher::ForkAgain(
+    std::unique_ptr<State> state) {
+  state->forked = absl::Now();
+  {
+    const SignalsBlocked blocked;
+    if (state->persistent->Fork(state->monitor->descriptor(), &state->called) ==
+        PersistentRelay::Side::kChild) {
+      BecomeInsideAgain(*state);
+      // The environment goes on to point into the plan.
+      State::Disown(std::move(state));
+      return absl::optional<Process>();
+    }
+  }
+  for (;;) {
+    struct pollfd events[4] = {{state->relay_socket.get(), POLLIN, 0},
+                               {state->init.control.get(), POLLIN, 0},
+                               {state->persistent->descriptor(), POLLIN, 0},
+                               {state->monitor->descriptor(), POLLIN, 0}};
+    if (poll(events, 4, -1) < 0) continue;  // EINTR
+    if (events[3].revents != 0) state->monitor->Handle();
+    if (events[0].revents != 0) break;
+    if (events[1].revents != 0 || events[2].revents != 0) return Lost(*state);
+  }
+  Message message;
+  if (!ReceiveMessage(state->relay_socket.get(), &message)) {
+    return Lost(*state);
+  }
+  if (message.kind == MessageKind::kFailed) {
+    return ExplainFailure(*state, message);
+  }
+  if (message.kind != MessageKind::kStarted) return Lost(*state);
+  state->AddSteps(message);
+  return absl::optional<Process>(Process(std::move(state)));
+}
+
+void Launcher::BecomeInsideAgain(State& state) {
+  Plan& plan = *state.plan;
+  Setup setup(plan, state.childs_socket.get());
+  setpgid(0, 0);
+  EnterDirectoryAgain(setup);
+  ReopenDevices(setup, state.devices);
+  for (const ResourceLimit& limit : plan.limits) {
+    setup.Check(SetLimit(limit), Step::kSetLimit, limit.resource);
+  }
+  if (plan.umask.has_value()) umask(*plan.umask);
+  // At once: each putenv(3) would copy them all, in fresh memory.
+  if (plan.replace_environment) {
+    environ = const_cast<char**>(plan.envp.data());
+  }
+  MakeMappingsPrivate(setup);
+  setup.Report(MessageKind::kStarted, -1);
+}
+
+void Launcher::EnterDirectoryAgain(Setup& setup) {
+  const char* const path = setup.plan().directory.c_str();
+  struct stat there;
+  struct stat current;
+  if (stat(path, &there) != 0) {
+    if (errno == ENOENT) setup.Fail(Step::kEnterDirectory);
+    return;
+  }
+  if (fstatat(AT_FDCWD, "", &current, AT_EMPTY_PATH) == 0 &&
+      there.st_dev == current.st_dev && there.st_ino == current.st_ino) {
+    return;
+  }
+  if (chdir(path) != 0) setup.Fail(Step::kEnterDirectory);
+}
+
+void SetKind(std::shared_ptr<const SandboxKind> kind, Process* process) {
+  Launcher::Kind(process) = std::move(kind);
+}
+
+std::shared_ptr<const SandboxKind> KindOf(const Process& process) {
+  return Launcher::Kind(&process);
+}
+
+bool IsReusable(const Process& process) {
+  return Launcher::IsReusable(process);
+}
+
+Trace WhatIsLeft(const Process& process) {
+  return Launcher::WhatIsLeft(process);
+}
+
+bool FitsCaller(const Process& process, const std::string& caller_state) {
+  return Launcher::FitsCaller(process, caller_state);
+}
+
+absl::StatusOr<absl::optional<Process>> EnterReusable(const Options& options) {
+  return Launcher::Enter(options, /*reusable=*/true);
+}
+
+absl::StatusOr<absl::optional<Process>> EnterAgain(const Options& options,
+                                                   std::unique_ptr<Plan> plan,
+                                                   Process process) {
+  return Launcher::EnterAgain(options, std::move(plan), std::move(process));
+}
+
+}  // namespace encapsulate
