@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <csignal>
 #include <deque>
 #include <memory>
@@ -72,7 +73,7 @@ struct Process::State {
   UniqueFd listener;  // until there is a monitor
   OpenedDevices devices;
   absl::optional<std::string> caller_state;
-  absl::Time forked;
+  std::chrono::steady_clock::time_point forked;
   bool called = false;         // a call was reported beside the monitor's
   bool untouched = false;      // as far as init knows
   Trace trace = Trace::kNone;  // what keeps the sandbox from another use

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -116,7 +117,7 @@ void Launcher::ConfineRelay(void* argument) {
 
 absl::StatusOr<absl::optional<Process>> Launcher::ForkAgain(
     std::unique_ptr<State> state) {
-  state->forked = absl::Now();
+  state->forked = std::chrono::steady_clock::now();
   {
     const SignalsBlocked blocked;
     if (state->persistent->Fork(state->monitor->descriptor(), &state->called) ==

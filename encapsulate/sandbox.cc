@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <memory>
 #include <string>
@@ -203,9 +204,11 @@ bool Process::Listen() {
       result->usage = message.usage;
       result->leftover_count = static_cast<int>(message.count);
       // Of a sandbox that is used again, init knows only when it was made.
-      result->wall_time = state_->persistent != nullptr
-                              ? absl::Now() - state_->forked
-                              : absl::Nanoseconds(message.wall_nanoseconds);
+      result->wall_time =
+          state_->persistent != nullptr
+              ? absl::FromChrono(std::chrono::steady_clock::now() -
+                                 state_->forked)
+              : absl::Nanoseconds(message.wall_nanoseconds);
       return false;
     default:
       return false;

@@ -749,7 +749,9 @@ TEST(ReuseRulesTest, ResultsAreTheOwn) {
       _exit(i);
     });
     EXPECT_EQ(run.result.signal, i % 3 == 1 ? SIGTERM : 0);
-    if (i % 3 != 1) EXPECT_EQ(run.result.exit_code, i);
+    if (i % 3 != 1) {
+      EXPECT_EQ(run.result.exit_code, i);
+    }
     EXPECT_EQ(run.result.violations.size(), i % 3 == 2 ? 1U : 0U);
     EXPECT_EQ(run.why_not.empty(), i % 3 == 0);
   }

@@ -12,7 +12,8 @@
 //
 // Not covered: statx(2) says of an entry in /sys when somebody first looked it
 // up since the kernel last dropped it, and only the host's root can have that
-// dropped.
+// dropped. And how old the sandbox is, by the times of /proc/self and of the
+// directories of /tmp: one that was made ahead of need is old as well.
 #ifndef ENCAPSULATE_CHILD_REUSE_CHECK_H_
 #define ENCAPSULATE_CHILD_REUSE_CHECK_H_
 
