@@ -179,10 +179,9 @@ void PrintOutcome(const Result& result) {
       Print(absl::StrCat("the command was killed by ",
                          SignalName(result.signal), after));
       break;
-    case Outcome::kTimedOut:
-      break;  // PrintLimits() does
-    case Outcome::kLost:
-      break;  // said whether asked or not
+    case Outcome::kTimedOut:  // PrintLimits() says so
+    case Outcome::kLost:      // said whether asked or not
+      break;
   }
 }
 

@@ -32,7 +32,7 @@ constexpr char kHome[] = "home";
 constexpr char kTestTemporary[] = "test";
 
 // A flag that can't be used as it is given.
-absl::Status Wrong(absl::string_view flag, std::string value,
+absl::Status Wrong(absl::string_view flag, const std::string& value,
                    std::string reason) {
   return MakeFailure({FailureKind::kInvalidOptions,
                       absl::StrCat("use ", flag, "=", Quote(value)), "",
