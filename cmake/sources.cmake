@@ -108,6 +108,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/base/paths.h
   encapsulate/base/printable.h
   encapsulate/base/signals_blocked.h
+  encapsulate/base/stable_hash.h
   encapsulate/base/unique_fd.h
   encapsulate/base/write_all.h
   encapsulate/child/executable_move.h

@@ -191,8 +191,7 @@ absl::Status Launcher::Await(State& state, MessageKind wanted,
   }
   if (message->kind == wanted) return absl::OkStatus();
   if (message->kind != MessageKind::kFailed) return Lost(state);
-  return Explain(*state.plan, {message->step, message->index, message->error,
-                               std::string(message->text, message->text_size)});
+  return ExplainFailure(state, *message);
 }
 
 // --- Enter()
@@ -263,9 +262,7 @@ absl::StatusOr<absl::optional<Process>> Launcher::Fork(
     return Lost(*state);
   }
   if (message.kind == MessageKind::kFailed) {
-    return Explain(*state->plan,
-                   {message.step, message.index, message.error,
-                    std::string(message.text, message.text_size)});
+    return ExplainFailure(*state, message);
   }
   if (message.kind != MessageKind::kStarted || !state->StartMonitorOfNames()) {
     return Lost(*state);
@@ -306,14 +303,7 @@ void Launcher::BecomeInside(Plan& plan, int socket, int control) {
                 input.fd);
   }
   ReopenDevices(setup);
-  for (const ResourceLimit& limit : plan.limits) {
-    setup.Check(SetLimit(limit), Step::kSetLimit, limit.resource);
-  }
-  if (plan.umask.has_value()) umask(*plan.umask);
-  // At once: each putenv(3) would copy them all, in fresh memory.
-  if (plan.replace_environment) {
-    environ = const_cast<char**>(plan.envp.data());
-  }
+  TakeOver(setup);
   DropPrivileges(setup, /*executes=*/true);
   MakeMappingsPrivate(setup);
   if (plan.watching_filter == nullptr) {
@@ -329,6 +319,18 @@ void Launcher::BecomeInside(Plan& plan, int socket, int control) {
     _exit(1);
   }
   setup.Report(MessageKind::kStarted, exposed);
+}
+
+void Launcher::TakeOver(Setup& setup) {
+  Plan& plan = setup.plan();
+  for (const ResourceLimit& limit : plan.limits) {
+    setup.Check(SetLimit(limit), Step::kSetLimit, limit.resource);
+  }
+  if (plan.umask.has_value()) umask(*plan.umask);
+  // At once: each putenv(3) would copy them all, in fresh memory.
+  if (plan.replace_environment) {
+    environ = const_cast<char**>(plan.envp.data());
+  }
 }
 
 bool Launcher::AwaitInit(int watched, int control) {

@@ -106,6 +106,10 @@ class Launcher {
   // itself, and nobody waits for the caller to be scheduled.
   static void BecomeInside(Plan& plan, int socket, int control);
 
+  // In the child: the plan's limits, umask and environment in place of the
+  // caller's.
+  static void TakeOver(Setup& setup);
+
   // False if init is gone. It sends nothing on `control` before.
   static bool AwaitInit(int watched, int control);
 };

@@ -151,19 +151,11 @@ absl::StatusOr<absl::optional<Process>> Launcher::ForkAgain(
 }
 
 void Launcher::BecomeInsideAgain(State& state) {
-  Plan& plan = *state.plan;
-  Setup setup(plan, state.childs_socket.get());
+  Setup setup(*state.plan, state.childs_socket.get());
   setpgid(0, 0);
   EnterDirectoryAgain(setup);
   ReopenDevices(setup, state.devices);
-  for (const ResourceLimit& limit : plan.limits) {
-    setup.Check(SetLimit(limit), Step::kSetLimit, limit.resource);
-  }
-  if (plan.umask.has_value()) umask(*plan.umask);
-  // At once: each putenv(3) would copy them all, in fresh memory.
-  if (plan.replace_environment) {
-    environ = const_cast<char**>(plan.envp.data());
-  }
+  TakeOver(setup);
   MakeMappingsPrivate(setup);
   setup.Report(MessageKind::kStarted, -1);
 }

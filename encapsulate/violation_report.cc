@@ -20,6 +20,7 @@
 #include "encapsulate/allow_pattern.h"
 #include "encapsulate/base/json.h"
 #include "encapsulate/base/printable.h"
+#include "encapsulate/base/stable_hash.h"
 #include "encapsulate/violation_report_html.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
@@ -366,18 +367,17 @@ std::string WriteGitlab(const ViolationReport& report) {
 }  // namespace
 
 std::string FingerprintOf(const Violation& violation) {
-  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  StableHash hash;
   const auto add = [&](absl::string_view text) {
-    constexpr uint64_t kPrime = 0x100000001b3;
-    for (char byte : text) hash = (hash ^ static_cast<uint8_t>(byte)) * kPrime;
-    hash *= kPrime;  // of the end: 0
+    hash.Add(text);
+    hash.Add(absl::string_view("\0", 1));
   };
   add(RuleName(violation.rule));
   add(violation.test);
   add(violation.program);
   add(violation.call);
   add(AllowPattern(violation.rule, violation.target));
-  return absl::StrCat(absl::Hex(hash, absl::kZeroPad16));
+  return absl::StrCat(absl::Hex(hash.value(), absl::kZeroPad16));
 }
 
 const std::vector<std::string>& ReportFormatNames() {

@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
+#include "encapsulate/base/stable_hash.h"
 #include "encapsulate/plan/syscall_table.h"
 #include "encapsulate/violations.h"
 
@@ -25,27 +26,17 @@ constexpr absl::string_view kStart = "/.encapsulate/";
 constexpr absl::string_view kKinds[] = {"hello", "test", "begin-expected",
                                         "end-expected"};
 
-// FNV-1a, the same in every process of one build.
-uint64_t Mix(uint64_t hash, uint64_t value) {
-  constexpr uint64_t kPrime = 0x100000001b3;
-  for (int i = 0; i < 8; ++i) {
-    hash = (hash ^ (value & 0xff)) * kPrime;
-    value >>= 8;
-  }
-  return hash;
-}
-
 uint64_t TableHash() {
-  uint64_t hash = 0xcbf29ce484222325;
+  StableHash hash;
   for (size_t i = 0; i < kWatchedCallCount; ++i) {
     const WatchedCall& call = kWatchedCalls[i];
     for (int value :
          {call.native, call.compat, static_cast<int>(call.rule),
           static_cast<int>(call.when), call.argument, call.denied}) {
-      hash = Mix(hash, static_cast<uint32_t>(value));
+      hash.AddNumber(static_cast<uint32_t>(value));
     }
   }
-  return hash;
+  return hash.value();
 }
 
 }  // namespace
