@@ -147,6 +147,9 @@ struct Violation {
 struct AllowedUse {
   Allowed allowed;     // as in Options::allowed
   uint64_t count = 0;  // how many attempts it fitted
+  // Code inside said that it expects this, see watched_outside.h. Whoever is
+  // inside can, so it is always shown.
+  bool by_note = false;
 };
 
 // Distinct violations that are kept; more are only counted.

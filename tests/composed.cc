@@ -75,6 +75,11 @@ TEST_F(ComposedTest, EndsWithinItsScope) {
   new ExpectBlocked(Rule::kWrite, "/usr/*");
 }
 
+TEST_F(ComposedTest, AttemptsAndNeverEndsItsScope) {
+  new ExpectBlocked(Rule::kWrite, "/usr/*");
+  WriteTo("/usr/unended");
+}
+
 TEST_F(ComposedTest, ComesNext) { WriteTo("/usr/composed"); }
 
 // Two tests that run at the same time: what the first one expects isn't what

@@ -148,6 +148,15 @@ TEST_F(CompositionTest, WhatATestExpectsInVainFailsIt) {
   EXPECT_THAT(output.text, HasSubstr("nothing that fits was"));
 }
 
+// Whoever is inside can say so, and it is never silent.
+TEST_F(CompositionTest, WhatIsExpectedWithoutAnEndIsListed) {
+  const Output output = RunTests("AttemptsAndNeverEndsItsScope");
+  EXPECT_EQ(output.exit_code, 1) << output.text;
+  EXPECT_THAT(output.text,
+              HasSubstr("ignored: write '/usr/*', tried 1 time (expected by "
+                        "ComposedTest.AttemptsAndNeverEndsItsScope)"));
+}
+
 TEST_F(CompositionTest, WhatATestExpectsEndsWithIt) {
   const Output output =
       RunTests("EndsWithinItsScope:*.ComesNext", {"--encapsulate_jobs=1"});

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -102,8 +103,11 @@ void ReportViolations(const Options& options, const Reports& reports,
   reports.ApplyBaseline(result);
   if (says || reports.wanted()) Symbolize(&result->violations);
   // Exceptions alone aren't reported.
-  if (says &&
-      (PrintViolations(*result, options) || absl::GetFlag(FLAGS_verbose))) {
+  const bool by_note =
+      std::any_of(result->allowed.begin(), result->allowed.end(),
+                  [](const AllowedUse& use) { return use.by_note; });
+  if (says && (PrintViolations(*result, options) || by_note ||
+               absl::GetFlag(FLAGS_verbose))) {
     SayIgnored(*result);
   }
   if (learns) SayLearned(*result, all, failed, KnownFlags());

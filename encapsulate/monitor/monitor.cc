@@ -118,15 +118,22 @@ bool Monitor::StillWaits(uint64_t id) const {
 }
 
 void Monitor::Reply(uint64_t id, const Verdict& verdict) const {
+  if (verdict.kind == Verdict::Kind::kRefuse) {
+    Respond(id, -verdict.error, /*value=*/0, /*flags=*/0);
+  } else {
+    Respond(id, /*error=*/0, /*value=*/0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+  }
+}
+
+void Monitor::Respond(uint64_t id, int error, int64_t value,
+                      uint32_t flags) const {
   alignas(seccomp_notif_resp) char
       buffer[sizeof(seccomp_notif_resp) + kRoomToGrow] = {};
   auto* const response = reinterpret_cast<seccomp_notif_resp*>(buffer);
   response->id = id;
-  if (verdict.kind == Verdict::Kind::kRefuse) {
-    response->error = -verdict.error;
-  } else {
-    response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-  }
+  response->error = error;
+  response->val = value;
+  response->flags = flags;
   // A thread that has died needs no answer.
   static_cast<void>(ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, response));
 }
@@ -284,7 +291,8 @@ std::vector<AllowedUse> Monitor::AllowedUses() const {
     uses.push_back(
         {{std::get<0>(use.first), std::get<1>(use.first),
           test.empty() ? "expected" : absl::StrCat("expected by ", test)},
-         use.second});
+         use.second,
+         /*by_note=*/true});
   }
   return uses;
 }

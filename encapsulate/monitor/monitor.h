@@ -92,7 +92,8 @@ class Monitor {
 
   // In the order of the first attempt.
   const std::vector<Violation>& violations() const { return violations_; }
-  std::vector<Violation> TakeViolations() { return std::move(violations_); }
+  // At the end: what was expected by notes counts as such from here on.
+  std::vector<Violation> TakeViolations();
   uint64_t beyond() const { return beyond_; }
   uint64_t unseen() const { return unseen_; }
   std::vector<AllowedUse> AllowedUses() const;
@@ -135,6 +136,7 @@ class Monitor {
   void AnswerNext();
   void Answer(const seccomp_notif& notification);
   void Reply(uint64_t id, const Verdict& verdict) const;
+  void Respond(uint64_t id, int error, int64_t value, uint32_t flags) const;
   bool StillWaits(uint64_t id) const;
 
   static bool FailedLater(const Verdict& verdict, int64_t result);
@@ -149,8 +151,9 @@ class Monitor {
                   const SyscallArgs& call);
   absl::optional<int> HandleNote(const ThreadView& thread, const Note& note,
                                  std::string space);
-  void ReplyValue(uint64_t id, int64_t value) const;
   int CountExpected(const std::string& space, int64_t note);
+  // Ends what notes of that PID namespace expect, or of all if it is empty.
+  void EndNotes(const std::string& space);
   // What tests that are gone have left.
   void DropEndedTests();
   // As "pid:[4026531836]".

@@ -4,7 +4,6 @@
 // to it: see plan/outer_monitor.h.
 #include <linux/seccomp.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -28,15 +27,6 @@ constexpr size_t kMostNoted = 1000;
 
 }  // namespace
 
-void Monitor::ReplyValue(uint64_t id, int64_t value) const {
-  alignas(seccomp_notif_resp) char
-      buffer[sizeof(seccomp_notif_resp) + kRoomToGrow] = {};
-  auto* const response = reinterpret_cast<seccomp_notif_resp*>(buffer);
-  response->id = id;
-  response->val = value;
-  static_cast<void>(ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, response));
-}
-
 void Monitor::AnswerNote(const seccomp_notif& notification,
                          const ThreadView& thread, const SyscallArgs& call) {
   const absl::optional<std::string> path = thread.ReadString(call.arguments[1]);
@@ -49,7 +39,8 @@ void Monitor::AnswerNote(const seccomp_notif& notification,
     answer = HandleNote(thread, *note, std::move(space));
   }
   if (answer.has_value()) {
-    ReplyValue(notification.id, int64_t{kNoteAnswer} + *answer);
+    Respond(notification.id, /*error=*/0, int64_t{kNoteAnswer} + *answer,
+            /*flags=*/0);
   } else {
     Reply(notification.id, {});
   }
@@ -99,8 +90,26 @@ int Monitor::CountExpected(const std::string& space, int64_t note) {
   if (count > 0 &&
       (expected_uses_.size() < kMostNoted || expected_uses_.count(use) != 0)) {
     expected_uses_[std::move(use)] += count;
+  } else {
+    // Too many to list: then they are what they would be without a note.
+    beyond_ += count;
   }
   return static_cast<int>(std::min<uint64_t>(count, INT16_MAX));
+}
+
+void Monitor::EndNotes(const std::string& space) {
+  for (;;) {
+    const auto left = absl::c_find_if(expected_, [&](const Expected& one) {
+      return !one.space.empty() && (space.empty() || one.space == space);
+    });
+    if (left == expected_.end()) return;
+    CountExpected(std::string(left->space), left->note);
+  }
+}
+
+std::vector<Violation> Monitor::TakeViolations() {
+  EndNotes("");
+  return std::move(violations_);
 }
 
 void Monitor::DropEndedTests() {
@@ -110,13 +119,7 @@ void Monitor::DropEndedTests() {
       ++test;
       continue;
     }
-    for (;;) {
-      const auto left = absl::c_find_if(expected_, [&](const Expected& one) {
-        return one.space == test->first;
-      });
-      if (left == expected_.end()) break;
-      CountExpected(test->first, left->note);
-    }
+    EndNotes(test->first);
     test = tests_.erase(test);
   }
 }
