@@ -143,6 +143,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/inspect/thread_view.h
   encapsulate/inspect/unwind.h
   encapsulate/kernel/interfaces.h
+  encapsulate/kernel/landlock.h
   encapsulate/kernel/mountinfo.h
   encapsulate/kernel/raw_clone.h
   encapsulate/kernel/syscalls.h
