@@ -30,10 +30,12 @@ set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/host/containers.cc
   encapsulate/host/exposed_executable.cc
   encapsulate/host/host_sockets.cc
+  encapsulate/host/levels.cc
   encapsulate/host/local_paths.cc
   encapsulate/host/mount_table.cc
   encapsulate/host/patient_lookup.cc
   encapsulate/host/unix_names.cc
+  encapsulate/isolation.cc
   encapsulate/kernel/interfaces.cc
   encapsulate/kernel/mountinfo.cc
   encapsulate/launch/caller_state.cc
@@ -126,6 +128,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/host/containers.h
   encapsulate/host/exposed_executable.h
   encapsulate/host/host_sockets.h
+  encapsulate/host/levels.h
   encapsulate/host/local_paths.h
   encapsulate/host/mount_table.h
   encapsulate/host/patient_lookup.h
@@ -142,6 +145,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/inspect/symbolizer_output.h
   encapsulate/inspect/thread_view.h
   encapsulate/inspect/unwind.h
+  encapsulate/isolation.h
   encapsulate/kernel/interfaces.h
   encapsulate/kernel/landlock.h
   encapsulate/kernel/mountinfo.h

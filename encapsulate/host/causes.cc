@@ -235,6 +235,10 @@ bool CgroupNamespacesAreOff() {
   return ReadNumber("/proc/sys/user/max_cgroup_namespaces") == 0;
 }
 
+int PtraceScope() {
+  return static_cast<int>(ReadNumber("/proc/sys/kernel/yama/ptrace_scope"));
+}
+
 Cause WhyNotMapped(int error) {
   if (error == ENOENT) {
     return {"/proc is not mounted", "mount -t proc proc /proc"};

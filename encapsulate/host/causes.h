@@ -29,6 +29,9 @@ Cause WhyNoNamespaces(int error);
 // sandbox, and then nobody can mount a cgroup filesystem of his own.
 bool CgroupNamespacesAreOff();
 
+// kernel.yama.ptrace_scope; -1 on hosts without it.
+int PtraceScope();
+
 // Why the maps of a new user namespace can't be written.
 Cause WhyNotMapped(int error);
 
