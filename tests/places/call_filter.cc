@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace encapsulate {
+namespace encapsulate::places {
 namespace {
 
 #if defined(__x86_64__)
@@ -125,4 +125,4 @@ int CallFilter::Load() {
                                                                         : errno;
 }
 
-}  // namespace encapsulate
+}  // namespace encapsulate::places

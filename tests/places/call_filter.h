@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace encapsulate {
+namespace encapsulate::places {
 
 class CallFilter {
  public:
@@ -48,6 +48,6 @@ class CallFilter {
   uint32_t otherwise_;
 };
 
-}  // namespace encapsulate
+}  // namespace encapsulate::places
 
 #endif  // TESTS_PLACES_CALL_FILTER_H_

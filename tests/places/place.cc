@@ -19,21 +19,21 @@
 int main(int argc, char** argv) {
   if (argc < 3) {
     fprintf(stderr, "place PLACE[,PLACE...] COMMAND [ARGUMENT...]\nPlaces:");
-    for (encapsulate::Place place : encapsulate::AllPlaces()) {
-      fprintf(stderr, " %s", encapsulate::PlaceName(place));
+    for (encapsulate::places::Place place : encapsulate::places::AllPlaces()) {
+      fprintf(stderr, " %s", encapsulate::places::PlaceName(place));
     }
     fprintf(stderr, "\n");
     return 99;
   }
   for (absl::string_view name : absl::StrSplit(argv[1], ',')) {
-    const absl::optional<encapsulate::Place> place =
-        encapsulate::PlaceOfName(name);
+    const absl::optional<encapsulate::places::Place> place =
+        encapsulate::places::PlaceOfName(name);
     if (!place.has_value()) {
       fprintf(stderr, "place: there is no place '%s'\n",
               std::string(name).c_str());
       return 99;
     }
-    encapsulate::EnterPlace(*place);
+    encapsulate::places::EnterPlace(*place);
   }
   execvp(argv[2], argv + 2);
   fprintf(stderr, "place: %s: %s\n", argv[2], strerror(errno));

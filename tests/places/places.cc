@@ -20,7 +20,7 @@
 #include "tests/places/prepare.h"
 #include "tests/places/seccomp_profile.h"
 
-namespace encapsulate {
+namespace encapsulate::places {
 namespace {
 
 constexpr char kProfile[] =
@@ -180,4 +180,4 @@ void EnterPlace(Place place) {
   }
 }
 
-}  // namespace encapsulate
+}  // namespace encapsulate::places

@@ -19,7 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
 
-namespace encapsulate {
+namespace encapsulate::places {
 
 enum class Place {
   // A kernel without Landlock, and one that has it turned off.
@@ -55,6 +55,6 @@ absl::string_view NamespacesProfile();
 // Enters kDockerWithProfile with another profile.
 void EnterContainer(absl::string_view profile);
 
-}  // namespace encapsulate
+}  // namespace encapsulate::places
 
 #endif  // TESTS_PLACES_PLACES_H_

@@ -25,7 +25,7 @@
 #include "gtest/gtest.h"
 #include "tests/places/seccomp_profile.h"
 
-namespace encapsulate {
+namespace encapsulate::places {
 namespace {
 
 void InFork(const std::function<void()>& body) {
@@ -250,4 +250,4 @@ TEST(PlacesTest, SeveralAddUp) {
 }
 
 }  // namespace
-}  // namespace encapsulate
+}  // namespace encapsulate::places

@@ -21,7 +21,7 @@
 #include "tests/chroots.h"
 #include "tests/places/call_filter.h"
 
-namespace encapsulate {
+namespace encapsulate::places {
 namespace {
 
 constexpr int kPreparationFailed = 99;
@@ -91,4 +91,4 @@ void DropCapabilities() {
   MustWork(syscall(SYS_capset, &header, none), "capset");
 }
 
-}  // namespace encapsulate
+}  // namespace encapsulate::places

@@ -9,7 +9,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace encapsulate {
+namespace encapsulate::places {
 
 // Ends the process unless `result` is at least 0.
 void MustWork(long result, const char* what);
@@ -38,6 +38,6 @@ void CoverInChroots(const std::string& path);
 // Gives up what BecomeHost() gave.
 void DropCapabilities();
 
-}  // namespace encapsulate
+}  // namespace encapsulate::places
 
 #endif  // TESTS_PLACES_PREPARE_H_

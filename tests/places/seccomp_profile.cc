@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
-namespace encapsulate {
+namespace encapsulate::places {
 namespace {
 
 const std::map<std::string, long>& Numbers() {
@@ -193,8 +193,9 @@ CallFilter SeccompProfile::Filter() const {
     }
   }
   long latest = 0;
-  for (const auto& [name, number] : Numbers())
+  for (const auto& [name, number] : Numbers()) {
     latest = std::max(latest, number);
+  }
   filter.FailAbove(latest, ENOSYS);
   filter.FailOthers(otherwise_);
   return filter;
@@ -210,4 +211,4 @@ bool SeccompProfile::Forbid(const std::string& name) {
   return found;
 }
 
-}  // namespace encapsulate
+}  // namespace encapsulate::places

@@ -15,7 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "tests/places/call_filter.h"
 
-namespace encapsulate {
+namespace encapsulate::places {
 
 class SeccompProfile {
  public:
@@ -46,6 +46,6 @@ class SeccompProfile {
 // The number of a call of this machine; -1 if there is none of that name.
 long CallNumber(absl::string_view name);
 
-}  // namespace encapsulate
+}  // namespace encapsulate::places
 
 #endif  // TESTS_PLACES_SECCOMP_PROFILE_H_
