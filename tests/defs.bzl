@@ -21,11 +21,11 @@ def sandbox_test(name, size = "medium", tags = [], local = True, **kwargs):
     common = dict(
         size = size,
         srcs = [name + ".cc"],
-        data = [":probe"],
+        data = ["//tests/support:probe"],
         linkstatic = True,
         deps = [
-            ":support",
             "//encapsulate",
+            "//tests/support:sandbox",
             "@com_google_absl//absl/status",
             "@com_google_absl//absl/status:statusor",
             "@com_google_absl//absl/strings",

@@ -18,8 +18,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "tests/chroots.h"
 #include "tests/places/call_filter.h"
+#include "tests/support/chroots.h"
 
 namespace encapsulate::places {
 namespace {
