@@ -29,6 +29,8 @@
 #include "encapsulate/base/error.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/host/causes.h"
+#include "encapsulate/host/levels.h"
+#include "encapsulate/isolation.h"
 #include "encapsulate/kernel/interfaces.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/plan/cgroup.h"
@@ -205,21 +207,28 @@ HostFeature CheckCgroup(absl::string_view name, const absl::Status& status) {
   return Lacks(name, HostSupport::kUnavailable, FailureOf(status));
 }
 
-HostFeature CheckSandbox() {
-  constexpr absl::string_view kName = "a whole sandbox";
+// What making one gives; `result` is what came of it.
+absl::Status TrySandbox(Result* result) {
   Options options;
   options.directory = "/";
   absl::StatusOr<absl::optional<Process>> child = Enter(options);
   if (child.ok() && !child->has_value()) _exit(0);
-  if (!child.ok()) {
+  if (child.ok()) *result = (*child)->Wait();
+  return child.status();
+}
+
+HostFeature CheckSandbox() {
+  constexpr absl::string_view kName = "a whole sandbox";
+  Result result;
+  const absl::Status made = TrySandbox(&result);
+  if (!made.ok()) {
     // Whole, as it is the one that says which step it was.
-    const Failure failure = FailureOf(child.status());
+    const Failure failure = FailureOf(made);
     return {std::string(kName), HostSupport::kRefused,
             Words({failure.kind, failure.verb, failure.object, failure.reason,
                    failure.error}),
             failure.hint};
   }
-  const Result result = (*child)->Wait();
   if (result.ok()) return Works(kName);
   return {std::string(kName), HostSupport::kRefused,
           result.outcome == Outcome::kLost
@@ -258,6 +267,56 @@ std::vector<HostFeature> CheckCalls() {
                    "no user notification of seccomp",
                    "use Linux 5.10 or newer"}));
   return features;
+}
+
+// Whether `error` is of what comes and goes, and says nothing about the host.
+bool IsShortage(int error) {
+  return error == EAGAIN || error == EMFILE || error == ENFILE ||
+         error == ENOMEM;
+}
+
+LevelSupport Granted(Isolation level, int landlock_abi) {
+  return {level,
+          true,
+          "",
+          "",
+          NamesOf(Kept::kNo, level, landlock_abi),
+          NamesOf(Kept::kHonestCode, level, landlock_abi)};
+}
+
+LevelSupport CheckNamespaces(const std::vector<HostFeature>& features) {
+  LevelSupport support = Granted(Isolation::kNamespaces, 0);
+  const auto refused =
+      absl::c_find_if(features, [](const HostFeature& feature) {
+        return feature.support == HostSupport::kRefused;
+      });
+  if (refused == features.end()) return support;
+  support.works = false;
+  support.reason = absl::StrCat(refused->name, ": ", refused->reason);
+  support.hint = refused->hint;
+  return support;
+}
+
+LevelSupport CheckLandlock() {
+  const LandlockFacts facts = ProbeLandlock();
+  LevelSupport support = Granted(Isolation::kLandlock, facts.abi);
+  const absl::optional<Obstacle> obstacle = ObstacleToLandlock(facts);
+  if (!obstacle.has_value()) return support;
+  support.works = false;
+  support.reason = absl::StrCat(obstacle->what, ": ", obstacle->cause.reason,
+                                obstacle->cause.reason.empty() ? "" : ": ",
+                                Reason(obstacle->error));
+  support.hint = obstacle->cause.hint;
+  return support;
+}
+
+Isolation FindStrongest() {
+  Result result;
+  const absl::Status made = TrySandbox(&result);
+  if ((made.ok() && result.ok()) || IsShortage(FailureOf(made).error)) {
+    return Isolation::kNamespaces;
+  }
+  return CheckLandlock().works ? Isolation::kLandlock : Isolation::kProcess;
 }
 
 bool IsSysfs(const char* path) {
@@ -339,6 +398,17 @@ bool CanSandbox(const std::vector<HostFeature>& features) {
   return absl::c_none_of(features, [](const HostFeature& feature) {
     return feature.support == HostSupport::kRefused;
   });
+}
+
+std::vector<LevelSupport> CheckLevels(
+    const std::vector<HostFeature>& features) {
+  return {CheckNamespaces(features), CheckLandlock(),
+          Granted(Isolation::kProcess, 0)};
+}
+
+Isolation StrongestIsolation() {
+  static const Isolation strongest = FindStrongest();
+  return strongest;
 }
 
 }  // namespace encapsulate

@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "encapsulate/isolation.h"
+
 namespace encapsulate {
 
 // Whether the host has a feature.
@@ -40,6 +42,28 @@ std::vector<HostFeature> CheckHost();
 
 // Whether no feature is refused.
 bool CanSandbox(const std::vector<HostFeature>& features);
+
+// Whether the host grants an isolation level, see isolation.h.
+struct LevelSupport {
+  Isolation level;     // not kBest
+  bool works;          // what trying it gave
+  std::string reason;  // empty if it works
+  std::string hint;    // one action that mends it; empty if none is known
+  // The names of promises that it doesn't keep here, and of those that it keeps
+  // for honest code only; each empty if there are none.
+  std::string missing;
+  std::string honest_code;
+};
+
+// The strongest level first. `features` are CheckHost()'s, which decide about
+// level namespaces; the others are tried.
+std::vector<LevelSupport> CheckLevels(const std::vector<HostFeature>& features);
+
+// What Isolation::kBest stands for on this host: the first of CheckLevels()
+// that works. A host that is short of processes, descriptors or memory grants
+// level namespaces; using it says then what is short. Tries a sandbox, once in
+// a process.
+Isolation StrongestIsolation();
 
 }  // namespace encapsulate
 

@@ -96,7 +96,7 @@ const std::vector<Promise>& Promises() {
       {"FIFOs",
        "No FIFO of the host in /run, /tmp or /var/tmp is opened for writing.",
        kWall, kWall, kNo},
-      {"hidden, fresh and overlaid trees",
+      {"overlays and hidden trees",
        "Trees can be hidden, replaced by fresh ones and overlaid.", kWall, kNo,
        kNo},
       // Network.

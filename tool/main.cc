@@ -156,7 +156,7 @@ int Main(const std::vector<std::string>& arguments) {
       return Print(absl::StrCat("encapsulate ", kVersion, "\n"), 0);
     case CommandLine::Action::kCheck: {
       const std::vector<HostFeature> features = CheckHost();
-      return Print(HostReport(features),
+      return Print(HostReport(features, CheckLevels(features)),
                    CanSandbox(features) ? kExitCheckPassed : kExitCheckFailed);
     }
     case CommandLine::Action::kRun:

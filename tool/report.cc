@@ -222,17 +222,30 @@ void PrintOverlayChanges(const Result& result) {
   }
 }
 
-std::string HostReport(const std::vector<HostFeature>& features) {
+std::string HostReport(const std::vector<HostFeature>& features,
+                       const std::vector<LevelSupport>& levels) {
   std::string report;
+  const auto add = [&](const char* support, const std::string& name) {
+    absl::StrAppendFormat(&report, "%-11s  %s\n", support, name);
+  };
+  const auto add_detail = [&](absl::string_view label,
+                              const std::string& text) {
+    if (text.empty()) return;
+    absl::StrAppend(&report, "             ", label, text, "\n");
+  };
   for (const HostFeature& feature : features) {
-    absl::StrAppendFormat(&report, "%-11s  %s\n", SupportName(feature.support),
-                          feature.name);
-    if (!feature.reason.empty()) {
-      absl::StrAppend(&report, "             ", feature.reason, "\n");
-    }
-    if (!feature.hint.empty()) {
-      absl::StrAppend(&report, "             hint: ", feature.hint, "\n");
-    }
+    add(SupportName(feature.support), feature.name);
+    add_detail("", feature.reason);
+    add_detail("hint: ", feature.hint);
+  }
+  for (const LevelSupport& level : levels) {
+    add(SupportName(level.works ? HostSupport::kOk : HostSupport::kUnavailable),
+        absl::StrCat("isolation level ", IsolationName(level.level)));
+    add_detail("", level.reason);
+    add_detail("hint: ", level.hint);
+    if (!level.works) continue;
+    add_detail("doesn't keep: ", level.missing);
+    add_detail("for honest code only: ", level.honest_code);
   }
   absl::StrAppend(&report, CanSandbox(features)
                                ? "Sandboxes can be made on this host.\n"

@@ -40,7 +40,8 @@ void SayLeftovers(const Result& result);
 void PrintOverlayChanges(const Result& result);
 
 // For standard output.
-std::string HostReport(const std::vector<HostFeature>& features);
+std::string HostReport(const std::vector<HostFeature>& features,
+                       const std::vector<LevelSupport>& levels);
 
 // One JSON object, without a line feed. Names that aren't valid UTF-8 have
 // U+FFFD in place of each bad byte.

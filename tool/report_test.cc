@@ -129,13 +129,26 @@ TEST(JsonTest, EscapesWhatJsonCannotHold) {
 }
 
 TEST(HostReportTest, NamesTheReasonAndTheFix) {
-  EXPECT_EQ(HostReport({{"mounts", HostSupport::kOk, "", ""},
-                        {"network", HostSupport::kRefused, "why", "do this"}}),
-            "ok           mounts\n"
-            "refused      network\n"
-            "             why\n"
-            "             hint: do this\n"
-            "No sandbox can be made on this host.\n");
+  EXPECT_EQ(
+      HostReport({{"mounts", HostSupport::kOk, "", ""},
+                  {"network", HostSupport::kRefused, "why", "do this"}},
+                 {{Isolation::kNamespaces, false, "network: why", "do this", "",
+                   "reports"},
+                  {Isolation::kLandlock, true, "", "", "own ports", "UDP"},
+                  {Isolation::kProcess, true, "", "", "files", ""}}),
+      "ok           mounts\n"
+      "refused      network\n"
+      "             why\n"
+      "             hint: do this\n"
+      "unavailable  isolation level namespaces\n"
+      "             network: why\n"
+      "             hint: do this\n"
+      "ok           isolation level landlock\n"
+      "             doesn't keep: own ports\n"
+      "             for honest code only: UDP\n"
+      "ok           isolation level process\n"
+      "             doesn't keep: files\n"
+      "No sandbox can be made on this host.\n");
 }
 
 }  // namespace
