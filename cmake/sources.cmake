@@ -271,7 +271,17 @@ set(ENCAPSULATE_TOOL_SOURCES
   tool/report.cc
   tool/reports.cc
   tool/request.cc
-  tool/violation_report.cc)
+  tool/vary/capture.cc
+  tool/vary/compared_files.cc
+  tool/vary/scratch.cc
+  tool/vary/search.cc
+  tool/vary/test_results.cc
+  tool/vary/trial.cc
+  tool/vary/variations.cc
+  tool/vary/vary.cc
+  tool/vary/world.cc
+  tool/violation_report.cc
+  tool/words.cc)
 set(ENCAPSULATE_TOOL_ABSEIL
   absl::algorithm_container
   absl::flags
@@ -287,4 +297,5 @@ set(ENCAPSULATE_DOCUMENTS_SOURCES
   tool/documents.cc
   tool/flag_types.cc
   tool/flags.cc
-  tool/help.cc)
+  tool/help.cc
+  tool/words.cc)

@@ -69,7 +69,12 @@ class Parser {
         return Wrong(absl::StrCat("--check takes no command, but there is ",
                                   Quote(arguments_[next_])));
       }
+    } else if (absl::GetFlag(FLAGS_vary) == "help") {
+      line.action = CommandLine::Action::kVaryHelp;
     } else {
+      if (!absl::GetFlag(FLAGS_vary).empty()) {
+        line.action = CommandLine::Action::kVary;
+      }
       status = ParseCommand(&line);
       if (!status.ok()) return status;
     }
@@ -114,6 +119,8 @@ class Parser {
     }
     if (!has_value && flag->value.empty()) {
       value = "true";
+    } else if (!has_value && !flag->implied.empty()) {
+      value = flag->implied;
     } else if (!has_value) {
       if (next_ + 1 == arguments_.size()) {
         return Wrong(absl::StrCat(Spelling(*flag), " needs a value"),

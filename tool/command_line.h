@@ -21,7 +21,7 @@
 namespace encapsulate::tool {
 
 struct CommandLine {
-  enum class Action { kRun, kCheck, kHelp, kVersion };
+  enum class Action { kRun, kVary, kVaryHelp, kCheck, kHelp, kVersion };
   Action action = Action::kRun;
   std::vector<std::string> trees;  // of the first argument
   std::vector<std::string> command;

@@ -57,7 +57,9 @@ std::string ManPage() {
       if (flag.section != section) continue;
       absl::StrAppend(&out, ".TP\n.BR ", Roff(Spelling(flag)));
       if (!flag.value.empty()) {
-        absl::StrAppend(&out, " =\\fI", Roff(flag.value), "\\fR");
+        absl::StrAppend(&out, flag.implied.empty() ? " =" : " [=", "\\fI",
+                        Roff(flag.value), "\\fR",
+                        flag.implied.empty() ? "" : "]");
       }
       if (flag.repeatable) {
         absl::StrAppend(&out, flag.value.empty() ? " ..." : "...");
@@ -85,10 +87,15 @@ std::string ManPage() {
 // --learn, after the trees, and leaves the rest to the command's own
 // completion.
 
+// Whether its value may be the next word of the command line.
+bool TakesAWord(const FlagEntry& flag) {
+  return !flag.value.empty() && flag.implied.empty();
+}
+
 std::vector<std::string> FlagsThatTakeAWord() {
   std::vector<std::string> names;
   for (const FlagEntry& flag : AllFlags()) {
-    if (!flag.value.empty()) names.push_back(Spelling(flag));
+    if (TakesAWord(flag)) names.push_back(Spelling(flag));
   }
   return names;
 }
@@ -112,7 +119,7 @@ std::string Bash() {
                       ")\n      mapfile -t COMPREPLY < <(compgen -W '",
                       flag.choices, "' -- \"$value\")\n      return ;;\n");
     }
-    all.push_back(absl::StrCat(Spelling(flag), flag.value.empty() ? "" : "="));
+    all.push_back(absl::StrCat(Spelling(flag), TakesAWord(flag) ? "=" : ""));
   }
   const auto either = [](const std::vector<std::string>& names) {
     return absl::StrJoin(names, " | ");
@@ -226,9 +233,10 @@ std::string Zsh() {
     const std::string brief =
         absl::StrReplaceAll(Brief(flag), {{"[", "\\["}, {"]", "\\]"}});
     absl::StrAppend(&out, "  '", flag.repeatable ? "*" : "", Spelling(flag),
-                    flag.value.empty() ? "" : "=", "[", brief, "]");
+                    flag.value.empty() ? "" : "=",
+                    flag.implied.empty() ? "" : "-", "[", brief, "]");
     if (!flag.value.empty()) {
-      absl::StrAppend(&out, ":",
+      absl::StrAppend(&out, flag.implied.empty() ? ":" : "::",
                       absl::StrReplaceAll(flag.value, {{":", "\\:"}}), ":",
                       action);
     }
@@ -285,7 +293,7 @@ std::string Fish() {
                     "complete -c encapsulate -n 'not __encapsulate_command "
                     ">/dev/null' -l ",
                     Spelling(flag).substr(2));
-    if (!flag.value.empty()) {
+    if (TakesAWord(flag)) {
       switch (flag.completion) {
         case Completion::kChoice:
           absl::StrAppend(&out, " -xa '", flag.choices, "'");

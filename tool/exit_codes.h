@@ -8,6 +8,7 @@
 
 namespace encapsulate::tool {
 
+inline constexpr int kExitVaries = 121;
 inline constexpr int kExitViolations = 122;
 inline constexpr int kExitLost = 123;
 inline constexpr int kExitTimeout = 124;  // as timeout(1)'s
@@ -23,6 +24,9 @@ struct ExitCode {
 
 // For help and man page, too.
 inline constexpr ExitCode kExitCodes[] = {
+    {kExitVaries,
+     "--vary found a result that depends on where, or how, the "
+     "command runs"},
     {kExitViolations,
      "the command succeeded, and --violations=enforce found that something "
      "tried to leave the sandbox"},

@@ -2,7 +2,6 @@
 
 #include "tool/flags.h"
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -11,7 +10,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/strip.h"
+#include "absl/types/optional.h"
+#include "tool/words.h"
 
 using encapsulate::tool::Count;
 using encapsulate::tool::Descriptor;
@@ -125,6 +125,21 @@ ABSL_FLAG(bool, learn, false,
           "the fewest flags with which no violation would have been reported, "
           "behind those of --writable and --allow that were given.");
 
+// --- Variations -------------------------------------------------------------
+
+ABSL_FLAG(
+    std::string, vary, "",
+    "Run the command twice as it is, and once more in a world that "
+    "differs in all of LIST: names, separated by commas, that --vary=help "
+    "explains, or 'all', the default. If a result differs, find out by "
+    "which of them. Standard output names each such variation, and what "
+    "it changes; what the command writes is not shown.");
+ABSL_FLAG(Values, vary_compare, {},
+          "With --vary, compare the file, or the tree, that the command makes "
+          "at PATH as well.");
+ABSL_FLAG(std::string, world, "",
+          "Run the command once, where all of LIST holds, see --vary.");
+
 // --- Reports ----------------------------------------------------------------
 
 ABSL_FLAG(bool, verbose, false,
@@ -183,6 +198,10 @@ constexpr FlagEntry kFlags[] = {
     {"baseline", Section::kViolations, "FILE", false, Completion::kPath},
     {"update_baseline", Section::kViolations, ""},
     {"learn", Section::kViolations, ""},
+    {"vary", Section::kVariations, "LIST", false, Completion::kNothing, "",
+     "all"},
+    {"vary_compare", Section::kVariations, "PATH", true, Completion::kPath},
+    {"world", Section::kVariations, "LIST"},
     {"verbose", Section::kReports, ""},
     {"quiet_leftovers", Section::kReports, ""},
     {"status_fd", Section::kReports, "N"},
@@ -199,22 +218,6 @@ std::string Dashed(absl::string_view name) {
   return absl::StrReplaceAll(name, {{"_", "-"}});
 }
 
-// Levenshtein's distance.
-size_t Distance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
 
 absl::string_view TitleOf(Section section) {
@@ -229,6 +232,8 @@ absl::string_view TitleOf(Section section) {
       return "Limits";
     case Section::kViolations:
       return "Violations";
+    case Section::kVariations:
+      return "Variations";
     case Section::kReports:
       return "Reports";
     case Section::kAbout:
@@ -252,8 +257,10 @@ std::string Spelling(const FlagEntry& flag) {
 }
 
 std::string Usage(const FlagEntry& flag) {
-  return flag.value.empty() ? Spelling(flag)
-                            : absl::StrCat(Spelling(flag), "=", flag.value);
+  if (flag.value.empty()) return Spelling(flag);
+  return flag.implied.empty()
+             ? absl::StrCat(Spelling(flag), "=", flag.value)
+             : absl::StrCat(Spelling(flag), "[=", flag.value, "]");
 }
 
 std::string HelpOf(const FlagEntry& flag) {
@@ -276,18 +283,10 @@ bool SetFlag(const FlagEntry& flag, absl::string_view value,
 }
 
 std::string NearestFlag(absl::string_view name) {
-  const std::string wanted = Underscored(name);
-  const FlagEntry* nearest = nullptr;
-  size_t least = 0;
-  for (const FlagEntry& flag : kFlags) {
-    const size_t distance = Distance(wanted, flag.name);
-    if (nearest == nullptr || distance < least) {
-      nearest = &flag;
-      least = distance;
-    }
-  }
-  const size_t most = std::max<size_t>(1, wanted.size() / 3);
-  return least <= most ? Spelling(*nearest) : "";
+  std::vector<absl::string_view> names;
+  for (const FlagEntry& flag : kFlags) names.push_back(flag.name);
+  const absl::optional<size_t> nearest = NearestWord(Underscored(name), names);
+  return nearest.has_value() ? Spelling(kFlags[*nearest]) : "";
 }
 
 }  // namespace encapsulate::tool

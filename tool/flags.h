@@ -46,6 +46,9 @@ ABSL_DECLARE_FLAG(encapsulate::tool::Values, report);
 ABSL_DECLARE_FLAG(std::string, baseline);
 ABSL_DECLARE_FLAG(bool, update_baseline);
 ABSL_DECLARE_FLAG(bool, learn);
+ABSL_DECLARE_FLAG(std::string, vary);
+ABSL_DECLARE_FLAG(encapsulate::tool::Values, vary_compare);
+ABSL_DECLARE_FLAG(std::string, world);
 ABSL_DECLARE_FLAG(bool, verbose);
 ABSL_DECLARE_FLAG(bool, quiet_leftovers);
 ABSL_DECLARE_FLAG(encapsulate::tool::Descriptor, status_fd);
@@ -61,14 +64,15 @@ enum class Section {
   kCommand,
   kLimits,
   kViolations,
+  kVariations,
   kReports,
   kAbout,
 };
 
 inline constexpr Section kSections[] = {
     Section::kFilesystem, Section::kNetwork,    Section::kCommand,
-    Section::kLimits,     Section::kViolations, Section::kReports,
-    Section::kAbout,
+    Section::kLimits,     Section::kViolations, Section::kVariations,
+    Section::kReports,    Section::kAbout,
 };
 
 // "Filesystem"
@@ -84,6 +88,8 @@ struct FlagEntry {
   bool repeatable = false;
   Completion completion = Completion::kNothing;
   absl::string_view choices = "";  // of kChoice, separated by spaces
+  // The value without one. Then a value stands behind '=' only.
+  absl::string_view implied = "";
 };
 
 absl::Span<const FlagEntry> AllFlags();

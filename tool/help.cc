@@ -7,15 +7,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "tool/exit_codes.h"
 #include "tool/flags.h"
+#include "tool/words.h"
 
 namespace encapsulate::tool {
 namespace {
-
-constexpr size_t kWidth = 79;
 
 constexpr absl::string_view kSynopsis[] = {
     "encapsulate [flags] 'tree|tree2' command [argument...]",
@@ -83,25 +81,6 @@ constexpr Term kNotes[] = {
      "flock(2) works on read-only files too, so the command can hold "
      "a lock that a process outside waits for."},
 };
-
-// `text` in lines of at most kWidth, all but the first indented.
-void AppendWrapped(absl::string_view text, size_t column, size_t indent,
-                   std::string* out) {
-  bool first = true;
-  for (absl::string_view word : absl::StrSplit(text, ' ')) {
-    if (!first && column + 1 + word.size() > kWidth) {
-      absl::StrAppend(out, "\n", std::string(indent, ' '));
-      column = indent;
-    } else if (!first) {
-      absl::StrAppend(out, " ");
-      ++column;
-    }
-    absl::StrAppend(out, word);
-    column += word.size();
-    first = false;
-  }
-  absl::StrAppend(out, "\n");
-}
 
 void AppendTerm(absl::string_view term, absl::string_view text, size_t indent,
                 std::string* out) {

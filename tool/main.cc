@@ -31,6 +31,10 @@
 #include "tool/report.h"
 #include "tool/reports.h"
 #include "tool/request.h"
+#include "tool/vary/scratch.h"
+#include "tool/vary/variations.h"
+#include "tool/vary/vary.h"
+#include "tool/vary/world.h"
 #include "tool/violation_report.h"
 
 namespace encapsulate::tool {
@@ -114,12 +118,36 @@ void ReportViolations(const Options& options, const Reports& reports,
   reports.Write(*result);
 }
 
-int RunCommand(const CommandLine& line) {
+// Of --world.
+absl::Status MakeWorld(Scratch* scratch, World* world, Options* options) {
+  const std::string list = absl::GetFlag(FLAGS_world);
+  if (list.empty()) return absl::OkStatus();
+  const absl::StatusOr<Variations> variations = ChooseForWorld(list);
+  if (!variations.ok()) return variations.status();
+  const absl::Status made = scratch->Make();
+  return made.ok() ? world->Make(*variations, scratch->path(), options) : made;
+}
+
+int RunVariations(const std::vector<std::string>& arguments,
+                  const CommandLine& line) {
   const absl::StatusOr<Options> options = MakeOptions(line);
   if (!options.ok()) return Fail(options.status());
+  IgnoreBrokenPipes();
+  const absl::StatusOr<int> code = RunVaried(arguments, *options, line.command);
+  return code.ok() ? *code : Fail(code.status());
+}
+
+int RunCommand(const CommandLine& line) {
+  absl::StatusOr<Options> options = MakeOptions(line);
+  if (!options.ok()) return Fail(options.status());
+  Scratch scratch;
+  World world;
+  absl::Status status = MakeWorld(&scratch, &world, &*options);
+  if (!status.ok()) return Fail(status);
   Reports reports;
-  const absl::Status opened = reports.Open();
-  if (!opened.ok()) return Fail(opened);
+  status = reports.Open();
+  if (status.ok()) status = world.ReplaceInput();
+  if (!status.ok()) return Fail(status);
   absl::StatusOr<Process> process = Spawn(*options, line.command);
   if (!process.ok()) return Fail(process.status());
   IgnoreBrokenPipes();
@@ -159,6 +187,10 @@ int Main(const std::vector<std::string>& arguments) {
       return Print(HostReport(features, CheckLevels(features)),
                    CanSandbox(features) ? kExitCheckPassed : kExitCheckFailed);
     }
+    case CommandLine::Action::kVaryHelp:
+      return Print(VariationsHelp(), 0);
+    case CommandLine::Action::kVary:
+      return RunVariations(arguments, *line);
     case CommandLine::Action::kRun:
       break;
   }

@@ -62,6 +62,8 @@ class RequestMaker {
   explicit RequestMaker(const CommandLine& line) : line_(line) {}
 
   absl::StatusOr<Options> Make() {
+    const absl::Status variations = CheckVariations();
+    if (!variations.ok()) return variations;
     for (absl::Status (RequestMaker::*step)() :
          {&RequestMaker::SetFilesystem, &RequestMaker::SetEnvironment,
           &RequestMaker::SetDescriptors, &RequestMaker::SetViolations}) {
@@ -208,6 +210,33 @@ class RequestMaker {
         return Wrong("--allow", text, error);
       }
       options_.allowed.push_back(allowed);
+    }
+    return absl::OkStatus();
+  }
+
+  // Many runs have no one result, and their reports would mix.
+  static absl::Status CheckVariations() {
+    const bool varies = !absl::GetFlag(FLAGS_vary).empty();
+    if (!varies && !absl::GetFlag(FLAGS_vary_compare).values.empty()) {
+      return Contradiction("use --vary-compare", "nothing is varied",
+                           "add --vary");
+    }
+    if (!varies) return absl::OkStatus();
+    const struct {
+      bool given;
+      const char* flag;
+    } others[] = {
+        {!absl::GetFlag(FLAGS_world).empty(), "--world"},
+        {absl::GetFlag(FLAGS_learn), "--learn"},
+        {!absl::GetFlag(FLAGS_report).values.empty(), "--report"},
+        {!absl::GetFlag(FLAGS_baseline).empty(), "--baseline"},
+        {absl::GetFlag(FLAGS_status_fd).number >= 0, "--status-fd"},
+        {absl::GetFlag(FLAGS_overlay_changes), "--overlay-changes"},
+    };
+    for (const auto& other : others) {
+      if (!other.given) continue;
+      return Contradiction(absl::StrCat("use --vary with ", other.flag), "",
+                           absl::StrCat("leave out ", other.flag));
     }
     return absl::OkStatus();
   }
