@@ -283,10 +283,16 @@ TEST(VaryTest, LeavesThisProcessAsItWas) {
   EXPECT_THAT(finished.output, EndsWith("(4 runs)\nps\n"));
 }
 
-TEST(VaryTest, EndsWithTheCommandsInterrupt) {
-  const Finished finished =
+TEST(VaryTest, StopsWithTheCommand) {
+  const Finished at_first =
       Vary({"--vary=umask", "", "/bin/sh", "-c", "kill -INT $$"});
-  EXPECT_EQ(finished.exit_code, 128 + SIGINT);
+  EXPECT_EQ(at_first.exit_code, 128 + SIGINT);
+  EXPECT_EQ(at_first.output, "");
+  EXPECT_EQ(at_first.errors, "encapsulate: stopped by SIGINT\n");
+  const Finished later = Vary({"--vary=umask", "", "/bin/sh", "-c",
+                               "test $(umask) = 0022 || kill -TERM $$"});
+  EXPECT_EQ(later.exit_code, 128 + SIGTERM);
+  EXPECT_THAT(later.output, EndsWith("\nworld 1 of 2: umask-077\n"));
 }
 
 // --- Bad input

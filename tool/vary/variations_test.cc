@@ -80,8 +80,9 @@ TEST(VariationsTest, OfAGroupOneHoldsInAWorld) {
 
 TEST(VariationsTest, AreInTheManual) {
   std::ifstream file("docs/vary.md");
-  const std::string text((std::istreambuf_iterator<char>(file)),
-                         std::istreambuf_iterator<char>());
+  std::string text((std::istreambuf_iterator<char>(file)),
+                   std::istreambuf_iterator<char>());
+  text.resize(text.find("\n## What it finds"));
   size_t rows = 0;
   for (const Variation& variation : AllVariations()) {
     EXPECT_THAT(text, HasSubstr(absl::StrCat("\n| `", variation.name, "` | ",

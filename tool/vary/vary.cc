@@ -22,6 +22,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/types/optional.h"
 #include "encapsulate/base/error.h"
 #include "encapsulate/base/printable.h"
 #include "encapsulate/result.h"
@@ -89,6 +90,13 @@ std::string Summary(const Trial& trial) {
   return absl::StrJoin(parts, ", ");
 }
 
+// Whether it is what users and their programs stop a command with. The tool
+// passes it on, so the whole search ends.
+bool MeansStop(int signal) {
+  return signal == SIGINT || signal == SIGTERM || signal == SIGHUP ||
+         signal == SIGQUIT;
+}
+
 // A line for a terminal, without what selects colours (ECMA-48, SGR).
 std::string WithoutColors(absl::string_view line) {
   std::string plain;
@@ -118,13 +126,13 @@ class Varying {
     absl::Status status = Choose();
     if (status.ok()) status = RunAsItIs();
     if (!status.ok()) return status;
-    if (interrupted_) return base_.exit_code;
+    if (stopped_.has_value()) return *stopped_;
     const std::vector<Variations> worlds = Worlds(variations_);
     for (size_t i = 0; i < worlds.size(); ++i) {
       SayWorld(i + 1, worlds);
       status = Look(worlds[i]);
       if (!status.ok()) return status;
-      if (interrupted_) return kExitVaries;
+      if (stopped_.has_value()) return *stopped_;
     }
     return Conclude();
   }
@@ -151,7 +159,6 @@ class Varying {
     return absl::OkStatus();
   }
 
-  // Null if the user interrupted it.
   absl::StatusOr<Trial> RunOnce(const Variations& variations,
                                 const Cases* tests = nullptr) {
     ++runs_;
@@ -160,7 +167,10 @@ class Varying {
         absl::StrCat("run ", runs_, ": ", names.empty() ? "as it is" : names));
     absl::StatusOr<Trial> trial = experiment_.Run(variations, tests);
     Progress("");
-    if (trial.ok() && trial->result.signal == SIGINT) interrupted_ = true;
+    if (trial.ok() && MeansStop(trial->result.signal)) {
+      stopped_ = trial->exit_code;
+      Print(absl::StrCat("stopped by ", SignalName(trial->result.signal)));
+    }
     return trial;
   }
 
@@ -168,10 +178,10 @@ class Varying {
     absl::StatusOr<Trial> first = RunOnce({});
     if (!first.ok()) return first.status();
     base_ = *std::move(first);
-    if (interrupted_) return absl::OkStatus();
+    if (stopped_.has_value()) return absl::OkStatus();
     const absl::StatusOr<Trial> second = RunOnce({});
     if (!second.ok()) return second.status();
-    if (interrupted_) return absl::OkStatus();
+    if (stopped_.has_value()) return absl::OkStatus();
     unsteady_ = Differences(base_, *second);
     SayLine(absl::StrCat("as it is: ", Summary(base_),
                          unsteady_.empty() ? "; again the same" : ""));
@@ -224,7 +234,7 @@ class Varying {
   absl::Status Look(const Variations& world) {
     const absl::StatusOr<Trial> trial = RunOnce(world);
     if (!trial.ok()) return trial.status();
-    if (interrupted_) return absl::OkStatus();
+    if (stopped_.has_value()) return absl::OkStatus();
     const Cases cases = NewDifferences(*trial);
     SayLine(absl::StrCat(
         "  ", cases.empty()
@@ -242,7 +252,7 @@ class Varying {
     const std::vector<Finding> findings = FindCauses(
         world, cases, [&](const Variations& some, const Cases& wanted) {
           Cases differing;
-          if (!failure.ok() || interrupted_) return differing;
+          if (!failure.ok() || stopped_.has_value()) return differing;
           absl::StatusOr<Trial> part =
               RunOnce(some, *alone ? &wanted : nullptr);
           if (!part.ok()) {
@@ -258,7 +268,7 @@ class Varying {
           trials[NamesOf(some)] = *std::move(part);
           return differing;
         });
-    if (!failure.ok() || interrupted_) return failure;
+    if (!failure.ok() || stopped_.has_value()) return failure;
     for (const Finding& finding : findings) {
       const auto found = trials.find(NamesOf(finding.variations));
       SayFinding(finding, found == trials.end() ? *trial : found->second);
@@ -397,7 +407,7 @@ class Varying {
   Cases unsteady_;  // differ with nothing varied
   std::set<absl::string_view> causes_;
   bool found_ = false;
-  bool interrupted_ = false;
+  absl::optional<int> stopped_;  // the exit code then
   size_t runs_ = 0;
 };
 
