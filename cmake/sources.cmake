@@ -13,8 +13,10 @@ set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/base/write_all.cc
   encapsulate/child/command.cc
   encapsulate/child/executable_move.cc
+  encapsulate/child/guardian.cc
   encapsulate/child/init.cc
   encapsulate/child/inputs.cc
+  encapsulate/child/ledger.cc
   encapsulate/child/leftovers.cc
   encapsulate/child/message.cc
   encapsulate/child/mount_attributes.cc
@@ -39,6 +41,7 @@ set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/kernel/interfaces.cc
   encapsulate/kernel/mountinfo.cc
   encapsulate/launch/caller_state.cc
+  encapsulate/launch/domains.cc
   encapsulate/launch/explain.cc
   encapsulate/launch/launch.cc
   encapsulate/launch/persistent_relay.cc
@@ -49,6 +52,7 @@ set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/plan/plan.cc
   encapsulate/plan/plan_codec.cc
   encapsulate/plan/plan_descriptors.cc
+  encapsulate/plan/plan_level.cc
   encapsulate/plan/plan_places.cc
   encapsulate/plan/reuse_rules.cc
   encapsulate/plan/seccomp_filter.cc
@@ -66,6 +70,7 @@ set(ENCAPSULATE_LAUNCH_ABSEIL
   absl::time)
 set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/allow_pattern.cc
+  encapsulate/confinement.cc
   encapsulate/deadline.cc
   encapsulate/environment.cc
   encapsulate/executable.cc
@@ -76,6 +81,7 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/inspect/dwarf_expression.cc
   encapsulate/inspect/modules.cc
   encapsulate/inspect/path_walk.cc
+  encapsulate/inspect/processes.cc
   encapsulate/inspect/registers.cc
   encapsulate/inspect/remote_memory.cc
   encapsulate/inspect/sandboxed_processes.cc
@@ -96,6 +102,13 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/reuse.cc
   encapsulate/sandbox.cc
   encapsulate/sandbox_pool.cc
+  encapsulate/supervisor/files.cc
+  encapsulate/supervisor/ipc.cc
+  encapsulate/supervisor/made_files.cc
+  encapsulate/supervisor/metadata.cc
+  encapsulate/supervisor/network.cc
+  encapsulate/supervisor/processes.cc
+  encapsulate/supervisor/supervisor.cc
   encapsulate/symbolize.cc
   encapsulate/violation_baseline.cc
   encapsulate/violation_report.cc
@@ -114,6 +127,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/base/unique_fd.h
   encapsulate/base/write_all.h
   encapsulate/child/executable_move.h
+  encapsulate/child/ledger.h
   encapsulate/child/leftovers.h
   encapsulate/child/message.h
   encapsulate/child/overlay_changes.h
@@ -139,6 +153,8 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/inspect/dwarf_expression.h
   encapsulate/inspect/modules.h
   encapsulate/inspect/path_walk.h
+  encapsulate/inspect/places.h
+  encapsulate/inspect/processes.h
   encapsulate/inspect/registers.h
   encapsulate/inspect/remote_memory.h
   encapsulate/inspect/sandboxed_processes.h
@@ -154,6 +170,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/kernel/text.h
   encapsulate/kernel/untrace.h
   encapsulate/launch/caller_state.h
+  encapsulate/launch/domains.h
   encapsulate/launch/explain.h
   encapsulate/launch/fork_server.h
   encapsulate/launch/launch.h
@@ -177,6 +194,8 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/sandbox.h
   encapsulate/sandbox_pool.h
   encapsulate/sandboxed_process.h
+  encapsulate/supervisor/made_files.h
+  encapsulate/supervisor/supervisor.h
   encapsulate/symbolize.h
   encapsulate/violation_baseline.h
   encapsulate/violation_report.h

@@ -25,6 +25,7 @@
 #include "encapsulate/deadline.h"
 #include "encapsulate/foreground.h"
 #include "encapsulate/host/causes.h"
+#include "encapsulate/host_check.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/launch/explain.h"
 #include "encapsulate/launch/launch.h"
@@ -93,7 +94,7 @@ absl::Status Launcher::Start(const Options& options,
   Plan& plan = *state->plan;
   state->allowed = options.allowed;
   state->result.enforced = options.violations == Violations::kEnforce;
-  absl::Status status = MakePlan(options, command, &plan);
+  absl::Status status = MakePlanOfLevel(options, command, state);
   if (!status.ok()) return status;
   if (plan.reusable) MakeReusable(&plan);
   status = PlanCgroup(options.limits, state);
@@ -106,6 +107,29 @@ absl::Status Launcher::Start(const Options& options,
   return StartInit(state);
 }
 
+absl::Status Launcher::MakePlanOfLevel(const Options& options,
+                                       const std::vector<std::string>* command,
+                                       State* state) {
+  Options changed = options;
+  if (options.isolation == Isolation::kBest) {
+    changed.isolation = StrongestIsolation();
+  }
+  if (changed.isolation == Isolation::kNamespaces) {
+    return MakePlan(changed, command, state->plan.get());
+  }
+  absl::StatusOr<std::unique_ptr<Confinement>> confinement =
+      Confinement::Make(&changed);
+  if (!confinement.ok()) return confinement.status();
+  state->confinement = *std::move(confinement);
+  state->record = options.violations != Violations::kOff;
+  absl::Status status = MakePlan(changed, command, state->plan.get());
+  if (!status.ok()) return status;
+  if (options.attachment == Attachment::kForeground) {
+    state->confinement->AdoptOrphans();
+  }
+  return state->confinement->Prepare(state->plan.get());
+}
+
 absl::Status Launcher::PlanCgroup(const Limits& limits, State* state) {
   Limits by_cgroup;
   by_cgroup.memory = limits.memory;
@@ -113,7 +137,9 @@ absl::Status Launcher::PlanCgroup(const Limits& limits, State* state) {
   // never has more, and refuses to be told of more (PID_MAX_LIMIT).
   constexpr uint64_t kMost = 1 << 22;
   if (limits.processes.value_or(kMost) < kMost) {
-    if (Cgroup::MayLimitProcesses().ok() || getuid() == 0) {
+    // Without a user namespace RLIMIT_NPROC counts all of the user's.
+    if (Cgroup::MayLimitProcesses().ok() || getuid() == 0 ||
+        !HasNamespaces(*state->plan)) {
       by_cgroup.processes = limits.processes;
     } else {
       // One more for init, which counts as well.
@@ -146,6 +172,7 @@ absl::Status Launcher::StartInit(State* state) {
     absl::Status status = encapsulate::StartInit(&plan, caller.get(), 0, &init);
     if (!status.ok()) return status;
   }
+  if (state->confinement != nullptr) state->confinement->SetInit(init.pid);
   absl::Status status = state->cgroup.Add(init.pid);
   if (status.ok()) {
     status = ServeInit(plan, init, &state->result.unknown_sockets);

@@ -59,6 +59,10 @@ class Launcher {
                             const std::vector<std::string>* command,
                             State* state);
 
+  static absl::Status MakePlanOfLevel(const Options& options,
+                                      const std::vector<std::string>* command,
+                                      State* state);
+
   static absl::Status PlanCgroup(const Limits& limits, State* state);
 
   static absl::Status StartInit(State* state);

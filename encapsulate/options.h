@@ -25,6 +25,7 @@
 
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/isolation.h"
 #include "encapsulate/violations.h"
 
 namespace encapsulate {
@@ -133,6 +134,19 @@ enum class SharedMappings {
 
 // What a sandbox is made of, see the top of this file.
 struct Options {
+  // What isolates, see isolation.h. A level that the host doesn't grant is an
+  // error, and so is any option that the level can't keep.
+  //
+  // At level landlock (Linux 5.14), `tmpfs` stands for directories that
+  // everybody uses: /tmp, /var/tmp and /dev/shm. What others have in them can
+  // be read, and stays as it is; what is made in them is removed at the end,
+  // see Result::temporary_files. /dev/shm is always one of them. HOME, TMPDIR
+  // and TEST_TMPDIR name fresh directories unless they lie in writable trees.
+  // With Violations::kOff, calls wait for the caller's Handle() as well.
+  //
+  // Enter() and SandboxPool have level namespaces only.
+  Isolation isolation = Isolation::kNamespaces;
+
   // Trees (directories or single files) that stay as they are on the host,
   // with their submounts. Listing one twice, or inside another, is fine.
   // Naming a socket, a FIFO or a device makes it reachable.

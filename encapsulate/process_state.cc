@@ -69,6 +69,7 @@ void Process::State::Disown(std::unique_ptr<State> state) {
   if (state->name_server != nullptr) state->name_server->Disown();
   state->relay.Disown();
   state->cgroup.Disown();
+  if (state->confinement != nullptr) state->confinement->Disown();
   Leak(std::move(state));
 }
 
@@ -83,6 +84,7 @@ void Process::State::ReapAll() {
     // Its last message would be that everybody else is gone.
     AwaitEnd(init.pidfd.get());
   }
+  if (pid > 0 && confinement != nullptr) confinement->EndOrphans();
 }
 
 bool Process::State::Send(MessageKind kind, int number) const {
@@ -120,6 +122,8 @@ void Process::State::MakeMonitor(bool is_killable, UniqueFd listener) {
   killable = setup.killable = is_killable;
   setup.network = plan->network;
   setup.allowed = std::move(allowed);
+  if (confinement != nullptr) setup.supervisor = confinement->supervisor();
+  setup.record = record;
   setup.last_pid = [this] { return LastPid(); };
   setup.network_tables = network_tables.get();
   monitor = std::make_unique<Monitor>(std::move(listener), std::move(setup));

@@ -19,6 +19,7 @@
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/child/message.h"
 #include "encapsulate/child/setup.h"
+#include "encapsulate/confinement.h"
 #include "encapsulate/deadline.h"
 #include "encapsulate/foreground.h"
 #include "encapsulate/kernel/syscalls.h"
@@ -47,11 +48,14 @@ struct Process::State {
   std::string exposed_executable;
   std::unique_ptr<Foreground> foreground;
   Deadline deadline;
+  // Without namespaces only. Outlives the monitor.
+  std::unique_ptr<Confinement> confinement;
   UniqueFd events;  // an epoll(7) instance over all that can happen
   std::unique_ptr<Monitor> monitor;
   bool killable = false;         // as in MonitorSetup
   bool watching = false;         // and somebody is there to be watched
   std::vector<Allowed> allowed;  // until there is a monitor
+  bool record = true;            // what the monitor sees
   UniqueFd name_sockets[2];      // datagrams, stream; until then, too
   UniqueFd network_tables;       // /proc/PID/net of init
   std::unique_ptr<NameServer> name_server;
@@ -81,7 +85,15 @@ struct Process::State {
 
   ~State();
 
-  void Kill() const { sys::PidfdSendSignal(init.pidfd.get(), SIGKILL); }
+  // Everybody inside. Without a PID namespace, nobody else ends with init, so
+  // it is asked to end them.
+  void Kill() const {
+    if (HasNamespaces(*plan)) {
+      sys::PidfdSendSignal(init.pidfd.get(), SIGKILL);
+    } else {
+      Send(MessageKind::kLeave);
+    }
+  }
 
   // For a child, to whom all this means nothing: closes what is open.
   static void Disown(std::unique_ptr<State> state);

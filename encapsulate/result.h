@@ -16,6 +16,7 @@
 
 #include "absl/time/time.h"
 #include "encapsulate/failure.h"
+#include "encapsulate/isolation.h"
 #include "encapsulate/violations.h"
 
 namespace encapsulate {
@@ -95,6 +96,12 @@ struct Result {
   bool watched_outside = false;
   // The exceptions of Options::allowed that were used.
   std::vector<AllowedUse> allowed;
+
+  // What isolated the command: not Isolation::kBest.
+  Isolation isolation = Isolation::kNamespaces;
+  // Without namespaces: the names, sorted, of what the command left in
+  // directories that everybody uses (/tmp), and was removed.
+  std::vector<std::string> temporary_files;
 
   // Sockets of the host that may be there and weren't masked, because a mount
   // on the way to them (NFS, FUSE) didn't answer within two seconds. Connecting

@@ -65,6 +65,8 @@ const std::vector<Violation>& Process::violations() const {
                                     : state_->result.violations;
 }
 
+Isolation Process::isolation() const { return state_->plan->isolation; }
+
 bool Process::is_watched_outside() const {
   return state_->plan->watched_outside;
 }
@@ -310,6 +312,10 @@ Result Process::Wait() {
     state_->foreground = nullptr;
   }
   result.watched_outside = state_->plan->watched_outside;
+  result.isolation = state_->plan->isolation;
+  if (state_->confinement != nullptr) {
+    result.temporary_files = state_->confinement->Clean();
+  }
   if (state_->monitor != nullptr) {
     result.violations = state_->monitor->TakeViolations();
     result.violations_beyond = state_->monitor->beyond();

@@ -91,6 +91,9 @@ class Process {
   // to the Result at the end.
   const std::vector<Violation>& violations() const;
 
+  // What isolates it: not Isolation::kBest.
+  Isolation isolation() const;
+
   // Whether the sandbox around this process watches in place of this one, see
   // Result::watched_outside.
   bool is_watched_outside() const;

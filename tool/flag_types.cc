@@ -148,6 +148,21 @@ std::string AbslUnparseFlag(const Descriptor& descriptor) {
   return absl::StrCat(descriptor.number);
 }
 
+bool AbslParseFlag(absl::string_view text, IsolationChoice* choice,
+                   std::string* error) {
+  const absl::optional<Isolation> level = IsolationOfName(text);
+  if (!level.has_value()) {
+    *error = "must be namespaces, landlock, process or best";
+    return false;
+  }
+  choice->isolation = *level;
+  return true;
+}
+
+std::string AbslUnparseFlag(const IsolationChoice& choice) {
+  return IsolationName(choice.isolation);
+}
+
 bool AbslParseFlag(absl::string_view text, NetworkChoice* choice,
                    std::string* error) {
   if (text == "loopback") {

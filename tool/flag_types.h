@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/isolation.h"
 #include "encapsulate/options.h"
 #include "encapsulate/violations.h"
 
@@ -54,6 +55,14 @@ struct Descriptor {
 bool AbslParseFlag(absl::string_view text, Descriptor* descriptor,
                    std::string* error);
 std::string AbslUnparseFlag(const Descriptor& descriptor);
+
+// The name of a level of isolation.
+struct IsolationChoice {
+  Isolation isolation = Isolation::kNamespaces;
+};
+bool AbslParseFlag(absl::string_view text, IsolationChoice* choice,
+                   std::string* error);
+std::string AbslUnparseFlag(const IsolationChoice& choice);
 
 // "loopback", "none" or "host".
 struct NetworkChoice {

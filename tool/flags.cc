@@ -15,11 +15,21 @@
 
 using encapsulate::tool::Count;
 using encapsulate::tool::Descriptor;
+using encapsulate::tool::IsolationChoice;
 using encapsulate::tool::NetworkChoice;
 using encapsulate::tool::Size;
 using encapsulate::tool::Time;
 using encapsulate::tool::Values;
 using encapsulate::tool::ViolationsChoice;
+
+// --- Isolation --------------------------------------------------------------
+
+ABSL_FLAG(IsolationChoice, isolation, {},
+          "What isolates: 'namespaces' (the default), the only security "
+          "boundary; 'landlock', for places that forbid namespaces, such as "
+          "containers; 'process', which keeps nothing from reaching out; "
+          "'best', the strongest of these that the host grants. What was used "
+          "is said on standard error, unless it is namespaces.");
 
 // --- Filesystem -------------------------------------------------------------
 
@@ -165,6 +175,8 @@ namespace encapsulate::tool {
 namespace {
 
 constexpr FlagEntry kFlags[] = {
+    {"isolation", Section::kIsolation, "LEVEL", false, Completion::kChoice,
+     "namespaces landlock process best"},
     {"writable", Section::kFilesystem, "PATH", true, Completion::kPath},
     {"overlay", Section::kFilesystem, "PATH", true, Completion::kDirectory},
     {"overlay_changes", Section::kFilesystem, ""},
@@ -222,6 +234,8 @@ std::string Dashed(absl::string_view name) {
 
 absl::string_view TitleOf(Section section) {
   switch (section) {
+    case Section::kIsolation:
+      return "Isolation";
     case Section::kFilesystem:
       return "Filesystem";
     case Section::kNetwork:

@@ -23,6 +23,7 @@ ABSL_DECLARE_FLAG(encapsulate::tool::Values, tmpfs);
 ABSL_DECLARE_FLAG(bool, tmp);
 ABSL_DECLARE_FLAG(encapsulate::tool::Values, hide);
 ABSL_DECLARE_FLAG(std::string, chdir);
+ABSL_DECLARE_FLAG(encapsulate::tool::IsolationChoice, isolation);
 ABSL_DECLARE_FLAG(encapsulate::tool::NetworkChoice, network);
 ABSL_DECLARE_FLAG(std::string, hostname);
 ABSL_DECLARE_FLAG(bool, hermetic);
@@ -59,6 +60,7 @@ ABSL_DECLARE_FLAG(bool, version);
 namespace encapsulate::tool {
 
 enum class Section {
+  kIsolation,
   kFilesystem,
   kNetwork,
   kCommand,
@@ -70,9 +72,9 @@ enum class Section {
 };
 
 inline constexpr Section kSections[] = {
-    Section::kFilesystem, Section::kNetwork,    Section::kCommand,
-    Section::kLimits,     Section::kViolations, Section::kVariations,
-    Section::kReports,    Section::kAbout,
+    Section::kIsolation,  Section::kFilesystem, Section::kNetwork,
+    Section::kCommand,    Section::kLimits,     Section::kViolations,
+    Section::kVariations, Section::kReports,    Section::kAbout,
 };
 
 // "Filesystem"

@@ -149,7 +149,13 @@ int RunCommand(const CommandLine& line) {
   if (status.ok()) status = world.ReplaceInput();
   if (!status.ok()) return Fail(status);
   absl::StatusOr<Process> process = Spawn(*options, line.command);
-  if (!process.ok()) return Fail(process.status());
+  if (!process.ok()) {
+    const int code = Fail(process.status());
+    if (FailureKindOf(process.status()) == FailureKind::kHostRefused) {
+      SayWeakerLevel(options->isolation, StrongestIsolation());
+    }
+    return code;
+  }
   IgnoreBrokenPipes();
   const bool verbose = absl::GetFlag(FLAGS_verbose);
   if (process->is_watched_outside()) {
@@ -157,12 +163,14 @@ int RunCommand(const CommandLine& line) {
         "the sandbox around this one watches and reports attempts; this one "
         "reports questions for names");
   }
+  SayIsolation(process->isolation());
   if (verbose) PrintSteps(process->steps());
   Result result = process->Wait();
   if (verbose) PrintOutcome(result);
   PrintLimits(result);
   SayUnknownSockets(result);
   if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(result);
+  SayTemporaryFiles(result);
   if (absl::GetFlag(FLAGS_overlay_changes)) PrintOverlayChanges(result);
   ReportViolations(*options, reports, !result.ok(), &result);
   if (!result.lost.empty()) Complain(result.lost);

@@ -19,7 +19,11 @@
 #include "encapsulate/base/error.h"
 #include "encapsulate/base/json.h"
 #include "encapsulate/base/printable.h"
+#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/base/write_all.h"
+#include "encapsulate/isolation.h"
+#include "encapsulate/kernel/landlock.h"
+#include "encapsulate/kernel/syscalls.h"
 #include "tool/exit_codes.h"
 
 namespace encapsulate::tool {
@@ -215,6 +219,36 @@ void SayLeftovers(const Result& result) {
   if (more > 0) Print(absl::StrCat("killed ", more, " more processes"));
 }
 
+void SayIsolation(Isolation level) {
+  if (level == Isolation::kNamespaces) return;
+  Print(absl::StrCat(
+      "isolation level ", IsolationName(level),
+      ", which doesn't keep: ", NamesOf(Kept::kNo, level, sys::LandlockAbi())));
+}
+
+void SayWeakerLevel(Isolation refused, Isolation strongest) {
+  // Each takes a pidfd of this process.
+  const UniqueFd self(sys::PidfdOpen(getpid()));
+  if (strongest <= refused || !self.valid()) return;
+  Print(absl::StrCat("level ", IsolationName(strongest),
+                     " works on this host (--isolation=",
+                     IsolationName(strongest), "), but doesn't keep: ",
+                     NamesOf(Kept::kNo, strongest, sys::LandlockAbi())));
+}
+
+void SayTemporaryFiles(const Result& result) {
+  constexpr size_t kShown = 10;
+  const std::vector<std::string>& files = result.temporary_files;
+  for (size_t i = 0; i < files.size() && i < kShown; ++i) {
+    Print(absl::StrCat("removed ", Quote(files[i]),
+                       ", which the command had left"));
+  }
+  if (files.size() > kShown) {
+    Print(absl::StrCat("removed ", files.size() - kShown,
+                       " more such files and directories"));
+  }
+}
+
 void PrintOverlayChanges(const Result& result) {
   for (const OverlayChange& change : result.overlay_changes) {
     Print(absl::StrCat("overlay: ", ChangeVerb(change.kind), " ",
@@ -299,7 +333,13 @@ std::string ToJson(const Result& result, Violations mode) {
       "],\"violations\":", result.violations.size(),
       ",\"violations_beyond\":", result.violations_beyond,
       ",\"violations_unseen\":", result.violations_unseen,
-      ",\"overlay_changes\":[",
+      ",\"isolation\":", JsonString(IsolationName(result.isolation)),
+      ",\"temporary_files\":[",
+      absl::StrJoin(result.temporary_files, ",",
+                    [](std::string* out, const std::string& path) {
+                      absl::StrAppend(out, JsonString(path));
+                    }),
+      "],\"overlay_changes\":[",
       absl::StrJoin(result.overlay_changes, ",",
                     [](std::string* out, const OverlayChange& change) {
                       absl::StrAppend(

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/host_check.h"
+#include "encapsulate/isolation.h"
 #include "encapsulate/result.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/violations.h"
@@ -37,6 +38,11 @@ void PrintOutcome(const Result& result);
 void PrintLimits(const Result& result);
 void SayUnknownSockets(const Result& result);
 void SayLeftovers(const Result& result);
+// What isolates and what that doesn't keep; nothing for namespaces.
+void SayIsolation(Isolation level);
+// Which weaker level than the one that was refused the host grants, if any.
+void SayWeakerLevel(Isolation refused, Isolation strongest);
+void SayTemporaryFiles(const Result& result);
 void PrintOverlayChanges(const Result& result);
 
 // For standard output.

@@ -98,6 +98,7 @@ TEST(JsonTest, HoldsEverythingOfAResult) {
             "\"leftovers\":[{\"pid\":7,\"name\":\"sleep\","
             "\"command\":\"sleep 100\"}],\"violations\":0,"
             "\"violations_beyond\":0,\"violations_unseen\":0,"
+            "\"isolation\":\"namespaces\",\"temporary_files\":[],"
             "\"overlay_changes\":[{\"kind\":"
             "\"deleted\",\"path\":\"/a\"},{\"kind\":"
             "\"changed-directory\",\"path\":\"/b\"}]}");

@@ -21,6 +21,8 @@
 #include "absl/strings/str_split.h"
 #include "encapsulate/base/error.h"
 #include "encapsulate/environment.h"
+#include "encapsulate/host_check.h"
+#include "encapsulate/isolation.h"
 #include "tool/bazel.h"
 #include "tool/flags.h"
 
@@ -69,6 +71,10 @@ class RequestMaker {
           &RequestMaker::SetDescriptors, &RequestMaker::SetViolations}) {
       const absl::Status status = (this->*step)();
       if (!status.ok()) return status;
+    }
+    options_.isolation = absl::GetFlag(FLAGS_isolation).isolation;
+    if (options_.isolation == Isolation::kBest) {
+      options_.isolation = StrongestIsolation();
     }
     SetHermetic();
     SetLimits();
@@ -244,6 +250,8 @@ class RequestMaker {
   void SetHermetic() {
     if (!absl::GetFlag(FLAGS_hermetic)) return;
     options_.umask = 022;
+    // Other levels make these directories, where nothing is mounted.
+    if (options_.isolation != Isolation::kNamespaces) return;
     const std::string tmp = Resolve("/tmp");
     for (const char* name : {kHome, kTestTemporary}) {
       options_.make_directories.push_back(absl::StrCat(tmp, "/", name));

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <string>
 
+#include "encapsulate/kernel/landlock.h"
 #include "encapsulate/kernel/raw_clone.h"
 
 namespace encapsulate {
@@ -71,6 +73,14 @@ class Command {
     // What init needs is close-on-exec; what the command is to get is not.
     for (int fd : plan_.keep_descriptors) fcntl(fd, F_SETFD, 0);
     ResetSignals();
+    if (!HasNamespaces(plan_)) {
+      // No PID namespace ends it with init.
+      prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+      if (plan_.inner_domain >= 0 &&
+          sys::LandlockEnter(plan_.inner_domain) != 0) {
+        Fail(Step::kEnterDomain, -1, "");
+      }
+    }
     if (plan_.watching_filter != nullptr &&
         !WatchCalls(plan_, setup_.control())) {
       Fail(Step::kWatchCalls, -1, "");

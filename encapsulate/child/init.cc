@@ -68,14 +68,20 @@ class Init {
     // What is made for the view has the modes that it is made with.
     umask_ = umask(0);
     CloseOthers();
-    MapUser();
-    MakeNetwork();
-    NameHost();
-    MakeView();
-    SetUpNetwork(setup_);
+    AwaitGo();
+    if (HasNamespaces(plan_)) {
+      MapUser();
+      MakeNetwork();
+      NameHost();
+      MakeView();
+      SetUpNetwork(setup_);
+    } else {
+      AdoptOrphans(setup_);
+    }
     EnterDirectory();
     if (plan_.reusable) reuse_.Open(plan_);
     DropPrivileges(setup_, /*executes=*/!plan_.command.empty(), Kept());
+    EnterDomain(setup_, plan_.outer_domain);
     if (plan_.reusable) UseCapabilities(ReuseCheck::Capabilities());
     Start();
     Watch();
@@ -100,20 +106,27 @@ class Init {
   }
 
   // Closes whatever the caller had open, but for what the command is to get
-  // and the two descriptors that init needs. The list is sorted in place.
+  // and what init needs. The list is sorted in place.
   void CloseOthers() {
     unsigned next = 0;
     size_t i = 0;
-    int own[] = {control_, caller_};
-    if (own[0] > own[1]) {
-      own[0] = caller_;
-      own[1] = control_;
+    int own[] = {control_, caller_, plan_.ledger, plan_.outer_domain,
+                 plan_.inner_domain};
+    constexpr size_t kOwn = sizeof(own) / sizeof(own[0]);
+    for (size_t k = 1; k < kOwn; ++k) {
+      for (size_t l = k; l > 0 && own[l] < own[l - 1]; --l) {
+        const int higher = own[l - 1];
+        own[l - 1] = own[l];
+        own[l] = higher;
+      }
     }
     size_t j = 0;
+    while (own[j] < 0) ++j;
     const auto& keep = plan_.keep_descriptors;
-    while (i < keep.size() || j < 2) {
-      const int fd = j == 2 || (i < keep.size() && keep[i] < own[j]) ? keep[i++]
-                                                                     : own[j++];
+    while (i < keep.size() || j < kOwn) {
+      const int fd = j == kOwn || (i < keep.size() && keep[i] < own[j])
+                         ? keep[i++]
+                         : own[j++];
       CloseBetween(next, static_cast<unsigned>(fd));
       next = static_cast<unsigned>(fd) + 1;
     }
@@ -141,14 +154,16 @@ class Init {
     close(fd);
   }
 
-  void MapUser() {
-    if (plan_.wait_for_go) {
-      Message message;
-      if (!ReceiveMessage(control_, &message) ||
-          message.kind != MessageKind::kGo) {
-        _exit(1);  // the caller is gone or has given up
-      }
+  void AwaitGo() const {
+    if (!plan_.wait_for_go) return;
+    Message message;
+    if (!ReceiveMessage(control_, &message) ||
+        message.kind != MessageKind::kGo) {
+      _exit(1);  // the caller is gone or has given up
     }
+  }
+
+  void MapUser() {
     if (!plan_.map_from_outside) {
       // A program that can't be read is not dumpable, and then its own maps
       // can't be written.
@@ -215,7 +230,9 @@ class Init {
     } else {
       // For the command to inherit: this process is in nobody's reach, and has
       // no use for a filter. A command that is watched gets one of its own.
-      if (plan_.watching_filter == nullptr) FilterCalls(setup_);
+      if (plan_.watching_filter == nullptr && plan_.filter != nullptr) {
+        FilterCalls(setup_);
+      }
       Hide();
       if (plan_.foreground && plan_.terminal >= 0) {
         terminal_ = fcntl(plan_.terminal, F_DUPFD_CLOEXEC, 3);
@@ -299,7 +316,7 @@ class Init {
         _exit(1);
       }
       // The caller has died: so does everything in here.
-      if (events[1].revents != 0) _exit(1);
+      if (events[1].revents != 0) EndForGood(plan_, proc_);
       if (events[2].revents != 0 || more_to_reap_) Reap();
       if (events[3].revents != 0) ended_ = true;
       if (events[0].revents != 0) HandleMessage();
@@ -311,11 +328,11 @@ class Init {
   void TimeIsUp() {
     if (!timed_out_) {
       timed_out_ = true;
-      kill(-1, SIGTERM);
-      kill(-1, SIGCONT);  // a stopped process would not notice
+      SignalAll(plan_, proc_, SIGTERM);
+      SignalAll(plan_, proc_, SIGCONT);  // who is stopped would not notice
       deadline_ = Now() + plan_.grace_nanoseconds;
     } else {
-      kill(-1, SIGKILL);
+      SignalAll(plan_, proc_, SIGKILL);
       deadline_ = 0;
     }
   }
@@ -372,13 +389,14 @@ class Init {
     Message message;
     message.kind = kind;
     message.number = number;
-    if (!SendMessage(control_, message)) _exit(1);
+    if (!SendMessage(control_, message)) EndForGood(plan_, proc_);
   }
 
   void HandleMessage() {
     Message message;
     int fd = -1;
-    if (!ReceiveMessage(control_, &message, &fd)) _exit(1);  // nobody waits
+    // Nobody waits.
+    if (!ReceiveMessage(control_, &message, &fd)) EndForGood(plan_, proc_);
     switch (message.kind) {
       case MessageKind::kSignal:
         // A negative number is for the command's whole group.
@@ -415,6 +433,7 @@ class Init {
         Check(static_cast<Trace>(message.number));
         break;
       default:
+        if (!HasNamespaces(plan_)) EndAll(plan_, proc_);
         _exit(1);
     }
   }
@@ -461,15 +480,13 @@ class Init {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     Message message;
-    const int leftovers = ReportLeftovers(proc_, command_, control_);
+    const int leftovers = ReportLeftovers(
+        proc_, command_, HasNamespaces(plan_) ? 0 : getpid(), control_);
     if (leftovers < 0) {
       message.step = Step::kFindLeftovers;
       message.error = errno;
     }
-    kill(-1, SIGKILL);
-    // But for the child that Enter()'s caller has forked, all are ours now.
-    while (waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
-    }
+    EndAll(plan_, proc_);
     SyncInputs();
     if (plan_.list_overlay_changes) {
       UseCapabilities(kReadAll);

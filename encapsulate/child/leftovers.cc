@@ -124,6 +124,24 @@ Look LookAt(int proc, int pid) {
   return found;
 }
 
+// Whether `pid` descends from `ancestor`, which adopts orphans.
+bool IsBelow(int proc, int pid, pid_t ancestor) {
+  // A ring can't be: but numbers are given away anew.
+  constexpr int kLongest = 1 << 16;
+  char text[512];
+  for (int i = 0; i < kLongest && pid > 1; ++i) {
+    if (ReadFileAt(proc, Text<64>(pid, "/stat").c_str(), text, sizeof(text)) <
+        0) {
+      return false;
+    }
+    const char* const name_end = strrchr(text, ')');
+    if (name_end == nullptr || strlen(name_end) < 5) return false;
+    pid = static_cast<int>(NumberIn(name_end + 4));
+    if (pid == ancestor) return true;
+  }
+  return false;
+}
+
 // As far as it can be read: it may end meanwhile.
 size_t ReadOf(int proc, int pid, const char* name, char* buffer, size_t size) {
   const ssize_t length =
@@ -169,11 +187,21 @@ uint64_t CpuTime(int proc, pid_t pid) {
   return ticks / getauxval(AT_CLKTCK);
 }
 
-int ReportLeftovers(int proc, pid_t command, int control) {
+void ForEachBelow(int proc, pid_t ancestor, void (*act)(pid_t pid, int signal),
+                  int signal) {
+  if (lseek(proc, 0, SEEK_SET) < 0) return;
+  ForEachNumber(proc, [&](int pid) {
+    if (IsBelow(proc, pid, ancestor)) act(pid, signal);
+    return Look::kGone;
+  });
+}
+
+int ReportLeftovers(int proc, pid_t command, pid_t ancestor, int control) {
   if (lseek(proc, 0, SEEK_SET) < 0) return -1;
   int count = 0;
   const Look found = ForEachNumber(proc, [&](int pid) {
     if (pid == 1 || pid == command) return Look::kGone;
+    if (ancestor > 0 && !IsBelow(proc, pid, ancestor)) return Look::kGone;
     const Look look = LookAt(proc, pid);
     if (look != Look::kAlive) return look;
     if (++count <= kMostReported) Report(proc, pid, control);

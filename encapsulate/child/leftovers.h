@@ -15,7 +15,13 @@ namespace encapsulate {
 // when `command` has ended, and returns how many there are. Who is exiting, or
 // is about to because of a fatal signal, isn't left. `proc` is the directory
 // /proc, open for reading. -1, with errno, if that can't be known.
-int ReportLeftovers(int proc, pid_t command, int control);
+// With an `ancestor`, only who descends from it counts.
+int ReportLeftovers(int proc, pid_t command, pid_t ancestor, int control);
+
+// Calls `act` for every process that descends from `ancestor`, as far as the
+// directory /proc shows while it is read.
+void ForEachBelow(int proc, pid_t ancestor, void (*act)(pid_t pid, int signal),
+                  int signal);
 
 // Reads a file below `directory` to the end of the buffer at most, and ends it
 // with '\0'. -1, with errno, if it can't be read.

@@ -46,6 +46,8 @@ enum class Step : uint8_t {
   kLeaveKeyring,
   kDropCapabilities,
   kMakeMappingsPrivate,  // Enter() only; text: what is mapped
+  kAdoptOrphans,         // without namespaces
+  kEnterDomain,          // without namespaces
   kFilterCalls,
   kWatchCalls,
   kVerifyPrivileges,
@@ -119,7 +121,8 @@ enum class MessageKind : uint8_t {
            // child is left; number: a Trace of which init can't know
   kTerminal,  // give the terminal to the command's process group
   kAskPid,    // wants kLastPid
-  kLeave,     // kEnded is understood, and the relay is gone
+  kLeave,     // kEnded is understood, and the relay is gone; before it, without
+              // namespaces: end everybody
 };
 
 struct StepRecord {

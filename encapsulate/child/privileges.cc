@@ -55,6 +55,17 @@ int SetCapabilities(uint64_t effective, uint64_t permitted) {
   return static_cast<int>(syscall(SYS_capset, &header, wanted));
 }
 
+// Whether the bounding set and securebits may be changed. An ordinary user
+// without a namespace may not, and needn't: what has no capabilities and
+// no_new_privs gets none by execve(2), whatever the bounding set holds.
+bool MayChangeBounds(const Plan& plan) {
+  if (HasNamespaces(plan)) return true;
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct held[2] = {};
+  return syscall(SYS_capget, &header, held) != 0 ||
+         (held[0].effective & (1U << CAP_SETPCAP)) != 0;
+}
+
 // The bounding set: what an execve(2) can give at most.
 void DropBounds(const Setup& setup) {
   for (unsigned long capability = 0; capability < 64; ++capability) {
@@ -75,19 +86,22 @@ constexpr int kSecureBits =
 // (capabilities(7)). PR_SET_KEEPCAPS, which ping(8) and others call, needn't be
 // refused: it only turns off what a change of uids does to capabilities, as
 // SECBIT_NO_SETUID_FIXUP does already, and execve(2) takes it back.
-void DropCapabilities(Setup& setup, bool executes, uint64_t kept) {
+// `bounds`: MayChangeBounds().
+void DropCapabilities(Setup& setup, bool executes, bool bounds, uint64_t kept) {
   constexpr Step kStep = Step::kDropCapabilities;
   setup.Check(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), kStep);
-  if (executes) DropBounds(setup);
-  setup.Check(prctl(PR_SET_SECUREBITS, static_cast<unsigned long>(kSecureBits),
-                    0, 0, 0),
-              kStep);
+  if (bounds) {
+    if (executes) DropBounds(setup);
+    setup.Check(prctl(PR_SET_SECUREBITS,
+                      static_cast<unsigned long>(kSecureBits), 0, 0, 0),
+                kStep);
+  }
   setup.Check(SetCapabilities(/*effective=*/0, kept), kStep);
   setup.Check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), kStep);
   setup.Done(kStep);
 }
 
-void Verify(Setup& setup, bool executes, uint64_t kept) {
+void Verify(Setup& setup, bool executes, bool bounds, uint64_t kept) {
   constexpr Step kStep = Step::kVerifyPrivileges;
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct held[2] = {};
@@ -99,13 +113,14 @@ void Verify(Setup& setup, bool executes, uint64_t kept) {
       setup.Fail(kStep, -1, EPERM, "a capability is left");
     }
   }
-  if (executes && prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 0) {
+  if (bounds && executes &&
+      prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 0) {
     setup.Fail(kStep, -1, EPERM, "the bounding set isn't empty");
   }
   if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) {
     setup.Fail(kStep, -1, EPERM, "no_new_privs isn't set");
   }
-  if (prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != kSecureBits) {
+  if (bounds && prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != kSecureBits) {
     setup.Fail(kStep, -1, EPERM, "uid 0 is still privileged");
   }
   setup.Done(kStep);
@@ -156,8 +171,9 @@ int SetLimit(const ResourceLimit& limit) {
 void DropPrivileges(Setup& setup, bool executes, uint64_t kept) {
   LimitCore(setup);
   LeaveKeyring(setup);
-  DropCapabilities(setup, executes, kept);
-  Verify(setup, executes, kept);
+  const bool bounds = MayChangeBounds(setup.plan());
+  DropCapabilities(setup, executes, bounds, kept);
+  Verify(setup, executes, bounds, kept);
 }
 
 void UseCapabilities(uint64_t kept) { SetCapabilities(kept, kept); }

@@ -111,6 +111,24 @@ void ReopenInputs(Setup& setup);
 // could change their modes for everybody. Called in the finished view.
 void ReopenDevices(Setup& setup);
 
+// guardian.cc: what init is where there are no namespaces. Has this process
+// adopt the orphans of all that it starts.
+void AdoptOrphans(Setup& setup);
+
+// Enters the domain of a ruleset of the plan's; nothing if it is -1.
+void EnterDomain(Setup& setup, int ruleset);
+
+// Sends a signal to everybody inside but this process. What forks meanwhile is
+// reached as well where Landlock keeps signals inside (ABI 6).
+void SignalAll(const Plan& plan, int proc, int signal);
+
+// Kills everybody inside and waits until nobody is left.
+void EndAll(const Plan& plan, int proc);
+
+// The caller is gone: ends everybody, removes what is left of the sandbox, and
+// exits.
+[[noreturn]] void EndForGood(const Plan& plan, int proc);
+
 // Such devices, opened before the calls that open them are filtered.
 struct OpenedDevices {
   struct Device {

@@ -243,6 +243,9 @@ bool FindAtOnce(const UniqueFd& base, const std::string& path, LastPart last,
       base_is_root ? uint64_t{RESOLVE_IN_ROOT}
                    : uint64_t{RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS}));
   if (!found->directory.valid()) return false;
+  // /proc/self names whoever looks, and where both see the same /proc that was
+  // this process.
+  if (IsOnProc(found->directory.get())) return false;
   if (last == LastPart::kEntry) return true;
   found->file =
       UniqueFd(OpenPart(found->directory.get(), found->name, O_NOFOLLOW));

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -185,6 +186,12 @@ bool ThreadView::IsMachineOfProc(int fd) const {
 }
 
 bool ThreadView::Judge(int fd, PathTarget* target) const {
+  if (places_ != nullptr) {
+    target->devices = places_->Holds(fd);
+    target->location =
+        target->devices ? Location::kWritable : Location::kReadOnly;
+    return true;
+  }
   struct statfs info;
   if (fstatfs(fd, &info) != 0) return false;
   const auto flags = static_cast<uint64_t>(info.f_flags);
@@ -197,6 +204,22 @@ bool ThreadView::Judge(int fd, PathTarget* target) const {
     target->location = Location::kReadOnly;
   }
   return true;
+}
+
+UniqueFd ThreadView::OpenDescriptor(int descriptor) const {
+  return Open(descriptor == AT_FDCWD ? "cwd" : absl::StrCat("fd/", descriptor));
+}
+
+Found ThreadView::Find(int directory, const std::string& path,
+                       LastPart last) const {
+  const bool absolute = absl::StartsWith(path, "/");
+  UniqueFd base = absolute ? Open("root") : OpenDescriptor(directory);
+  if (!base.valid()) {
+    Found found;
+    found.error = errno;
+    return found;
+  }
+  return FindPath(tid_, std::move(base), path, last, absolute);
 }
 
 PathTarget ThreadView::LookUp(int directory, const std::string& path,
@@ -220,6 +243,11 @@ PathTarget ThreadView::LookUp(int directory, const std::string& path,
   if (!found.file.valid()) {
     // The directory is what would change.
     if (!Judge(found.directory.get(), &target)) return target;
+    if (places_ != nullptr) {
+      target.location = places_->HoldsEntry(found.directory.get(), found.name)
+                            ? Location::kWritable
+                            : Location::kReadOnly;
+    }
     if (target.location == Location::kWritable) return target;
     const std::string parent = PathOf(found.directory.get());
     target.path = absl::StrCat(parent == "/" ? "" : parent, "/", found.name);
@@ -260,6 +288,7 @@ PathTarget ThreadView::LookUp(int descriptor) const {
 }
 
 bool ThreadView::Sees(pid_t pid) const {
+  if (places_ != nullptr) return places_->IsInside(pid);
   // After chroot(2) anything may be there.
   const UniqueFd proc(open(absl::StrCat("/proc/", tid_, "/root/proc").c_str(),
                            O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -286,6 +315,9 @@ ThreadView::Status ThreadView::ReadStatus() const {
     if (words.size() < 2) continue;
     if (words[0] == "Name:") {
       status.name = std::string(absl::StripPrefix(line, "Name:\t"));
+    } else if (words[0] == "Umask:") {
+      status.umask = static_cast<mode_t>(
+          strtoul(std::string(words[1]).c_str(), nullptr, 8));
     } else if (words[0] == "NStgid:") {
       static_cast<void>(absl::SimpleAtoi(words.back(), &status.pid));
     } else if (words[0] == "NSpid:") {

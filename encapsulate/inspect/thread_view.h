@@ -24,6 +24,7 @@
 #include "absl/types/optional.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/inspect/path_walk.h"
+#include "encapsulate/inspect/places.h"
 
 namespace encapsulate {
 
@@ -48,7 +49,9 @@ struct PathTarget {
 
 class ThreadView {
  public:
-  explicit ThreadView(pid_t tid) : tid_(tid) {}
+  // `places` tells what may be changed where no mounts do; they outlive it.
+  explicit ThreadView(pid_t tid, const Places* places = nullptr)
+      : tid_(tid), places_(places) {}
 
   pid_t tid() const { return tid_; }
 
@@ -80,7 +83,14 @@ class ThreadView {
   // The file behind a descriptor, or the working directory for AT_FDCWD.
   PathTarget LookUp(int descriptor) const;
 
-  // Whether there is a process or a thread with that number, as it sees them.
+  // The same, opened: what a path leads to, and an O_PATH descriptor of the
+  // file behind a descriptor or of the working directory (invalid, with errno,
+  // if there is none).
+  Found Find(int directory, const std::string& path, LastPart last) const;
+  UniqueFd OpenDescriptor(int descriptor) const;
+
+  // Whether there is a process or a thread with that number, as it sees them;
+  // with places, inside.
   bool Sees(pid_t pid) const;
 
   // Of /proc/TID/status.
@@ -88,6 +98,7 @@ class ThreadView {
     pid_t pid = 0;  // in its own PID namespace, like tid
     pid_t tid = 0;
     std::string name;
+    mode_t umask = 022;
     bool has_capabilities = false;  // in a user namespace of its own
   };
   Status ReadStatus() const;
@@ -105,6 +116,7 @@ class ThreadView {
   bool IsMachineOfProc(int fd) const;
 
   const pid_t tid_;
+  const Places* const places_;
   mutable bool refused_ = false;
   mutable std::vector<uint64_t> faults_;  // where reading failed
 };

@@ -180,6 +180,10 @@ class Explainer {
       case Step::kMakeMappingsPrivate:
         return absl::StrCat("make the shared mapping of ", Quote(failed_.text),
                             " private");
+      case Step::kAdoptOrphans:
+        return "adopt what processes inside leave behind";
+      case Step::kEnterDomain:
+        return "enter a Landlock domain";
       case Step::kFilterCalls:
         return "filter system calls";
       case Step::kWatchCalls:
@@ -267,6 +271,11 @@ class Explainer {
       case Step::kHostname:
       case Step::kFilterCalls:
       case Step::kLeaveSession:
+        return WhyForbidden(error);
+      case Step::kEnterDomain:
+        if (error == E2BIG) {
+          return {"there are 16 domains around this one already", ""};
+        }
         return WhyForbidden(error);
       case Step::kFindChanges:
         if (error == E2BIG) {
@@ -436,6 +445,10 @@ absl::string_view StepName(Step step) {
       return "drop capabilities";
     case Step::kMakeMappingsPrivate:
       return "make mappings private";
+    case Step::kAdoptOrphans:
+      return "adopt orphans";
+    case Step::kEnterDomain:
+      return "enter domain";
     case Step::kFilterCalls:
       return "filter system calls";
     case Step::kWatchCalls:

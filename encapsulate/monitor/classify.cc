@@ -6,6 +6,7 @@
 #include <linux/keyctl.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -347,6 +348,7 @@ Verdict Classifier::ClassifyProcess(const ThreadView& thread,
   if (pid == 0 || pid == -1) return {};
   const bool group = pid < 0;
   if (!group && thread.Sees(pid)) return {};
+  if (places_ != nullptr) return ClassifyOutside(call, pid);
   // A number that was given away inside is of a process that has ended.
   const pid_t last = last_pid_();
   const pid_t number = group ? -pid : pid;
@@ -356,11 +358,22 @@ Verdict Classifier::ClassifyProcess(const ThreadView& thread,
       absl::StrCat(group ? "process group " : "pid ", number), ESRCH);
 }
 
+// Of processes that share their numbers with the host's.
+Verdict Classifier::ClassifyOutside(const SyscallArgs& call, pid_t pid) {
+  // Who isn't there is nobody's.
+  if (kill(pid, 0) != 0 && errno == ESRCH) return {};
+  return Verdict::Suspect(call.watched->rule,
+                          pid < 0 ? absl::StrCat("process group ", -pid)
+                                  : absl::StrCat("pid ", pid),
+                          EPERM);
+}
+
 Verdict Classifier::ClassifyPrivilege(const ThreadView& thread,
                                       const SyscallArgs& call) const {
   const int namespaces = IndexOf(call, Operand::kNewNamespaces);
-  // Anybody may make a user namespace, and what is in it then.
-  if (namespaces >= 0 &&
+  // Anybody may make a user namespace, and what is in it then. Where Landlock
+  // is the wall, nothing is mounted in one.
+  if (namespaces >= 0 && places_ == nullptr &&
       (call.Unsigned(static_cast<size_t>(namespaces)) & CLONE_NEWUSER) != 0) {
     return {};
   }

@@ -16,6 +16,7 @@
 
 #include "absl/strings/string_view.h"
 #include "encapsulate/host/unix_names.h"
+#include "encapsulate/inspect/places.h"
 #include "encapsulate/inspect/thread_view.h"
 #include "encapsulate/monitor/decode.h"
 #include "encapsulate/options.h"
@@ -49,10 +50,14 @@ struct Verdict {
 class Classifier {
  public:
   // `allowed` outlives it. `last_pid`: the latest pid that was given away
-  // inside; 0 if unknown.
+  // inside; 0 if unknown. `places`, where no namespaces hold what is inside,
+  // outlive it, too; else null.
   Classifier(Network network, const std::vector<Allowed>& allowed,
-             std::function<pid_t()> last_pid)
-      : network_(network), allowed_(allowed), last_pid_(std::move(last_pid)) {}
+             std::function<pid_t()> last_pid, const Places* places)
+      : network_(network),
+        allowed_(allowed),
+        last_pid_(std::move(last_pid)),
+        places_(places) {}
 
   Verdict Classify(const ThreadView& thread, const SyscallArgs& call) const;
 
@@ -78,12 +83,14 @@ class Classifier {
   Verdict ClassifyAbstractName(const std::string& text) const;
   Verdict ClassifyProcess(const ThreadView& thread,
                           const SyscallArgs& call) const;
+  static Verdict ClassifyOutside(const SyscallArgs& call, pid_t pid);
   Verdict ClassifyPrivilege(const ThreadView& thread,
                             const SyscallArgs& call) const;
 
   const Network network_;
   const std::vector<Allowed>& allowed_;
   const std::function<pid_t()> last_pid_;
+  const Places* const places_;
   mutable HostUnixNames host_names_;
 };
 

@@ -77,7 +77,8 @@ bool IsNote(const SyscallArgs& call) {
 Monitor::Monitor(UniqueFd listener, MonitorSetup setup)
     : listener_(std::move(listener)),
       setup_(std::move(setup)),
-      classifier_(setup_.network, setup_.allowed, setup_.last_pid),
+      classifier_(setup_.network, setup_.allowed, setup_.last_pid,
+                  setup_.supervisor),
       allowed_counts_(setup_.allowed.size(), 0) {
   // Linux 6.6: the monitor takes over on the waiting thread's processor, which
   // has nothing else to do, and needn't wake another one from its sleep.
@@ -138,8 +139,43 @@ void Monitor::Respond(uint64_t id, int error, int64_t value,
   static_cast<void>(ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, response));
 }
 
+bool Monitor::Perform(const seccomp_notif& notification,
+                      const ThreadView& thread,
+                      Supervisor::Answer* answer) const {
+  if (setup_.supervisor == nullptr) return false;
+  *answer = setup_.supervisor->Perform({notification, listener_.get()}, thread);
+  switch (answer->kind) {
+    case Supervisor::Answer::Kind::kContinue:
+      Reply(notification.id, {});
+      return true;
+    case Supervisor::Answer::Kind::kDone:
+      Respond(notification.id, -answer->error, answer->value, /*flags=*/0);
+      return true;
+    case Supervisor::Answer::Kind::kSent:
+      return true;
+    case Supervisor::Answer::Kind::kJudge:
+    case Supervisor::Answer::Kind::kRefuse:
+      break;
+  }
+  return false;
+}
+
+// What the classifier has worked out from the same arguments says what they are
+// about. Nothing is let go on that the supervisor has refused.
+void Monitor::Refuse(const Supervisor::Answer& answer, Verdict* verdict) {
+  const bool refused = answer.kind == Supervisor::Answer::Kind::kRefuse;
+  if (refused && !answer.target.empty()) {
+    *verdict = Verdict::Refuse(answer.rule, answer.target, answer.error);
+  } else if (verdict->kind == Verdict::Kind::kSuspect) {
+    // No namespace stops it.
+    verdict->kind = Verdict::Kind::kRefuse;
+    if (verdict->error == 0) verdict->error = refused ? answer.error : EACCES;
+  }
+}
+
 void Monitor::Answer(const seccomp_notif& notification) {
-  const ThreadView thread(static_cast<pid_t>(notification.pid));
+  const ThreadView thread(static_cast<pid_t>(notification.pid),
+                          setup_.supervisor);
   const bool x32 = notification.data.arch == kNativeArch &&
                    kNativeArch != kCompatArch &&
                    (static_cast<uint32_t>(notification.data.nr) & kX32Bit) != 0;
@@ -156,6 +192,8 @@ void Monitor::Answer(const seccomp_notif& notification) {
     AnswerNote(notification, thread, call);
     return;
   }
+  Supervisor::Answer performed;
+  if (Perform(notification, thread, &performed)) return;
   if (call.watched != nullptr) {
     if (call.watched->when == When::kSocketcallAddress) {
       call = ResolveSocketcall(thread, call);
@@ -170,6 +208,14 @@ void Monitor::Answer(const seccomp_notif& notification) {
       verdict.kind = Verdict::Kind::kRefuse;
       verdict.error = EFAULT;
       Reply(notification.id, verdict);
+      return;
+    }
+  }
+  if (setup_.supervisor != nullptr) {
+    Refuse(performed, &verdict);
+    if (verdict.kind == Verdict::Kind::kPass &&
+        performed.kind == Supervisor::Answer::Kind::kRefuse) {
+      Respond(notification.id, -performed.error, /*value=*/0, /*flags=*/0);
       return;
     }
   }
@@ -193,6 +239,10 @@ void Monitor::Answer(const seccomp_notif& notification) {
   }
   // What was read may have been another thread's.
   if (!StillWaits(notification.id)) return;
+  if (!setup_.record) {
+    Reply(notification.id, verdict);
+    return;
+  }
   const int expects = WhoExpects(verdict, &thread);
   if (expects == kUnexpected && IsAllowed(verdict)) {
     Reply(notification.id, verdict);

@@ -13,7 +13,8 @@
 // refuses with the same errno, and so it does with what no namespace stops.
 //
 // That a call is let go on after it was read leaves its memory time to change:
-// the monitor can be fooled, the namespaces can't.
+// the monitor can be fooled, the namespaces can't. Where there are none, a
+// supervisor (supervisor.h) performs what Landlock doesn't keep.
 #ifndef ENCAPSULATE_MONITOR_MONITOR_H_
 #define ENCAPSULATE_MONITOR_MONITOR_H_
 
@@ -39,6 +40,7 @@
 #include "encapsulate/monitor/name_server.h"
 #include "encapsulate/options.h"
 #include "encapsulate/plan/outer_monitor.h"
+#include "encapsulate/supervisor/supervisor.h"
 #include "encapsulate/violations.h"
 
 namespace encapsulate {
@@ -50,6 +52,11 @@ struct MonitorSetup {
   bool killable = false;
   Network network = Network::kLoopback;
   std::vector<Allowed> allowed;
+  // Who performs calls, and knows what is inside, where no namespace does;
+  // outlives the monitor.
+  Supervisor* supervisor = nullptr;
+  // Without it, calls are answered and nothing is recorded.
+  bool record = true;
   // The latest pid that was given away inside; 0 if unknown.
   std::function<pid_t()> last_pid;
   // The directory /proc/PID/net of a process in the sandbox's network
@@ -135,6 +142,10 @@ class Monitor {
   // Receives a call and answers it.
   void AnswerNext();
   void Answer(const seccomp_notif& notification);
+  // Has the supervisor answer; true if the call needs no other answer.
+  bool Perform(const seccomp_notif& notification, const ThreadView& thread,
+               Supervisor::Answer* answer) const;
+  static void Refuse(const Supervisor::Answer& answer, Verdict* verdict);
   void Reply(uint64_t id, const Verdict& verdict) const;
   void Respond(uint64_t id, int error, int64_t value, uint32_t flags) const;
   bool StillWaits(uint64_t id) const;

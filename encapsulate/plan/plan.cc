@@ -27,6 +27,7 @@
 #include "absl/strings/strip.h"
 #include "encapsulate/base/error.h"
 #include "encapsulate/host/exposed_executable.h"
+#include "encapsulate/kernel/landlock.h"
 #include "encapsulate/plan/outer_monitor.h"
 #include "encapsulate/plan/plan_parts.h"
 
@@ -82,14 +83,21 @@ class Planner {
   }
 
   absl::Status PlanNamespaces() {
-    plan_.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID |
-                       CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    plan_.isolation = options_.isolation;
     plan_.network = options_.network;
-    if (options_.network != Network::kHost) plan_.namespaces |= CLONE_NEWNET;
     plan_.hostname = options_.hostname;
     plan_.foreground = options_.attachment == Attachment::kForeground;
     plan_.list_overlay_changes = options_.list_overlay_changes;
     plan_.umask = options_.umask;
+    if (!HasNamespaces(plan_)) {
+      if (options_.isolation == Isolation::kLandlock) {
+        plan_.landlock_abi = std::max(sys::LandlockAbi(), 0);
+      }
+      return CheckLevel(options_, /*enters=*/command_ == nullptr);
+    }
+    plan_.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID |
+                       CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    if (options_.network != Network::kHost) plan_.namespaces |= CLONE_NEWNET;
     return absl::OkStatus();
   }
 
@@ -146,6 +154,7 @@ class Planner {
   }
 
   absl::Status PlanUser() {
+    if (!HasNamespaces(plan_)) return absl::OkStatus();
     const bool as_root = options_.identity == Identity::kRoot && geteuid() != 0;
     if (!as_root && MayMapEveryId()) {
       plan_.uid_map = IdentityMap("/proc/self/uid_map");
@@ -220,16 +229,7 @@ class Planner {
     if (limits.core_size != 0) plan_.core_limit = limits.core_size;
     const CoreLimit core =
         plan_.core_limit == kNoCore ? CoreLimit::kFixed : CoreLimit::kFree;
-    if (options_.violations != Violations::kOff) {
-      plan_.hello = NotePath(HelloNote());
-      plan_.watched_outside = SendNote(plan_.hello.c_str()) == 0;
-      if (!plan_.watched_outside) {
-        plan_.watching_filter = &GetFilter(OpenCalls::kWatch, core);
-      }
-    }
-    plan_.filter = &GetFilter(
-        plan_.watched_outside ? OpenCalls::kLeaveToOuter : OpenCalls::kRefuse,
-        core);
+    PlanFilter(core);
     if (limits.cpu_time.has_value()) {
       if (*limits.cpu_time <= absl::ZeroDuration()) {
         return too_small("CPU time");
@@ -259,6 +259,32 @@ class Planner {
       return too_small("processes");
     }
     return absl::OkStatus();
+  }
+
+  void PlanFilter(CoreLimit core) {
+    const bool watched = options_.violations != Violations::kOff;
+    if (!HasNamespaces(plan_)) {
+      // At level landlock nothing else keeps what the supervisor performs from
+      // being done, so somebody always watches.
+      constexpr int kSignalAbi = 6;
+      if (watched || plan_.isolation == Isolation::kLandlock) {
+        plan_.watching_filter = &GetFilter(plan_.landlock_abi < kSignalAbi
+                                               ? OpenCalls::kSuperviseSignals
+                                               : OpenCalls::kSupervise,
+                                           core);
+      }
+      return;
+    }
+    if (watched) {
+      plan_.hello = NotePath(HelloNote());
+      plan_.watched_outside = SendNote(plan_.hello.c_str()) == 0;
+      if (!plan_.watched_outside) {
+        plan_.watching_filter = &GetFilter(OpenCalls::kWatch, core);
+      }
+    }
+    plan_.filter = &GetFilter(
+        plan_.watched_outside ? OpenCalls::kLeaveToOuter : OpenCalls::kRefuse,
+        core);
   }
 
   absl::Status PlanEnvironment() {
@@ -320,6 +346,7 @@ class Planner {
 
   // A command is found in the view; a forked child keeps what it has.
   absl::Status PlanExecutable() {
+    if (!HasNamespaces(plan_)) return absl::OkStatus();
     plan_.private_mappings =
         command_ == nullptr && !plan_.root_writable &&
         options_.shared_mappings == SharedMappings::kPrivate;

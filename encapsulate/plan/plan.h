@@ -90,7 +90,23 @@ struct ResourceLimit {
 inline constexpr uint64_t kNoCore = 1;
 
 struct Plan {
+  // What isolates; not kBest.
+  Isolation isolation = Isolation::kNamespaces;
   uint64_t namespaces = 0;  // CLONE_NEW... of all
+
+  // Without namespaces: directories that everybody uses, in which the
+  // supervisor makes files for the command (supervisor.h), and ...
+  std::vector<std::string> shared;
+  // ... what init removes if the caller is killed: a directory of this
+  // sandbox's, and what a file names (ledger.h), which is the caller's
+  // descriptor.
+  std::string scratch;
+  int ledger = -1;
+  // Level landlock: the ABI, and the caller's descriptors of the rulesets that
+  // init and the command enter; -1 for none.
+  int landlock_abi = 0;
+  int outer_domain = -1;
+  int inner_domain = -1;
 
   // user_namespaces(7). The caller writes the maps if it may map more than
   // itself; else the child does.
@@ -133,7 +149,7 @@ struct Plan {
   // filtered.
   uint64_t core_limit = kNoCore;
   // Made by the caller, once for all sandboxes. With a monitor, the command
-  // gets the second one instead.
+  // gets the second one instead. Null at level process.
   const FilterProgram* filter = nullptr;
   // A monitor around this sandbox watches: see outer_monitor.h. Then the filter
   // leaves to the outer one what that one hands over, and `hello` is what to
@@ -165,6 +181,10 @@ struct Plan {
   std::vector<const char*> envp;         // null-terminated
   std::vector<std::string> strings;      // what argv and envp point into
 };
+
+inline bool HasNamespaces(const Plan& plan) {
+  return plan.isolation == Isolation::kNamespaces;
+}
 
 // What is done with a place, for messages: "overlay", "mount a private".
 const char* VerbFor(PlaceKind kind);

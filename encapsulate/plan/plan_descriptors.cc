@@ -104,6 +104,8 @@ class DescriptorPlanner {
         info.st_nlink == 0) {
       return absl::OkStatus();
     }
+    // Without a mount in its way, it is judged by the file itself.
+    if (!HasNamespaces(plan_)) return absl::OkStatus();
     // Opened for reading, this file could still be changed: by
     // /proc/self/fd/N, fchmod(2), futimens(2).
     char path[PATH_MAX];

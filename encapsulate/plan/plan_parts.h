@@ -27,6 +27,10 @@ absl::Status PlanPlaces(const Options& options, const std::string& directory,
 // terminal. After PlanPlaces().
 absl::Status PlanDescriptors(const Options& options, Plan* plan);
 
+// plan_level.cc: says which of the options a level without namespaces can't
+// keep. `enters`: for Enter(), which has level namespaces only.
+absl::Status CheckLevel(const Options& options, bool enters);
+
 // Beyond it the kernel's sums overflow, and a limit turns into another one.
 inline constexpr uint64_t kMostBytes = INT64_MAX;
 

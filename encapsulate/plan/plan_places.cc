@@ -104,6 +104,20 @@ const Place* Around(const std::vector<Place>& places,
   return nearest;
 }
 
+// Those that the command may make files in, without links.
+std::vector<std::string> SharedDirectories(const Options& options) {
+  std::vector<std::string> given = {"/dev/shm"};
+  for (const Tmpfs& tmpfs : options.tmpfs) given.push_back(tmpfs.path);
+  std::vector<std::string> shared;
+  for (const std::string& path : given) {
+    const absl::StatusOr<std::string> real = RealPath(path);
+    if (real.ok() && !absl::c_linear_search(shared, *real)) {
+      shared.push_back(*real);
+    }
+  }
+  return shared;
+}
+
 class PlacePlanner {
  public:
   PlacePlanner(const Options& options, const std::string& directory, Plan* plan)
@@ -111,7 +125,7 @@ class PlacePlanner {
 
   absl::Status Make() {
     absl::Status status = AddPlaces();
-    if (status.ok()) PlanMasks();
+    if (status.ok() && HasNamespaces(plan_)) PlanMasks();
     return status;
   }
 
@@ -330,6 +344,13 @@ class PlacePlanner {
     absl::Status status;
     for (const std::string& path : options_.writable) {
       status.Update(AddGiven(PlaceKind::kWritable, path, 0));
+    }
+    if (!HasNamespaces(plan_)) {
+      plan_.shared = SharedDirectories(options_);
+      absl::c_sort(plan_.places, [](const Place& a, const Place& b) {
+        return a.target < b.target;
+      });
+      return status;
     }
     for (const Tmpfs& tmpfs : options_.tmpfs) {
       status.Update(AddGiven(PlaceKind::kTmpfs, tmpfs.path,

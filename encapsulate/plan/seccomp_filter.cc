@@ -139,12 +139,13 @@ Label KeepCoreBySetrlimit(Program& program) {
   return program.Load(Argument(0));
 }
 
-Label KeepCoreByPrlimit(Program& program) {
+// `otherwise` decides on other calls.
+Label KeepCoreByPrlimit(Label otherwise, Program& program) {
   const Label allow = program.Return(SECCOMP_RET_ALLOW);
   const Label other = program.IfArgument(3, 0, program.Return(kPretend),
                                          program.Return(Errno(EPERM)));
   const Label core = program.IfArgument(2, 0, allow, other);  // it only asks
-  program.IfEqual(RLIMIT_CORE, core, allow);
+  program.IfEqual(RLIMIT_CORE, core, otherwise);
   return program.Load(Argument(1));
 }
 
@@ -345,6 +346,107 @@ void ReportTraces(bool native, std::map<uint32_t, Label>& calls,
   }
 }
 
+// Numbers that are the same everywhere, and newer than some headers.
+constexpr uint32_t kPidfdSendSignal = 424;
+constexpr uint32_t kClone3 = 435;
+constexpr uint32_t kPidfdGetfd = 438;
+constexpr uint32_t kProcessMadvise = 440;
+constexpr uint32_t kSetxattrat = 463;
+constexpr uint32_t kRemovexattrat = 466;
+constexpr uint32_t kFileSetattr = 469;
+
+// Requests of ioctl(2) that change files through a descriptor that is open for
+// reading, and that no call performs: subvolumes of btrfs (its linux/btrfs.h),
+// versions and layouts of ext4 (its fs/ext4/ext4.h), attributes of FAT
+// (linux/msdos_fs.h), encryption and verity (linux/fscrypt.h, fsverity.h). And
+// USERFAULTFD_IOC_NEW: see below.
+constexpr uint32_t kRefusedRequests[] = {
+    0x5000940e, 0x50009401, 0x50009417, 0x50009418, 0x5000940f,
+    0x5000943f, 0x40086604, 0x40046604, 0x6609,     0x40047211,
+    0x800c6613, 0x40806685, 0xaa00};
+
+// Memory whose pages come when its owner likes would keep the supervisor
+// waiting in its own reading.
+constexpr uint32_t kUserfaultfd =
+#ifdef __x86_64__
+    323;
+#else
+    282;
+#endif
+
+// Calls that are about System V objects and POSIX queues, and others about
+// processes that the first argument doesn't name.
+constexpr int kPerformedCalls[] = {
+    SYS_shmget, SYS_shmat,      SYS_shmctl,    SYS_semget,      SYS_semop,
+    SYS_semctl, SYS_semtimedop, SYS_msgget,    SYS_msgsnd,      SYS_msgrcv,
+    SYS_msgctl, SYS_mq_open,    SYS_mq_unlink, SYS_setpriority, SYS_ioprio_set};
+
+// Calls that change a process which the first argument names; 0 is the caller.
+constexpr int kProcessArgumentCalls[] = {
+    SYS_sched_setparam, SYS_sched_setscheduler, SYS_sched_setaffinity,
+    SYS_sched_setattr,  SYS_migrate_pages,      SYS_move_pages};
+
+// The machine's own calls, where no namespace holds anything.
+Label SuperviseConvention(bool signals, CoreLimit core_limit,
+                          Program& program) {
+  const Label allow = program.Return(SECCOMP_RET_ALLOW);
+  const Label notify = program.Return(SECCOMP_RET_USER_NOTIF);
+  const Label missing = program.Return(Errno(ENOSYS));
+  const Label refuse = program.Return(Errno(EPERM));
+  std::map<uint32_t, Label> calls;
+  const auto set = [&](long number, Label label) {
+    calls[static_cast<uint32_t>(number)] = label;
+  };
+  // The entries for ioctl(2) load the request for it.
+  set(SYS_ioctl, IfOneOf(kRefusedRequests, refuse, allow, program));
+  for (size_t i = 0; i < kWatchedCallCount; ++i) {
+    const WatchedCall& call = kWatchedCalls[i];
+    if (call.native < 0 || call.native == SYS_socket) continue;
+    Label& label =
+        calls.emplace(static_cast<uint32_t>(call.native), allow).first->second;
+    label = Decide(call, call.when, SECCOMP_RET_USER_NOTIF, label, program);
+  }
+  // Every socket of the Internet is made by the supervisor.
+  program.IfEqual(AF_UNIX, allow, notify);
+  set(SYS_socket, program.Load(Argument(0)));
+  for (int number : kPerformedCalls) set(number, notify);
+  program.IfEqual(0, allow, notify);
+  const Label process = program.Load(Argument(0));
+  for (int number : kProcessArgumentCalls) set(number, process);
+  Label prlimit = program.IfArgument(2, 0, allow, process);
+  if (core_limit == CoreLimit::kFixed) {
+    set(SYS_setrlimit, KeepCoreBySetrlimit(program));
+    prlimit = KeepCoreByPrlimit(prlimit, program);
+  }
+  set(SYS_prlimit64, prlimit);
+  for (uint32_t number : {kClone3, kSetxattrat, kRemovexattrat, kFileSetattr}) {
+    set(number, missing);
+  }
+  if (signals) set(kPidfdSendSignal, missing);
+  for (uint32_t number : {kPidfdGetfd, kProcessMadvise, kUserfaultfd}) {
+    set(number, refuse);
+  }
+  std::vector<Range> ranges = {{0, allow}};
+  for (const auto& call : calls) {
+    if (ranges.back().first == call.first) ranges.pop_back();
+    ranges.push_back({call.first, call.second});
+    ranges.push_back({call.first + 1, allow});
+  }
+  if (ranges.back().first == kLastKnownCall + 1) ranges.pop_back();
+  ranges.push_back({kLastKnownCall + 1, missing});
+  Search(ranges, 0, ranges.size(), program);
+  return program.Load(offsetof(seccomp_data, nr));
+}
+
+FilterProgram MakeSupervisedFilter(bool signals, CoreLimit core_limit) {
+  Program program;
+  const Label other = program.Return(Errno(ENOSYS));
+  const Label native = SuperviseConvention(signals, core_limit, program);
+  program.IfEqual(kNativeArch, native, other);
+  program.Load(offsetof(seccomp_data, arch));
+  return std::move(program).Finish();
+}
+
 // All calls of one of the machine's calling conventions (seccomp(2): a filter
 // that knows only one is no filter).
 Label FilterConvention(uint32_t arch, OpenCalls open_calls,
@@ -384,7 +486,7 @@ Label FilterConvention(uint32_t arch, OpenCalls open_calls,
   if (core_limit == CoreLimit::kFixed) {
     calls[static_cast<uint32_t>(limit.setrlimit)] =
         KeepCoreBySetrlimit(program);
-    prlimit = KeepCoreByPrlimit(program);
+    prlimit = KeepCoreByPrlimit(allow, program);
   }
   calls[static_cast<uint32_t>(limit.prlimit)] =
       SpareInitsLimits(prlimit, program);
@@ -410,6 +512,11 @@ Label FilterConvention(uint32_t arch, OpenCalls open_calls,
 }
 
 FilterProgram MakeFilter(OpenCalls open_calls, CoreLimit core_limit) {
+  if (open_calls == OpenCalls::kSupervise ||
+      open_calls == OpenCalls::kSuperviseSignals) {
+    return MakeSupervisedFilter(open_calls == OpenCalls::kSuperviseSignals,
+                                core_limit);
+  }
   Program program;
   // Another convention: nothing is known of it.
   Label label = program.Return(Errno(ENOSYS));
@@ -445,6 +552,10 @@ const FilterProgram& GetFilter(OpenCalls open_calls, CoreLimit core_limit) {
       return GetFilter<OpenCalls::kReport>(core_limit);
     case OpenCalls::kLeaveToOuter:
       return GetFilter<OpenCalls::kLeaveToOuter>(core_limit);
+    case OpenCalls::kSupervise:
+      return GetFilter<OpenCalls::kSupervise>(core_limit);
+    case OpenCalls::kSuperviseSignals:
+      return GetFilter<OpenCalls::kSuperviseSignals>(core_limit);
     case OpenCalls::kRefuse:
       break;
   }

@@ -34,6 +34,13 @@ enum class OpenCalls {
   kReport,
   // They go on, to a filter around this one that watches (outer_monitor.h).
   kLeaveToOuter,
+  // As kWatch, where no namespace holds anything: the supervisor also gets the
+  // calls that it performs or judges in place of one (supervisor.h). Calls that
+  // this library doesn't know fail with ENOSYS, and so do those of 32-bit
+  // programs, clone3(2), and others that hide in memory what they do.
+  kSupervise,
+  // The same where Landlock doesn't keep signals inside (before ABI 6).
+  kSuperviseSignals,
 };
 
 // Whether RLIMIT_CORE can be changed, see Plan::core_limit.

@@ -107,6 +107,68 @@ TEST(FilterTest, LetsFilesBeOpenedByTheNumberAloneUnlessSomebodyWatches) {
   }
 }
 
+TEST(FilterTest, HandsOverWhatNoNamespaceHolds) {
+  for (OpenCalls open_calls :
+       {OpenCalls::kSupervise, OpenCalls::kSuperviseSignals}) {
+    for (CoreLimit core_limit : {CoreLimit::kFree, CoreLimit::kFixed}) {
+      const FilterProgram& filter = GetFilter(open_calls, core_limit);
+      for (uint32_t number :
+           {SYS_fchmod, SYS_utimensat, SYS_shmget, SYS_mq_open, SYS_kill,
+            SYS_unlinkat, SYS_setpriority, SYS_connect}) {
+        EXPECT_EQ(AnswerByNumber(filter, kNativeArch, number),
+                  SECCOMP_RET_USER_NOTIF)
+            << number;
+      }
+      for (uint32_t number : {SYS_read, SYS_execve, SYS_wait4, SYS_futex}) {
+        EXPECT_EQ(AnswerByNumber(filter, kNativeArch, number),
+                  SECCOMP_RET_ALLOW)
+            << number;
+        // Of 32-bit programs, none.
+        EXPECT_EQ(AnswerByNumber(filter, kCompatArch, number),
+                  uint32_t{SECCOMP_RET_ERRNO | ENOSYS});
+      }
+      // clone3, setxattrat, file_setattr, what isn't known, an x32 call.
+      for (uint32_t number : {435U, 463U, 469U, 470U, 600U, kX32Bit | 1}) {
+        EXPECT_EQ(AnswerByNumber(filter, kNativeArch, number),
+                  uint32_t{SECCOMP_RET_ERRNO | ENOSYS})
+            << number;
+      }
+      const uint64_t inet[6] = {AF_INET, SOCK_STREAM, 0};
+      const uint64_t unix_domain[6] = {AF_UNIX, SOCK_STREAM, 0};
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_socket, inet),
+                SECCOMP_RET_USER_NOTIF);
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_socket, unix_domain),
+                SECCOMP_RET_ALLOW);
+      const uint64_t netlink[6] = {AF_NETLINK, SOCK_RAW, 2};
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_socket, netlink),
+                SECCOMP_RET_USER_NOTIF);
+      const uint64_t own[6] = {0, RLIMIT_NOFILE, 0x1000};
+      const uint64_t other[6] = {4711, RLIMIT_NOFILE, 0x1000};
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_prlimit64, own),
+                SECCOMP_RET_ALLOW);
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_prlimit64, other),
+                SECCOMP_RET_USER_NOTIF);
+      const uint64_t subvolume[6] = {3, 0x5000940e};
+      const uint64_t attributes[6] = {3, 0x40086602};
+      const uint64_t size[6] = {3, 0x5413};
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_ioctl, subvolume),
+                uint32_t{SECCOMP_RET_ERRNO | EPERM});
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_ioctl, attributes),
+                SECCOMP_RET_USER_NOTIF);
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_ioctl, size),
+                SECCOMP_RET_ALLOW);
+    }
+  }
+  // pidfd_send_signal, which Landlock keeps inside from ABI 6 on.
+  EXPECT_EQ(AnswerByNumber(GetFilter(OpenCalls::kSupervise, CoreLimit::kFixed),
+                           kNativeArch, 424),
+            SECCOMP_RET_ALLOW);
+  EXPECT_EQ(
+      AnswerByNumber(GetFilter(OpenCalls::kSuperviseSignals, CoreLimit::kFixed),
+                     kNativeArch, 424),
+      uint32_t{SECCOMP_RET_ERRNO | ENOSYS});
+}
+
 // A filter that refused it would keep the outer monitor from seeing it.
 TEST(FilterTest, LeavesWhatIsRefusedToTheOuterFilter) {
   for (uint32_t number : {SYS_keyctl, SYS_io_uring_setup, SYS_socket}) {

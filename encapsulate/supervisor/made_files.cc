@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "encapsulate/supervisor/made_files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/algorithm/container.h"
+#include "encapsulate/base/paths.h"
+
+namespace encapsulate {
+
+bool MadeFiles::IsRoot(absl::string_view path) const {
+  return absl::c_linear_search(roots_, path);
+}
+
+std::string MadeFiles::TopOf(absl::string_view path) const {
+  // A root may lie in another one.
+  for (const std::string& root : roots_) {
+    if (path == root) return "";
+  }
+  std::string top;
+  for (const std::string& root : roots_) {
+    if (!IsWithin(path, root)) continue;
+    const size_t end = path.find('/', root.size() + 1);
+    std::string found(path.substr(0, end));
+    if (found.size() > top.size()) top = std::move(found);
+  }
+  return top;
+}
+
+bool MadeFiles::Has(absl::string_view path) const {
+  const std::string top = TopOf(path);
+  FileMark mark;
+  if (top.empty() || !ReadMark(AT_FDCWD, top.c_str(), &mark)) return false;
+  if (made_.count(mark) != 0) return true;
+  Settle();
+  return made_.count(mark) != 0;
+}
+
+bool MadeFiles::HasFile(int fd) const {
+  FileMark mark;
+  return ReadMark(fd, "", &mark) && made_.count(mark) != 0;
+}
+
+void MadeFiles::Add(const std::string& path) {
+  FileMark mark;
+  if (TopOf(path) != path || !ReadMark(AT_FDCWD, path.c_str(), &mark)) return;
+  made_[mark] = path;
+  Note(mark, path);
+}
+
+void MadeFiles::AddUnnamed(int fd) {
+  FileMark mark;
+  if (ReadMark(fd, "", &mark)) made_[mark];
+}
+
+void MadeFiles::AddSocketName(const std::string& path) {
+  if (TopOf(path) != path) return;
+  Settle();
+  socket_names_.push_back(path);
+  // Where it can't be known before who will be there, init is to remove a
+  // socket of that name.
+  Note(FileMark(), path);
+}
+
+void MadeFiles::Settle() const {
+  std::vector<std::string> waiting;
+  for (std::string& path : socket_names_) {
+    struct stat info;
+    FileMark mark;
+    if (lstat(path.c_str(), &info) != 0) {
+      waiting.push_back(std::move(path));
+    } else if (S_ISSOCK(info.st_mode) &&
+               ReadMark(AT_FDCWD, path.c_str(), &mark)) {
+      Note(mark, path);
+      made_[mark] = std::move(path);
+    }
+  }
+  socket_names_ = std::move(waiting);
+}
+
+void MadeFiles::Note(const FileMark& mark, const std::string& path) const {
+  if (ledger_ < 0) return;
+  LedgerRecord record;
+  record.size = static_cast<uint32_t>(path.size());
+  record.mark = mark;
+  std::string bytes(sizeof(record), '\0');
+  memcpy(&bytes[0], &record, sizeof(record));
+  bytes += path;
+  // Without it, the file stays if the caller is killed.
+  static_cast<void>(write(ledger_, bytes.data(), bytes.size()) < 0);
+}
+
+std::vector<std::string> MadeFiles::RemoveAll() {
+  Settle();
+  std::vector<std::string> names;
+  for (const auto& made : made_) {
+    FileMark mark;
+    if (made.second.empty() ||
+        !ReadMark(AT_FDCWD, made.second.c_str(), &mark) ||
+        !(mark == made.first)) {
+      continue;
+    }
+    RemoveTree(AT_FDCWD, made.second.c_str());
+    names.push_back(made.second);
+  }
+  made_.clear();
+  absl::c_sort(names);
+  return names;
+}
+
+}  // namespace encapsulate

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The supervisor's part that makes Internet sockets, and tells who is at the
+// other end of one on a loopback that the whole host uses.
+//
+// A socket is bound to the loopback device before the command has it
+// (SO_BINDTODEVICE, Linux 5.7), and binding it to another one takes a
+// capability. So what the judge of addresses is fooled about reaches nobody,
+// and nobody outside the host reaches a server inside. What isn't held by that
+// is judged: an interface named in a control message of IPv4 (ip(7),
+// IP_PKTINFO), and other servers on loopback.
+#include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "encapsulate/kernel/interfaces.h"
+#include "encapsulate/supervisor/supervisor.h"
+
+namespace encapsulate {
+namespace {
+
+constexpr int kTypeMask = 0xf;  // beside SOCK_CLOEXEC and the like
+constexpr int kDomainPort = 53;
+
+// The kernel looks at no more messages of a sendmmsg (UIO_MAXIOV).
+constexpr uint64_t kMostMessages = 1024;
+constexpr size_t kLongestControl = 65536;
+
+// SOCK_DIAG's answers, for one port.
+struct Request {
+  nlmsghdr header;
+  inet_diag_req_v2 wanted;
+};
+
+bool IsLoopback(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    const auto& in = reinterpret_cast<const sockaddr_in&>(address);
+    const uint32_t host = ntohl(in.sin_addr.s_addr);
+    return host == INADDR_ANY || host >> 24 == 127;
+  }
+  const auto& in = reinterpret_cast<const sockaddr_in6&>(address);
+  const uint8_t* const host = in.sin6_addr.s6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&in.sin6_addr) ||
+         IN6_IS_ADDR_UNSPECIFIED(&in.sin6_addr) ||
+         (IN6_IS_ADDR_V4MAPPED(&in.sin6_addr) &&
+          (host[12] == 127 ||
+           (host[12] | host[13] | host[14] | host[15]) == 0));
+}
+
+// Whether a control message sends by another interface than loopback.
+bool NamesInterface(std::vector<char>* control) {
+  msghdr header = {};
+  header.msg_control = control->data();
+  header.msg_controllen = control->size();
+  for (cmsghdr* one = CMSG_FIRSTHDR(&header); one != nullptr;
+       one = CMSG_NXTHDR(&header, one)) {
+    const size_t size = one->cmsg_len - CMSG_LEN(0);
+    unsigned index = 0;
+    if (one->cmsg_level == IPPROTO_IP && one->cmsg_type == IP_PKTINFO &&
+        size >= sizeof(in_pktinfo)) {
+      in_pktinfo info;
+      memcpy(&info, CMSG_DATA(one), sizeof(info));
+      index = static_cast<unsigned>(info.ipi_ifindex);
+    } else if (one->cmsg_level == IPPROTO_IPV6 &&
+               one->cmsg_type == IPV6_PKTINFO && size >= sizeof(in6_pktinfo)) {
+      in6_pktinfo info;
+      memcpy(&info, CMSG_DATA(one), sizeof(info));
+      index = info.ipi6_ifindex;
+    }
+    if (index > unsigned{kLoopbackIndex}) return true;
+  }
+  return false;
+}
+
+bool ReadWhole(const ThreadView& thread, uint64_t address, void* to,
+               size_t size) {
+  return thread.Read(address, to, size) == size;
+}
+
+}  // namespace
+
+Supervisor::Answer Supervisor::PerformSockets(const Call& call,
+                                              const ThreadView& thread) {
+  const auto& a = call.notification.data.args;
+  const auto fd = static_cast<int>(a[0]);
+  switch (call.notification.data.nr) {
+    case SYS_socket:
+      return MakeSocket(call);
+    case SYS_bind:
+      return NoteBind(thread, a[1], a[2]);
+    case SYS_connect:
+      return JudgePeer(thread, fd, a[1], a[2]);
+    case SYS_sendto:
+      return JudgePeer(thread, fd, a[4], a[5]);
+    case SYS_sendmsg:
+      return JudgeMessage(thread, fd, a[1]);
+    case SYS_sendmmsg: {
+      const uint64_t count = std::min(a[2], __u64{kMostMessages});
+      for (uint64_t i = 0; i < count; ++i) {
+        Answer answer = JudgeMessage(thread, fd, a[1] + i * sizeof(mmsghdr));
+        if (answer.kind == Answer::Kind::kRefuse) return answer;
+      }
+      return Judge();
+    }
+    default:
+      return Judge();
+  }
+}
+
+Supervisor::Answer Supervisor::MakeSocket(const Call& call) {
+  const auto& a = call.notification.data.args;
+  const auto family = static_cast<int>(a[0]);
+  if (family == AF_NETLINK) {
+    // By the others, users talk to each other, and drivers to everybody.
+    const bool known = static_cast<int>(a[2]) == NETLINK_ROUTE ||
+                       static_cast<int>(a[2]) == NETLINK_SOCK_DIAG;
+    return known || setup_.network == Network::kHost ? Continue()
+                                                     : Refuse(EPROTONOSUPPORT);
+  }
+  if (family != AF_INET && family != AF_INET6) return Judge();
+  if (setup_.network == Network::kNone) return Refuse(EAFNOSUPPORT);
+  const int type = static_cast<int>(a[1]) & kTypeMask;
+  const auto protocol = static_cast<int>(a[2]);
+  const bool tcp = type == SOCK_STREAM &&
+                   (protocol == IPPROTO_IP || protocol == IPPROTO_TCP);
+  const bool udp =
+      type == SOCK_DGRAM && (protocol == IPPROTO_IP || protocol == IPPROTO_UDP);
+  if (setup_.network == Network::kHost)
+    return tcp || udp ? Continue() : Judge();
+  // Of MPTCP, SCTP and ICMP nobody knows what a bound device holds.
+  if (!tcp && !udp) {
+    return Refuse(type == SOCK_RAW ? EPERM : EPROTONOSUPPORT);
+  }
+  UniqueFd made(
+      socket(family, static_cast<int>(a[1]) | SOCK_CLOEXEC, protocol));
+  if (!made.valid()) return Fail(errno);
+  constexpr char kLoopback[] = "lo";
+  struct stat info;
+  if (setsockopt(made.get(), SOL_SOCKET, SO_BINDTODEVICE, kLoopback,
+                 sizeof(kLoopback)) != 0 ||
+      fstat(made.get(), &info) != 0) {
+    return Fail(EACCES);
+  }
+  Answer answer = Send(call, std::move(made), (a[1] & SOCK_CLOEXEC) != 0);
+  if (answer.kind == Answer::Kind::kSent) sockets_.insert(info.st_ino);
+  return answer;
+}
+
+// Landlock lets sockets be made in shared directories, and nothing else: a file
+// that the command is to have a socket's name of can't be made by anybody else.
+Supervisor::Answer Supervisor::NoteBind(const ThreadView& thread,
+                                        uint64_t address, uint64_t size) {
+  sockaddr_un name = {};
+  const size_t length = std::min<uint64_t>(size, sizeof(name));
+  if (length <= offsetof(sockaddr_un, sun_path) ||
+      !ReadWhole(thread, address, &name, length) ||
+      name.sun_family != AF_UNIX || name.sun_path[0] == '\0') {
+    return Judge();
+  }
+  const std::string path(
+      name.sun_path,
+      strnlen(name.sun_path, length - offsetof(sockaddr_un, sun_path)));
+  Entry entry;
+  if (!FindEntryOf(thread, AT_FDCWD, path, &entry)) return Judge();
+  switch (entry.realm) {
+    case Realm::kNew:
+      made_.AddSocketName(entry.path);
+      return Continue();
+    case Realm::kWritable:
+    case Realm::kMade:
+      return Continue();
+    default:
+      return Judge();
+  }
+}
+
+// Whether somebody inside, or outside, has that port.
+void Supervisor::FindHolders(int protocol, int port, bool* inside,
+                             bool* outside) const {
+  const UniqueFd netlink(
+      socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+  for (int family : {AF_INET, AF_INET6}) {
+    Request request = {};
+    request.header.nlmsg_len = sizeof(request);
+    request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request.wanted.sdiag_family = static_cast<uint8_t>(family);
+    request.wanted.sdiag_protocol = static_cast<uint8_t>(protocol);
+    request.wanted.idiag_states =
+        protocol == IPPROTO_TCP ? 1U << TCP_LISTEN : ~0U;
+    request.wanted.id.idiag_sport = htons(static_cast<uint16_t>(port));
+    if (send(netlink.get(), &request, sizeof(request), 0) < 0) return;
+    alignas(nlmsghdr) char buffer[16384];
+    for (bool done = false; !done;) {
+      const ssize_t size = recv(netlink.get(), buffer, sizeof(buffer), 0);
+      if (size <= 0) break;
+      auto left = static_cast<unsigned>(size);
+      for (auto* one = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(one, left);
+           one = NLMSG_NEXT(one, left)) {
+        done |= one->nlmsg_type == NLMSG_DONE || one->nlmsg_type == NLMSG_ERROR;
+        if (one->nlmsg_type != SOCK_DIAG_BY_FAMILY) continue;
+        const auto* found = static_cast<inet_diag_msg*>(NLMSG_DATA(one));
+        if (found->id.idiag_sport != request.wanted.id.idiag_sport) continue;
+        (sockets_.count(found->idiag_inode) != 0 ? *inside : *outside) = true;
+      }
+    }
+  }
+}
+
+Supervisor::Answer Supervisor::JudgePeer(const ThreadView& thread, int fd,
+                                         uint64_t address,
+                                         uint64_t size) const {
+  sockaddr_storage peer = {};
+  const size_t length = std::min<uint64_t>(size, sizeof(peer));
+  if (setup_.network != Network::kLoopback || address == 0 ||
+      length < sizeof(sockaddr_in) ||
+      !ReadWhole(thread, address, &peer, length) ||
+      (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) ||
+      !IsLoopback(peer)) {
+    return Judge();
+  }
+  // The same place of both.
+  const int port = ntohs(reinterpret_cast<const sockaddr_in&>(peer).sin_port);
+  if (port == 0) return Judge();
+  const std::string protocol = thread.SocketProtocol(fd);
+  const bool udp = absl::StartsWith(protocol, "UDP");
+  if (!udp && !absl::StartsWith(protocol, "TCP")) return Judge();
+  bool inside = false;
+  bool outside = false;
+  FindHolders(udp ? IPPROTO_UDP : IPPROTO_TCP, port, &inside, &outside);
+  // A container's name server may be behind a port that it isn't at.
+  if (inside || (!outside && port != kDomainPort)) return Judge();
+  Answer answer = Refuse(ECONNREFUSED);
+  answer.rule = Rule::kNetwork;
+  answer.target =
+      absl::StrCat(peer.ss_family == AF_INET ? "127.0.0.1:" : "[::1]:", port);
+  return answer;
+}
+
+Supervisor::Answer Supervisor::JudgeMessage(const ThreadView& thread, int fd,
+                                            uint64_t address) const {
+  msghdr header = {};
+  if (!ReadWhole(thread, address, &header, sizeof(header))) return Judge();
+  if (header.msg_controllen > 0 && header.msg_controllen < kLongestControl) {
+    std::vector<char> control(header.msg_controllen);
+    if (ReadWhole(thread, reinterpret_cast<uint64_t>(header.msg_control),
+                  control.data(), control.size()) &&
+        setup_.network == Network::kLoopback && NamesInterface(&control)) {
+      Answer answer = Refuse(ENETUNREACH);
+      answer.rule = Rule::kNetwork;
+      answer.target = "another interface";
+      return answer;
+    }
+  }
+  return JudgePeer(thread, fd, reinterpret_cast<uint64_t>(header.msg_name),
+                   header.msg_namelen);
+}
+
+}  // namespace encapsulate

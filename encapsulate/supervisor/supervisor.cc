@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "encapsulate/supervisor/supervisor.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "encapsulate/base/paths.h"
+#include "encapsulate/inspect/processes.h"
+
+namespace encapsulate {
+namespace {
+
+std::string PathOf(int fd) {
+  char path[PATH_MAX];
+  const ssize_t size = readlink(PathThrough(fd).c_str(), path, sizeof(path));
+  return size > 0 ? std::string(path, static_cast<size_t>(size)) : "";
+}
+
+__user_cap_header_struct Header() { return {_LINUX_CAPABILITY_VERSION_3, 0}; }
+
+}  // namespace
+
+std::string PathThrough(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
+
+WithoutCapabilities::WithoutCapabilities() {
+  __user_cap_header_struct header = Header();
+  __user_cap_data_struct held[2] = {};
+  if (syscall(SYS_capget, &header, held) != 0 ||
+      (held[0].effective | held[1].effective) == 0) {
+    return;
+  }
+  for (int i = 0; i < 2; ++i) {
+    held_[i][0] = held[i].effective;
+    held_[i][1] = held[i].permitted;
+    held_[i][2] = held[i].inheritable;
+    held[i].effective = 0;
+  }
+  header = Header();
+  dropped_ = syscall(SYS_capset, &header, held) == 0;
+}
+
+WithoutCapabilities::~WithoutCapabilities() {
+  if (!dropped_) return;
+  const int error = errno;
+  __user_cap_header_struct header = Header();
+  const __user_cap_data_struct held[2] = {
+      {held_[0][0], held_[0][1], held_[0][2]},
+      {held_[1][0], held_[1][1], held_[1][2]}};
+  syscall(SYS_capset, &header, held);
+  errno = error;
+}
+
+Supervisor::Supervisor(SupervisorSetup setup)
+    : setup_(std::move(setup)), made_(setup_.shared, setup_.ledger) {}
+
+Supervisor::~Supervisor() = default;
+
+Supervisor::Answer Supervisor::Perform(const Call& call,
+                                       const ThreadView& thread) {
+  const WithoutCapabilities without;
+  for (Answer (Supervisor::*perform)(const Call&, const ThreadView&) :
+       {&Supervisor::PerformFiles, &Supervisor::PerformMetadata,
+        &Supervisor::PerformSockets, &Supervisor::PerformIpc}) {
+    Answer answer = (this->*perform)(call, thread);
+    if (answer.kind != Answer::Kind::kJudge) return answer;
+  }
+  return PerformProcesses(call);
+}
+
+Supervisor::Answer Supervisor::ResultOf(int64_t result) {
+  return result < 0 ? Fail(errno) : Value(result);
+}
+
+Supervisor::Answer Supervisor::Send(const Call& call, UniqueFd fd,
+                                    bool close_on_exec) {
+  seccomp_notif_addfd add = {};
+  add.id = call.notification.id;
+  add.srcfd = static_cast<uint32_t>(fd.get());
+  add.flags = SECCOMP_ADDFD_FLAG_SEND;
+  add.newfd_flags = close_on_exec ? O_CLOEXEC : 0;
+  if (ioctl(call.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) >= 0) {
+    return AnswerOf(Answer::Kind::kSent);
+  }
+  // ENOENT, EINPROGRESS: the thread is gone.
+  return Fail(errno == EMFILE || errno == ENFILE ? errno : EINTR);
+}
+
+bool Supervisor::StillWaits(const Call& call) {
+  uint64_t id = call.notification.id;
+  return ioctl(call.listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+bool Supervisor::IsWritable(const std::string& path) const {
+  return absl::c_any_of(setup_.writable, [&](const std::string& tree) {
+    return IsWithin(path, tree);
+  });
+}
+
+bool Supervisor::Holds(int fd) const {
+  const std::string path = PathOf(fd);
+  if (path.empty()) return false;
+  // "pipe:[4711]", "socket:[4711]", "anon_inode:[eventfd]"
+  if (path[0] != '/') return true;
+  if (IsWritable(path)) return true;
+  struct stat info;
+  if (fstat(fd, &info) != 0) return false;
+  // Memory with a name (memfd_create(2)) counts as a deleted file of no
+  // directory.
+  if (info.st_nlink == 0 && absl::StartsWith(path, "/memfd:")) return true;
+  // Landlock allows all of them: a terminal that is made inside has no number
+  // before.
+  if (absl::c_linear_search(setup_.other_terminals, path)) return false;
+  if ((S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) &&
+      absl::c_any_of(setup_.devices, [&](const std::string& device) {
+        return IsWithin(path, device);
+      })) {
+    return true;
+  }
+  FileMark mark;
+  if (!setup_.outputs.empty() && ReadMark(fd, "", &mark) &&
+      absl::c_linear_search(setup_.outputs, mark)) {
+    return true;
+  }
+  return made_.Has(path) || made_.HasFile(fd);
+}
+
+// A node that may be written to, but not be another one, because it is the
+// host's.
+bool Supervisor::IsDevice(int fd) const {
+  struct stat info;
+  return fstat(fd, &info) == 0 &&
+         (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) &&
+         !IsWritable(PathOf(fd));
+}
+
+Supervisor::Realm Supervisor::RealmOf(const std::string& directory,
+                                      const std::string& name,
+                                      bool exists) const {
+  if (directory.empty() || directory[0] != '/') return Realm::kOutside;
+  if (IsWritable(directory)) return Realm::kWritable;
+  const std::string path =
+      absl::StrCat(directory == "/" ? "" : directory, "/", name);
+  if (IsWritable(path)) return Realm::kWritable;
+  if (made_.IsRoot(directory)) {
+    if (!exists) return Realm::kNew;
+    return made_.Has(path) ? Realm::kMade : Realm::kOthers;
+  }
+  return made_.Has(path) ? Realm::kMade : Realm::kOutside;
+}
+
+bool Supervisor::HoldsEntry(int directory, const std::string& name) const {
+  struct stat info;
+  const bool exists =
+      fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+  const Realm realm = RealmOf(PathOf(directory), name, exists);
+  return realm != Realm::kOthers && realm != Realm::kOutside;
+}
+
+bool Supervisor::IsInside(pid_t pid) const { return Descends(pid, init_); }
+
+// False if the path names no entry, or leads nowhere.
+bool Supervisor::FindEntry(const ThreadView& thread, int directory,
+                           uint64_t address, Entry* entry) const {
+  const absl::optional<std::string> path = thread.ReadString(address);
+  return path.has_value() && FindEntryOf(thread, directory, *path, entry);
+}
+
+bool Supervisor::FindEntryOf(const ThreadView& thread, int directory,
+                             const std::string& path, Entry* entry) const {
+  if (path.empty() || path.size() >= PATH_MAX) return false;
+  entry->found = thread.Find(directory, path, LastPart::kEntry);
+  if (entry->found.error != 0 || !entry->found.directory.valid()) return false;
+  const std::string parent = PathOf(entry->found.directory.get());
+  struct stat info;
+  entry->exists =
+      fstatat(entry->found.directory.get(), entry->found.name.c_str(), &info,
+              AT_SYMLINK_NOFOLLOW) == 0;
+  entry->realm = RealmOf(parent, entry->found.name, entry->exists);
+  entry->path =
+      absl::StrCat(parent == "/" ? "" : parent, "/", entry->found.name);
+  return true;
+}
+
+std::vector<std::string> Supervisor::RemoveAll() {
+  RemoveObjects();
+  return made_.RemoveAll();
+}
+
+void Supervisor::Forget() {
+  made_.Forget();
+  objects_.clear();
+  queues_.clear();
+}
+
+}  // namespace encapsulate

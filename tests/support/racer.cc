@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Changes what a call is about while the call waits to be judged, as code does
+// that means to get around it:
+//
+//   racer chmod|chown|utime|setxattr|open INSIDE OUTSIDE ROUNDS
+//   racer fchmod INSIDE OUTSIDE ROUNDS     the descriptor, in place of the path
+//
+// One thread makes the call with INSIDE or OUTSIDE, and another one exchanges
+// them all the while. Prints how often the call succeeded. Then:
+//
+//   racer socket    prints the device of a new IP socket, and the errno of
+//                   binding it to none
+//   racer netlink PROTOCOL  prints the errno of such a socket
+//   racer attach ID prints the errno of attaching that System V memory
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace {
+
+char path[PATH_MAX];
+int descriptor = -1;
+const char* names[2];
+int files[2] = {-1, -1};
+std::atomic<bool> stop{false};
+
+void* Exchange(void*) {
+  for (unsigned i = 0; !stop; ++i) {
+    // Both are as long as the longer one, by slashes in front.
+    memcpy(path, names[i % 2], strlen(names[i % 2]) + 1);
+    if (files[0] >= 0) dup2(files[i % 2], descriptor);
+  }
+  return nullptr;
+}
+
+bool Call(const std::string& call) {
+  if (call == "chmod") return chmod(path, 0755) == 0;
+  if (call == "chown") return chown(path, getuid(), getgid()) == 0;
+  if (call == "fchmod") return fchmod(descriptor, 0755) == 0;
+  if (call == "setxattr") return setxattr(path, "user.race", "1", 1, 0) == 0;
+  if (call == "utime") {
+    const struct timeval times[2] = {{1, 0}, {1, 0}};
+    return utimes(path, times) == 0;
+  }
+  const int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
+}
+
+int Socket() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  char device[IFNAMSIZ] = "";
+  socklen_t size = sizeof(device);
+  if (fd < 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &size) != 0) {
+    return 1;
+  }
+  const int result = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0);
+  printf("%s %d\n", device, result == 0 ? 0 : errno);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 && strcmp(argv[1], "socket") == 0) return Socket();
+  if (argc == 3 && strcmp(argv[1], "netlink") == 0) {
+    const int fd = socket(AF_NETLINK, SOCK_RAW, atoi(argv[2]));
+    printf("%d\n", fd < 0 ? errno : 0);
+    return 0;
+  }
+  if (argc == 3 && strcmp(argv[1], "attach") == 0) {
+    const void* const at = shmat(atoi(argv[2]), nullptr, 0);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): as shmat(2) has it
+    printf("%d\n", at == reinterpret_cast<void*>(-1) ? errno : 0);
+    return 0;
+  }
+  if (argc != 5) return 2;
+  const std::string call = argv[1];
+  std::string one = argv[2];
+  std::string other = argv[3];
+  while (one.size() < other.size()) one.insert(0, "/");
+  while (other.size() < one.size()) other.insert(0, "/");
+  names[0] = one.c_str();
+  names[1] = other.c_str();
+  if (call == "fchmod") {
+    for (int i = 0; i < 2; ++i) files[i] = open(names[i], O_RDONLY | O_CLOEXEC);
+    descriptor = dup(files[0]);
+    if (files[0] < 0 || files[1] < 0 || descriptor < 0) return 3;
+  }
+  memcpy(path, names[0], one.size() + 1);
+  pthread_t thread;
+  if (pthread_create(&thread, nullptr, Exchange, nullptr) != 0) return 4;
+  int succeeded = 0;
+  for (int i = atoi(argv[4]); i > 0; --i) succeeded += Call(call) ? 1 : 0;
+  stop = true;
+  pthread_join(thread, nullptr);
+  printf("%d\n", succeeded);
+  return 0;
+}
