@@ -286,10 +286,12 @@ set(ENCAPSULATE_TOOL_SOURCES
   tool/flag_types.cc
   tool/flags.cc
   tool/help.cc
+  tool/learning.cc
   tool/main.cc
   tool/report.cc
   tool/reports.cc
   tool/request.cc
+  tool/shown_trees.cc
   tool/vary/capture.cc
   tool/vary/compared_files.cc
   tool/vary/scratch.cc
