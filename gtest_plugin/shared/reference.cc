@@ -26,14 +26,23 @@ std::string Page() {
       "The command line wins over the environment, and both win over what the "
       "program and its fixtures say. [The manual](gtest_plugin.md) says more "
       "of each.\n\n"
-      "| flag | variable | `TestOptions` | `encapsulated_cc_test` | meaning |\n"
-      "|---|---|---|---|---|\n";
+      "| flag | meaning |\n"
+      "|---|---|\n";
   for (const Flag& flag : AllFlags()) {
     absl::StrAppend(
-        &page, "| ", Code(absl::StrCat(FlagName(flag), "=", flag.value)), " | ",
-        Code(VariableName(flag)), " | ", Code(flag.option), " | ",
-        Code(flag.attribute), " | ",
-        absl::StrReplaceAll(flag.help, {{"|", "\\|"}, {"_", "\\_"}}), " |\n");
+        &page, "| ", Code(FlagName(flag)), " | ", Code(flag.value), ": ",
+        absl::StrReplaceAll(flag.help, {{"|", "\\|"}, {"_", "\\_"}}),
+        " Variable: ", Code(VariableName(flag)), ".",
+        flag.option.empty()
+            ? ""
+            : absl::StrCat(" In code: ",
+                           Code(absl::StrCat("TestOptions::", flag.option)),
+                           "."),
+        flag.attribute.empty()
+            ? ""
+            : absl::StrCat(" Attribute of `encapsulated_cc_test`: ",
+                           Code(flag.attribute), "."),
+        " |\n");
   }
   return page;
 }
