@@ -131,7 +131,8 @@ class RequestMaker {
     return absl::OkStatus();
   }
 
-  // In the fresh /tmp and /var/tmp. Where nothing is mounted, nothing is hidden.
+  // In the fresh /tmp and /var/tmp. Where nothing is mounted, nothing is
+  // hidden.
   void ShowWhatIsNeeded() {
     if (!absl::GetFlag(FLAGS_tmp) && !absl::GetFlag(FLAGS_hermetic)) return;
     if (options_.isolation != Isolation::kNamespaces) return;
