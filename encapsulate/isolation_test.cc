@@ -2,11 +2,14 @@
 
 #include "encapsulate/isolation.h"
 
+#include <fstream>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -15,6 +18,7 @@ namespace encapsulate {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 // Of all that are known, and one above.
@@ -102,6 +106,34 @@ TEST(PromisesTest, AreListedByHowTheyAreKept) {
       NamesOf(Kept::kHonestCode, Isolation::kLandlock, 5);
   EXPECT_TRUE(absl::StrContains(honest, "signals")) << honest;
   EXPECT_FALSE(absl::StrContains(honest, "own ports")) << honest;
+}
+
+// A row of docs/isolation.md.
+std::string RowOf(const Promise& promise) {
+  std::string landlock = KeptName(promise.landlock);
+  if (promise.landlock_abi > 0) {
+    absl::StrAppend(&landlock, " from Linux ",
+                    LinuxOfLandlock(promise.landlock_abi), " on, else ",
+                    KeptName(promise.landlock_below));
+  }
+  return absl::StrCat("| ", promise.name, " | ", promise.sentence, " | ",
+                      KeptName(promise.namespaces), " | ", landlock, " | ",
+                      KeptName(promise.process), " |\n");
+}
+
+TEST(PromisesTest, AreInTheDocumentationAsTheyAreHere) {
+  std::ifstream file("docs/isolation.md");
+  ASSERT_TRUE(file.is_open());
+  std::ostringstream content;
+  content << file.rdbuf();
+  std::string table =
+      "| promise | | namespaces | landlock | process |\n"
+      "|---|---|---|---|---|\n";
+  for (const Promise& promise : Promises()) table += RowOf(promise);
+  // With nothing before or behind that belongs to it.
+  EXPECT_THAT(content.str(), HasSubstr("\n\n" + table + "\n"))
+      << "docs/isolation.md has to have:\n"
+      << table;
 }
 
 TEST(LinuxOfLandlockTest, IsTheKernelThatBroughtIt) {

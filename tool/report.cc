@@ -119,16 +119,13 @@ bool HasStandardError() {
   return has;
 }
 
-int ExitCodeOf(const Result& result, const Judgement& judgement) {
+int ExitCodeOf(const Result& result, Violations mode) {
   switch (result.outcome) {
     case Outcome::kExited:
-      if (result.exit_code != 0) return result.exit_code;
-      if (judgement.violations == Violations::kEnforce && result.violated()) {
-        return kExitViolations;
-      }
-      return judgement.leftovers_fail && result.leftover_count > 0
-                 ? kExitLeftovers
-                 : 0;
+      return result.exit_code == 0 && mode == Violations::kEnforce &&
+                     result.violated()
+                 ? kExitViolations
+                 : result.exit_code;
     case Outcome::kSignaled:
       return kExitSignalBase + result.signal;
     case Outcome::kTimedOut:
@@ -290,7 +287,7 @@ std::string HostReport(const std::vector<HostFeature>& features,
   return report;
 }
 
-std::string ToJson(const Result& result, const Judgement& judgement) {
+std::string ToJson(const Result& result, Violations mode) {
   const auto time = [](const struct timeval& value) {
     return JsonSeconds(absl::DurationFromTimeval(value));
   };
@@ -306,7 +303,7 @@ std::string ToJson(const Result& result, const Judgement& judgement) {
           : absl::StrCat(result.exit_code),
       ",\"signal\":",
       result.signal == 0 ? "null" : JsonString(SignalName(result.signal)),
-      ",\"status\":", ExitCodeOf(result, judgement),
+      ",\"status\":", ExitCodeOf(result, mode),
       ",\"wall_seconds\":", JsonSeconds(result.wall_time),
       ",\"user_seconds\":", time(usage.ru_utime),
       ",\"system_seconds\":", time(usage.ru_stime));

@@ -64,16 +64,13 @@ class ViewBuilder {
   }
 
  private:
-  // A writable or shown tree, with its submounts, as it is on the host now. The
-  // path was free of symbolic links when the plan was made; a link that took
-  // its place since is not followed.
+  // A writable tree, with its submounts, as it is on the host now. The path
+  // was free of symbolic links when the plan was made; a link that took its
+  // place since is not followed.
   void CloneTrees() {
     for (size_t i = 0; i < plan_.places.size(); ++i) {
       Place& place = plan_.places[i];
-      if (place.kind != PlaceKind::kWritable &&
-          place.kind != PlaceKind::kShown) {
-        continue;
-      }
+      if (place.kind != PlaceKind::kWritable) continue;
       open_how how = {};
       how.flags = O_PATH | O_CLOEXEC;
       how.resolve = RESOLVE_NO_SYMLINKS;
@@ -245,13 +242,12 @@ class ViewBuilder {
     check(mount("dev", place.target.c_str(), nullptr, MS_MOVE, nullptr));
   }
 
-  void MountTree(const Place& place, int index) {
+  void MountWritable(const Place& place, int index) {
     setup_.Check(sys::MoveMount(place.tree, AT_FDCWD, place.target.c_str()),
                  Step::kMountPlace, index);
     close(place.tree);
     uint64_t set = sys::kMountAttrNosuid;
     if (!place.devices) set |= sys::kMountAttrNodev;
-    if (place.kind == PlaceKind::kShown) set |= sys::kMountAttrReadOnly;
     setup_.Check(attributes_.Change(place.target.c_str(), set, 0, true),
                  Step::kMountPlace, index);
   }
@@ -266,8 +262,7 @@ class ViewBuilder {
     }
     switch (place.kind) {
       case PlaceKind::kWritable:
-      case PlaceKind::kShown:
-        MountTree(place, index);
+        MountWritable(place, index);
         break;
       case PlaceKind::kTmpfs: {
         // As for mount(8), 0 would be no limit.

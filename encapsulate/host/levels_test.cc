@@ -2,16 +2,12 @@
 
 #include "encapsulate/host/levels.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <string>
@@ -21,9 +17,12 @@
 #include "absl/types/optional.h"
 #include "encapsulate/kernel/landlock.h"
 #include "gtest/gtest.h"
+#include "tests/places/prepare.h"
 
 namespace encapsulate {
 namespace {
+
+using places::FailCall;
 
 // The same in every architecture; older headers lack them.
 constexpr long kLandlockCreateRuleset = 444;
@@ -175,20 +174,6 @@ void InChild(const std::function<void()>& body) {
   EXPECT_EQ(status, 0) << "see above";
 }
 
-// Makes one call fail in this process.
-void Refuse(long number, int error) {
-  sock_filter code[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(number), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K,
-               SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog program = {4, code};
-  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-  ASSERT_EQ(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), 0);
-}
-
 class ProbeLandlockTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -237,14 +222,14 @@ TEST_F(ProbeLandlockTest, SeesEachCallThatIsRefused) {
     SCOPED_TRACE(c.number);
     InChild([&] {
       EXPECT_EQ(ProbeLandlock().*c.fact, 0);
-      Refuse(c.number, ENOTTY);
+      FailCall(c.number, ENOTTY);
       const LandlockFacts facts = ProbeLandlock();
       EXPECT_EQ(facts.*c.fact, ENOTTY);
       EXPECT_EQ(facts.abi == 0, c.fact == &LandlockFacts::landlock_error);
     });
   }
   InChild([] {
-    Refuse(SYS_seccomp, EPERM);
+    FailCall(SYS_seccomp, EPERM);
     EXPECT_EQ(ProbeLandlock().listener_error, EPERM);
   });
 }
@@ -252,14 +237,14 @@ TEST_F(ProbeLandlockTest, SeesEachCallThatIsRefused) {
 // A call that says that all is well, and does nothing.
 TEST_F(ProbeLandlockTest, BelievesNoCall) {
   InChild([] {
-    Refuse(kLandlockRestrictSelf, 0);
+    FailCall(kLandlockRestrictSelf, 0);
     EXPECT_EQ(ProbeLandlock().landlock_error, EOPNOTSUPP);
   });
 }
 
 TEST_F(ProbeLandlockTest, SeesALackOfProcesses) {
   InChild([] {
-    Refuse(SYS_clone, EAGAIN);
+    FailCall(SYS_clone, EAGAIN);
     const LandlockFacts facts = ProbeLandlock();
     EXPECT_EQ(facts.landlock_error, EAGAIN);
     EXPECT_EQ(facts.abi, 0);
@@ -268,7 +253,7 @@ TEST_F(ProbeLandlockTest, SeesALackOfProcesses) {
 
 TEST_F(ProbeLandlockTest, SeesALackOfDescriptors) {
   InChild([] {
-    Refuse(SYS_pipe2, EMFILE);
+    FailCall(SYS_pipe2, EMFILE);
     EXPECT_EQ(ProbeLandlock().landlock_error, EMFILE);
   });
 }

@@ -3,8 +3,6 @@
 #include "tests/gtest/program.h"
 
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,7 +13,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -29,42 +26,28 @@
 #include "absl/strings/str_split.h"
 #include "encapsulate/base/unique_fd.h"
 #include "gtest/gtest.h"
+#include "tests/places/call_filter.h"
 
 namespace encapsulate {
 namespace {
 
-void Filter(std::vector<sock_filter> code) {
-  const sock_fprog program = {static_cast<unsigned short>(code.size()),
-                              code.data()};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-    _exit(125);
-  }
+using places::CallFilter;
+
+void Load(CallFilter filter) {
+  if (filter.Load() != 0) _exit(125);
 }
 
 // clone3 is refused as unknown, because a filter can't see its flags.
 void RefuseNamespaces() {
-  Filter({
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[0])),
-      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_NEWUSER, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  });
+  Load(CallFilter()
+           .Fail({SYS_clone3}, ENOSYS)
+           .FailIf(SYS_clone, 0, CallFilter::Is::kWithAnyOf, CLONE_NEWUSER,
+                   EPERM));
 }
 
 void RefuseSetMm() {
-  Filter({
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[0])),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_MM, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  });
+  Load(CallFilter().FailIf(SYS_prctl, 0, CallFilter::Is::kEqual, PR_SET_MM,
+                           EPERM));
 }
 
 struct Ends {

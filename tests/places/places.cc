@@ -96,7 +96,9 @@ void EnterDocker() {
 
 // All that asks for a capability in the namespace.
 void EnterAppArmor() {
-  BecomeHostWith("apparmor_restrict_unprivileged_userns", "1");
+  BecomeHost();
+  ShowSetting("apparmor_restrict_unprivileged_userns", "1");
+  DropCapabilities();
   CallFilter filter;
   for (const char* name :
        {"mount", "umount2", "pivot_root", "mount_setattr", "open_tree",

@@ -26,6 +26,8 @@ namespace {
 
 constexpr int kPreparationFailed = 99;
 
+constexpr char kSettings[] = "/proc/sys/kernel";
+
 }  // namespace
 
 void MustWork(long result, const char* what) {
@@ -59,13 +61,16 @@ void BecomeHost() {
 
 void BecomeHostWith(const char* setting, const char* value) {
   BecomeHost();
-  constexpr char kSettings[] = "/proc/sys/kernel";
   CoverInChroots(kSettings);
+  ShowSetting(setting, value);
+  DropCapabilities();
+}
+
+void ShowSetting(const char* setting, const char* value) {
   MustWork(mount("tmpfs", kSettings, "tmpfs", 0, nullptr), kSettings);
   const std::string path = absl::StrCat(kSettings, "/", setting);
   MustWork(mknod(path.c_str(), S_IFREG | 0644, 0), path.c_str());
   WriteFile(path, value);
-  DropCapabilities();
 }
 
 void WriteFile(const std::string& path, absl::string_view text) {

@@ -28,6 +28,9 @@ void BecomeHost();
 // AppArmor's refusal looks too.
 void BecomeHostWith(const char* setting, const char* value);
 
+// Has /proc/sys/kernel hold this one setting. Takes BecomeHost().
+void ShowSetting(const char* setting, const char* value);
+
 void WriteFile(const std::string& path, absl::string_view text);
 
 // A tmpfs that nobody writes to over `path`.

@@ -4,9 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -37,6 +35,7 @@
 #include "absl/types/optional.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/sandbox.h"
+#include "tests/places/call_filter.h"
 
 namespace encapsulate {
 namespace {
@@ -295,28 +294,11 @@ void BindMount(const std::string& source, const std::string& target) {
       << source << " at " << target << ": " << strerror(errno);
 }
 
-namespace {
-
-void Filter(std::vector<sock_filter>* program) {
-  const sock_fprog filter = {static_cast<unsigned short>(program->size()),
-                             program->data()};
-  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-  ASSERT_EQ(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter), 0);
-}
-
-}  // namespace
-
 void RefuseSystemCalls(const std::vector<int>& numbers, int error) {
-  std::vector<sock_filter> program = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
-  for (int number : numbers) {
-    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-                               static_cast<uint32_t>(number), 0, 1));
-    program.push_back(BPF_STMT(
-        BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<uint32_t>(error)));
-  }
-  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-  Filter(&program);
+  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(
+      places::CallFilter().Fail({numbers.begin(), numbers.end()}, error).Load(),
+      0);
 }
 
 void ForgetSystemCalls(const std::vector<int>& numbers) {
@@ -380,14 +362,11 @@ bool HasStacks() {
 }
 
 void ForgetStacks() {
-  std::vector<sock_filter> program = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[1])),
-      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, kWaitKillable, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-  Filter(&program);
+  ASSERT_EQ(places::CallFilter()
+                .FailIf(SYS_seccomp, 1, places::CallFilter::Is::kWithAnyOf,
+                        kWaitKillable, EINVAL)
+                .Load(),
+            0);
 }
 
 int CountChildren() {

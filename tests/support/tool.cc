@@ -3,21 +3,12 @@
 #include "tests/support/tool.h"
 
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sched.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -31,8 +22,6 @@
 
 namespace encapsulate::tool {
 namespace {
-
-constexpr int kPreparationFailed = 99;
 
 std::string ReadAll(int fd) {
   std::string content;
@@ -96,61 +85,6 @@ Finished RunProgram(const std::vector<std::string>& command,
       << "a process was left behind";
   EXPECT_EQ(MountTable(), mounts) << "a mount was left behind";
   return finished;
-}
-
-void MustWork(long result, const char* what) {
-  if (result >= 0) return;
-  dprintf(2, "the test cannot prepare: %s: %s\n", what, strerror(errno));
-  _exit(kPreparationFailed);
-}
-
-void FailCall(long number, int error, unsigned long argument_mask) {
-  const auto errno_action =
-      static_cast<uint32_t>(SECCOMP_RET_ERRNO | static_cast<unsigned>(error));
-  const auto mask = static_cast<uint32_t>(argument_mask);
-  sock_filter every[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(number), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, errno_action),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  sock_filter some[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(number), 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
-      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, mask, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, errno_action),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  sock_fprog program = {sizeof(every) / sizeof(every[0]), every};
-  if (mask != 0) program = {sizeof(some) / sizeof(some[0]), some};
-  MustWork(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
-  MustWork(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program),
-           "seccomp");
-}
-
-void BecomeHost() {
-  const uid_t uid = geteuid();
-  const gid_t gid = getegid();
-  MustWork(unshare(CLONE_NEWUSER | CLONE_NEWNS), "unshare");
-  WriteFile("/proc/self/setgroups", "deny");
-  WriteFile("/proc/self/uid_map", absl::StrCat(uid, " ", uid, " 1"));
-  WriteFile("/proc/self/gid_map", absl::StrCat(gid, " ", gid, " 1"));
-  MustWork(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr),
-           "private mounts");
-}
-
-void WriteFile(const std::string& path, absl::string_view text) {
-  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  MustWork(fd, path.c_str());
-  MustWork(write(fd, text.data(), text.size()), path.c_str());
-  close(fd);
-}
-
-void DropCapabilities() {
-  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct none[2] = {};
-  MustWork(syscall(SYS_capset, &header, none), "capset");
 }
 
 }  // namespace encapsulate::tool

@@ -4,13 +4,12 @@
 #ifndef TESTS_SUPPORT_TOOL_H_
 #define TESTS_SUPPORT_TOOL_H_
 
-#include <sys/types.h>
-
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "tests/places/prepare.h"
 #include "tests/support/environment.h"
 
 namespace encapsulate::tool {
@@ -30,22 +29,11 @@ Finished RunProgram(const std::vector<std::string>& command,
 
 // --- To be called in `prepare` ----------------------------------------------
 
-// Ends the child, so that the test fails, unless `result` is at least 0.
-void MustWork(long result, const char* what);
-
-// Makes a system call fail with `error` from now on, in this process and all
-// that it starts. With `argument_mask`, only if the first argument has one of
-// these bits.
-void FailCall(long number, int error, unsigned long argument_mask = 0);
-
-// Goes into a user and mount namespace of its own in which ids are as before
-// and every capability is held, to change what the host looks like.
-void BecomeHost();
-
-void WriteFile(const std::string& path, absl::string_view text);
-
-// Gives up what BecomeHost() gave.
-void DropCapabilities();
+using places::BecomeHost;
+using places::DropCapabilities;
+using places::FailCall;
+using places::MustWork;
+using places::WriteFile;
 
 }  // namespace encapsulate::tool
 

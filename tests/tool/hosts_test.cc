@@ -26,12 +26,14 @@
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/support/chroots.h"
 #include "tests/support/tool.h"
 
 namespace encapsulate::tool {
 namespace {
 
+using places::BecomeHostWith;
+using places::CoverInChroots;
+using places::CoverWithTmpfs;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -51,30 +53,6 @@ void LimitTo(int resource, rlim_t most) {
 void LimitNamespaces(const char* kind) {
   BecomeHost();
   WriteFile(absl::StrCat("/proc/sys/user/max_", kind, "_namespaces"), "0");
-}
-
-void CoverWithTmpfs(const char* path) {
-  MustWork(mount("tmpfs", path, "tmpfs", MS_RDONLY, nullptr), path);
-}
-
-// The same in the procfs and sysfs of every chroot.
-void CoverInChroots(const std::string& path) {
-  for (const std::string& place : InChroots(path)) {
-    CoverWithTmpfs(place.c_str());
-  }
-}
-
-// Goes to a host whose /proc/sys/kernel has this one setting. Others than root
-// can't make a fresh /proc there, which is how AppArmor's refusal looks too.
-void BecomeHostWith(const char* setting, const char* value) {
-  BecomeHost();
-  constexpr char kSettings[] = "/proc/sys/kernel";
-  CoverInChroots(kSettings);
-  MustWork(mount("tmpfs", kSettings, "tmpfs", 0, nullptr), kSettings);
-  const std::string path = absl::StrCat(kSettings, "/", setting);
-  MustWork(mknod(path.c_str(), S_IFREG | 0644, 0), path.c_str());
-  WriteFile(path, value);
-  DropCapabilities();
 }
 
 std::string Tree() { return ScratchPath() + "/tree"; }
