@@ -231,6 +231,7 @@ set(ENCAPSULATE_PLUGIN_SOURCES
   gtest_plugin/program/expectations.cc
   gtest_plugin/program/kept_scratch.cc
   gtest_plugin/program/missed.cc
+  gtest_plugin/program/output_file.cc
   gtest_plugin/program/own_process.cc
   gtest_plugin/program/progress.cc
   gtest_plugin/program/replay.cc
@@ -240,6 +241,7 @@ set(ENCAPSULATE_PLUGIN_SOURCES
   gtest_plugin/program/streams.cc
   gtest_plugin/program/test_run.cc
   gtest_plugin/program/time_limit.cc
+  gtest_plugin/program/trace.cc
   gtest_plugin/program/verdict.cc
   gtest_plugin/program/violation_files.cc
   gtest_plugin/shared/channel.cc
@@ -286,10 +288,12 @@ set(ENCAPSULATE_TOOL_SOURCES
   tool/flag_types.cc
   tool/flags.cc
   tool/help.cc
+  tool/learning.cc
   tool/main.cc
   tool/report.cc
   tool/reports.cc
   tool/request.cc
+  tool/shown_trees.cc
   tool/vary/capture.cc
   tool/vary/compared_files.cc
   tool/vary/scratch.cc

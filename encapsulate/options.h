@@ -161,11 +161,21 @@ struct Options {
   std::vector<std::string> overlay;
   // Directories that look empty and files that look empty.
   std::vector<std::string> hidden;
+  // Trees that are shown, read-only and with their submounts, where a directory
+  // above is fresh, hidden or writable. Elsewhere they are seen anyway. Sockets
+  // and FIFOs of the host in them stay out of reach.
+  std::vector<std::string> shown;
 
   // The network that the command sees.
   Network network = Network::kLoopback;
   // The ids that it has.
   Identity identity = Identity::kCaller;
+  // The uid that stands for the caller's inside, up to 4294967294 (the next one
+  // is no id); absent, what `identity` says. Every other one is `nobody` then,
+  // for root as well. Gives no capability.
+  absl::optional<uid_t> uid;
+  // The same for the gid, and `nogroup`.
+  absl::optional<gid_t> gid;
   // Whether it gets the caller's signals and terminal.
   Attachment attachment = Attachment::kDetached;
 

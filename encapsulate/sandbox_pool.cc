@@ -289,17 +289,20 @@ class SandboxPool::Used {
     if (poll(&event, 1, 0) != 0) processes_.clear();
     if (!plan.mask_sockets) return 0;
     const absl::Time now = absl::Now();
-    if (plan.unmasked == unmasked_ && now - looked_ < kLookEvery) {
+    const bool same = plan.unmasked == unmasked_ && plan.masked == masked_;
+    if (same && now - looked_ < kLookEvery) {
       return sockets_;
     }
-    absl::StatusOr<HostSockets> found = FindHostSockets(plan.unmasked);
+    absl::StatusOr<HostSockets> found =
+        FindHostSockets(plan.unmasked, plan.masked);
     if (!found.ok() || !found->unknown.empty() || found->paths != paths_ ||
-        plan.unmasked != unmasked_) {
+        !same) {
       ++sockets_;
       processes_.clear();
     }
     if (found.ok()) paths_ = std::move(found->paths);
     unmasked_ = plan.unmasked;
+    masked_ = plan.masked;
     looked_ = now;
     return sockets_;
   }
@@ -337,6 +340,7 @@ class SandboxPool::Used {
   int sockets_ = 0;
   std::vector<std::string> paths_;
   std::vector<std::string> unmasked_;
+  std::vector<std::string> masked_;
   absl::Time looked_ = absl::InfinitePast();
 };
 

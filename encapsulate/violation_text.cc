@@ -23,6 +23,7 @@
 #include "encapsulate/base/paths.h"
 #include "encapsulate/base/printable.h"
 #include "encapsulate/plan/syscall_table.h"
+#include "encapsulate/symbolize.h"
 
 namespace encapsulate {
 namespace {
@@ -267,38 +268,6 @@ std::string DescribeError(const Violation& violation) {
                       Reason(violation.error));
 }
 
-absl::string_view DescribeRule(Rule rule) {
-  switch (rule) {
-    case Rule::kWrite:
-      return "nothing changes outside writable trees";
-    case Rule::kNetwork:
-      return "nothing is reached beyond loopback";
-    case Rule::kName:
-      return "only local names have addresses";
-    case Rule::kHostSocket:
-      return "sockets of processes outside are out of reach";
-    case Rule::kFifo:
-      return "FIFOs of processes outside are out of reach";
-    case Rule::kDevice:
-      return "devices are out of reach";
-    case Rule::kSocketFamily:
-      return "only sockets that a namespace isolates can be made";
-    case Rule::kSignal:
-      return "processes outside get no signals";
-    case Rule::kTrace:
-      return "processes outside aren't looked into";
-    case Rule::kPrivilege:
-      return "nothing has privileges";
-    case Rule::kKeyring:
-      return "the kernel's keys belong to everybody";
-    case Rule::kTerminal:
-      return "nothing types into the caller's terminal";
-    case Rule::kIoUring:
-      return "io_uring would pass the filter by";
-  }
-  return "";
-}
-
 std::string DescribeInstead(const Violation& violation,
                             const TextOptions& options) {
   // The tree that has most of the path in common.
@@ -476,6 +445,7 @@ std::string DescribeViolation(const Violation& violation,
                              absl::StrAppend(out, DescribeFrame(frame));
                            }),
              &text);
+  AppendPart("lines", WhyNoLines(violation), &text);
   if (!violation.test.empty()) {
     AppendPart("test", Printable(violation.test), &text);
   }

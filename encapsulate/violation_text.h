@@ -8,6 +8,7 @@
 //     call     openat(AT_FDCWD, "/usr/x", O_WRONLY|O_CREAT, 0644), 3 times
 //     from     Cache::Save() at src/cache.cc:31
 //              CacheTest_Saves_Test::TestBody() at src/cache_test.cc:12
+//     lines    none: '/src/test' has no debug information; hint: ...
 //     test     CacheTest.Saves
 //     program  /usr/bin/git, pid 12
 //     rule     write: nothing changes outside writable trees
@@ -17,7 +18,7 @@
 //
 // With `permit` the attempt would succeed; with `ignore` it fails as before,
 // and nobody speaks of it. Symbolize() a violation first: there is no `from`
-// without functions.
+// without functions. `lines` stands where the program has none.
 #ifndef ENCAPSULATE_VIOLATION_TEXT_H_
 #define ENCAPSULATE_VIOLATION_TEXT_H_
 
@@ -61,9 +62,6 @@ std::string DescribeAttempt(const Violation& violation);
 
 // "read-only file system (EROFS)"
 std::string DescribeError(const Violation& violation);
-
-// "nothing changes outside writable trees"
-absl::string_view DescribeRule(Rule rule);
 
 // "write below '/tmp/test'"; empty if nothing comes near.
 std::string DescribeInstead(const Violation& violation,

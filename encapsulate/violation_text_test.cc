@@ -58,6 +58,28 @@ Violation Write() {
   return violation;
 }
 
+TEST(ViolationTextTest, SaysWhyThereAreNoLines) {
+  const auto lines = [](const Violation& violation) {
+    const std::string text = DescribeViolation(violation, {});
+    const size_t at = text.find("\n  lines    none: ");
+    return at == std::string::npos
+               ? ""
+               : text.substr(at, text.find('\n', at + 1) - at);
+  };
+  Violation violation = Write();
+  violation.program = "/src/test";
+  EXPECT_EQ(lines(violation), "") << "it has lines";
+  for (Frame& frame : violation.stack) frame.file.clear();
+  EXPECT_NE(lines(violation), "");
+  // What isn't the project's own has none anywhere.
+  violation.program = "/usr/lib/libsqlite3.so.0";
+  EXPECT_EQ(lines(violation), "");
+  violation.program = "/src/other";
+  EXPECT_EQ(lines(violation), "") << "no frame is its own";
+  violation.stack.clear();
+  EXPECT_EQ(lines(violation), "") << "there is no stack";
+}
+
 TEST(ViolationTextTest, TellsEverythingInTheToolsLanguage) {
   Violation violation = Write();
   violation.count = 3;

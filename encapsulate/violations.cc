@@ -40,6 +40,38 @@ const char* RuleName(Rule rule) {
   return "";
 }
 
+absl::string_view DescribeRule(Rule rule) {
+  switch (rule) {
+    case Rule::kWrite:
+      return "nothing changes outside writable trees";
+    case Rule::kNetwork:
+      return "nothing is reached beyond loopback";
+    case Rule::kName:
+      return "only local names have addresses";
+    case Rule::kHostSocket:
+      return "sockets of processes outside are out of reach";
+    case Rule::kFifo:
+      return "FIFOs of processes outside are out of reach";
+    case Rule::kDevice:
+      return "devices are out of reach";
+    case Rule::kSocketFamily:
+      return "only sockets that a namespace isolates can be made";
+    case Rule::kSignal:
+      return "processes outside get no signals";
+    case Rule::kTrace:
+      return "processes outside aren't looked into";
+    case Rule::kPrivilege:
+      return "nothing has privileges";
+    case Rule::kKeyring:
+      return "the kernel's keys belong to everybody";
+    case Rule::kTerminal:
+      return "nothing types into the caller's terminal";
+    case Rule::kIoUring:
+      return "io_uring would pass the filter by";
+  }
+  return "";
+}
+
 absl::optional<Rule> RuleOfName(absl::string_view name) {
   for (const NamedRule& named : kRules) {
     if (name == named.name) return named.rule;

@@ -81,6 +81,8 @@ enum class Rule : uint8_t {
 
 // "write", "host-socket": as in flags, reports and messages.
 const char* RuleName(Rule rule);
+// "nothing changes outside writable trees"
+absl::string_view DescribeRule(Rule rule);
 // The rule of such a name; nullopt if there is none.
 absl::optional<Rule> RuleOfName(absl::string_view name);
 // In the order above.

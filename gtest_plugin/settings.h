@@ -46,6 +46,9 @@
 //       json, junit, sarif, github, gitlab or html, see
 //       encapsulate/violation_report.h; a FILE alone gets JSON. A path can't
 //       hold a comma.
+//   --encapsulate_trace=FILE                    ENCAPSULATE_TRACE
+//       Writes there when each test ran, and beside which others, in the Trace
+//       Event format, which Perfetto and chrome://tracing show.
 //   --encapsulate_exposed_executable=fail|note  ENCAPSULATE_EXPOSED_EXECUTABLE
 //       What it means that tests can't be kept from changing the mode, times or
 //       attributes of the program's own file: every test fails, or a line on

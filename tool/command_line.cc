@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <fstream>
 #include <map>
 #include <string>
 #include <utility>
@@ -13,6 +15,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -23,6 +26,9 @@
 
 namespace encapsulate::tool {
 namespace {
+
+// Of a file of flags. Devices have no end.
+constexpr size_t kMostFlagFile = 1 << 20;
 
 // A sentence, and what to do.
 absl::Status Wrong(std::string sentence, std::string hint = "") {
@@ -92,13 +98,46 @@ class Parser {
         break;
       }
       if (argument.size() < 2 || argument[0] != '-') break;
-      absl::Status status = ParseFlag(argument);
+      absl::Status status = ParseFlag(argument, /*in_file=*/false);
       if (!status.ok()) return status;
     }
     return SetRepeated();
   }
 
-  absl::Status ParseFlag(absl::string_view argument) {
+  // Each line is a flag with its value.
+  absl::Status ParseFlagFile(const std::string& name) {
+    const auto cannot = [&](std::string reason, int error) {
+      return MakeFailure({FailureKind::kInvalidOptions, "read", name,
+                          std::move(reason), error});
+    };
+    errno = 0;
+    std::ifstream file(name);
+    std::string text(kMostFlagFile + 1, '\0');
+    file.read(&text[0], static_cast<std::streamsize>(text.size()));
+    if (!file.is_open() || file.bad()) return cannot("", errno);
+    text.resize(static_cast<size_t>(file.gcount()));
+    if (text.size() > kMostFlagFile) {
+      return cannot(absl::StrCat("it has more than ", kMostFlagFile, " bytes"),
+                    0);
+    }
+    int number = 0;
+    for (absl::string_view line : absl::StrSplit(text, '\n')) {
+      ++number;
+      const absl::string_view flag = absl::StripAsciiWhitespace(line);
+      if (flag.empty() || flag[0] == '#') continue;
+      const absl::Status status =
+          flag.size() > 2 && absl::StartsWith(flag, "--")
+              ? ParseFlag(flag, /*in_file=*/true)
+              : Wrong(absl::StrCat(Quote(flag), " is no flag"));
+      if (!status.ok()) {
+        return Wrong(absl::StrCat("line ", number, " of ", Quote(name), ": ",
+                                  std::string(status.message())));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ParseFlag(absl::string_view argument, bool in_file) {
     absl::string_view name = argument;
     name.remove_prefix(absl::StartsWith(argument, "--") ? 2 : 1);
     absl::string_view value;
@@ -122,7 +161,7 @@ class Parser {
     } else if (!has_value && !flag->implied.empty()) {
       value = flag->implied;
     } else if (!has_value) {
-      if (next_ + 1 == arguments_.size()) {
+      if (in_file || next_ + 1 == arguments_.size()) {
         return Wrong(absl::StrCat(Spelling(*flag), " needs a value"),
                      Usage(*flag));
       }
@@ -132,6 +171,10 @@ class Parser {
       return Bad(*flag, value, "takes no value but true or false");
     }
     if (value.empty()) return Bad(*flag, value, "must not be empty");
+    if (flag->name == "flagfile") {
+      if (in_file) return Bad(*flag, value, "a file of flags names no other");
+      return ParseFlagFile(std::string(value));
+    }
     if (flag->repeatable) {
       repeated_[flag].emplace_back(value);
       return absl::OkStatus();
@@ -164,11 +207,11 @@ class Parser {
         arguments_.begin() + static_cast<std::ptrdiff_t>(next_),
         arguments_.end());
     line->runs_bazel_test = IsRunUnderTest(rest);
-    if (absl::GetFlag(FLAGS_learn)) {
+    if (absl::GetFlag(FLAGS_learn).learn) {
       absl::Status status = CheckLearn(rest);
       if (!status.ok()) return status;
     }
-    if (dashes_ || absl::GetFlag(FLAGS_learn) ||
+    if (dashes_ || absl::GetFlag(FLAGS_learn).learn ||
         (line->runs_bazel_test && IsProgram(rest.front()))) {
       line->command = std::move(rest);
       return line->command.empty() ? NoCommand() : absl::OkStatus();

@@ -7,7 +7,8 @@
 //   encapsulate [flags] 'tree|tree2' -- command args...
 //   encapsulate [flags] -- command args...
 //
-// and, where Bazel runs a test under the tool (see bazel.h) and with --learn,
+// A flag is also a line of a file that --flagfile names. And, where Bazel runs
+// a test under the tool (see bazel.h) and with --learn,
 //
 //   encapsulate [flags] program args...
 #ifndef TOOL_COMMAND_LINE_H_

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes the man page and the shells' completions, from the flags:
+// Writes the man page, the shells' completions and the site's page, from the
+// flags:
 //
-//   documents man|bash|zsh|fish > FILE
+//   documents man|bash|zsh|fish|markdown > FILE
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -67,6 +68,7 @@ std::string ManPage() {
       absl::StrAppend(&out, "\n", Roff(HelpOf(flag)), "\n");
     }
   }
+  AppendTerms("RULES", Rules(), &out);
   AppendTerms("UNITS", Units(), &out);
   AppendTerms("EXIT STATUS", ExitCodes(), &out);
   absl::StrAppend(&out, ".SH EXAMPLES\n");
@@ -78,6 +80,50 @@ std::string ManPage() {
   absl::StrAppend(&out, ".SH SEE ALSO\n",
                   ".BR unshare (1),\n.BR user_namespaces (7),\n",
                   ".BR mount_namespaces (7)\n");
+  return out;
+}
+
+// --- The site ---------------------------------------------------------------
+
+// Text that stands in a cell of a table as it is.
+std::string Cell(absl::string_view text) {
+  return absl::StrReplaceAll(
+      text,
+      {{"|", "\\|"}, {"*", "\\*"}, {"<", "&lt;"}, {"_", "\\_"}, {"`", "\\`"}});
+}
+
+void AppendTable(absl::string_view title, absl::string_view first,
+                 absl::Span<const Term> terms, std::string* out) {
+  absl::StrAppend(out, "\n## ", title, "\n\n| ", first,
+                  " | meaning |\n|---|---|\n");
+  for (const Term& term : terms) {
+    absl::StrAppend(out, "| `", absl::StrReplaceAll(term.term, {{"|", "\\|"}}),
+                    "` | ", Cell(term.text), " |\n");
+  }
+}
+
+std::string Markdown() {
+  std::string out = "# Flags of the tool\n\n";
+  for (absl::string_view line : Synopsis()) {
+    absl::StrAppend(&out, "    ", line, "\n");
+  }
+  for (absl::string_view paragraph : Description()) {
+    absl::StrAppend(&out, "\n", Cell(paragraph), "\n");
+  }
+  for (Section section : kSections) {
+    absl::StrAppend(&out, "\n## ", TitleOf(section),
+                    "\n\n| flag | meaning |\n|---|---|\n");
+    for (const FlagEntry& flag : AllFlags()) {
+      if (flag.section != section) continue;
+      absl::StrAppend(&out, "| `", Usage(flag), flag.repeatable ? "..." : "",
+                      "` | ", Cell(HelpOf(flag)), " |\n");
+    }
+  }
+  AppendTable("Rules of violations", "rule", Rules(), &out);
+  AppendTable("Units", "value", Units(), &out);
+  AppendTable("Exit codes", "code", ExitCodes(), &out);
+  AppendTable("Notes", "on", Notes(), &out);
+  AppendTable("Examples", "command", Examples(), &out);
   return out;
 }
 
@@ -103,7 +149,7 @@ std::vector<std::string> FlagsThatTakeAWord() {
 std::vector<std::string> FlagsWithValue(Completion completion) {
   std::vector<std::string> names;
   for (const FlagEntry& flag : AllFlags()) {
-    if (!flag.value.empty() && flag.completion == completion) {
+    if (TakesAWord(flag) && flag.completion == completion) {
       names.push_back(Spelling(flag));
     }
   }
@@ -114,7 +160,7 @@ std::string Bash() {
   std::vector<std::string> all;
   std::string choices;
   for (const FlagEntry& flag : AllFlags()) {
-    if (flag.completion == Completion::kChoice) {
+    if (flag.completion == Completion::kChoice && TakesAWord(flag)) {
       absl::StrAppend(&choices, "    ", Spelling(flag),
                       ")\n      mapfile -t COMPREPLY < <(compgen -W '",
                       flag.choices, "' -- \"$value\")\n      return ;;\n");
@@ -134,7 +180,7 @@ std::string Bash() {
       "  while ((i < cword)); do\n"
       "    case ${words[i]} in\n"
       "      --) trees=0 flags=0; ((i++)); break ;;\n"
-      "      --learn) trees=0 ;;\n"
+      "      --learn | --learn=*) trees=0 ;;\n"
       "      ",
       either(FlagsThatTakeAWord()),
       ") ((i++)) ;;\n"
@@ -204,7 +250,7 @@ std::string Zsh() {
       "while ((i < CURRENT)); do\n"
       "  case $words[i] in\n"
       "    (--) trees=0 flags=0; ((i++)); break ;;\n"
-      "    (--learn) trees=0 ;;\n"
+      "    (--learn|--learn=*) trees=0 ;;\n"
       "    (";
   absl::StrAppend(&out, absl::StrJoin(FlagsThatTakeAWord(), "|"),
                   ") ((i++)) ;;\n"
@@ -261,7 +307,7 @@ std::string Fish() {
       "                set trees 0\n"
       "                set flags 0\n"
       "                break\n"
-      "            case --learn\n"
+      "            case --learn '--learn=*'\n"
       "                set trees 0\n"
       "                set -e words[1]\n"
       "            case ";
@@ -323,10 +369,11 @@ int main(int argc, char** argv) {
       {"bash", encapsulate::tool::Bash},
       {"zsh", encapsulate::tool::Zsh},
       {"fish", encapsulate::tool::Fish},
+      {"markdown", encapsulate::tool::Markdown},
   };
   const auto document = documents.find(argc == 2 ? argv[1] : "");
   if (document == documents.end()) {
-    fprintf(stderr, "usage: documents man|bash|zsh|fish\n");
+    fprintf(stderr, "usage: documents man|bash|zsh|fish|markdown\n");
     return 2;
   }
   const std::string text = document->second();

@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "encapsulate/violations.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tool/exit_codes.h"
@@ -85,6 +86,7 @@ const std::vector<Line>& Lines() {
       {{"''", "probe", "--", "x"}, "probe -- x"},
       {{"--tmp", "--learn", "probe", "x"}, "probe x"},
       {{"--learn", "--ne"}, ""},
+      {{"--learn=permit", "probe", "x"}, "probe x"},
   };
   return *lines;
 }
@@ -129,6 +131,33 @@ TEST(ManPageTest, RendersWithoutWarnings) {
                                           kManPage, " 2>&1 >/dev/null"));
   EXPECT_EQ(man.status, 0);
   EXPECT_EQ(man.output, "");
+}
+
+TEST(ReferenceTest, HasARowForEveryFlagRuleAndExitCode) {
+  const std::string page = ReadAll("tool/reference_tool.md");
+  for (const FlagEntry& flag : AllFlags()) {
+    EXPECT_EQ(CountOf(page, absl::StrCat("\n| `", Usage(flag),
+                                         flag.repeatable ? "..." : "", "` | ")),
+              1u)
+        << flag.name;
+  }
+  for (Rule rule : AllRules()) {
+    EXPECT_EQ(CountOf(page, absl::StrCat("\n| `", RuleName(rule), "` | ")), 1u);
+  }
+  for (const ExitCode& code : kExitCodes) {
+    EXPECT_THAT(page, HasSubstr(absl::StrCat("\n| `", code.code)));
+  }
+}
+
+TEST(ManPageTest, ExplainsEveryRule) {
+  const std::string page = ReadAll(kManPage);
+  for (Rule rule : AllRules()) {
+    EXPECT_EQ(CountOf(page, absl::StrCat("\n.B ",
+                                         absl::StrReplaceAll(RuleName(rule),
+                                                             {{"-", "\\-"}}),
+                                         "\n")),
+              1u);
+  }
 }
 
 TEST(BashCompletionTest, OffersEveryFlag) {

@@ -8,6 +8,7 @@
 
 namespace encapsulate::tool {
 
+inline constexpr int kExitLeftovers = 120;
 inline constexpr int kExitVaries = 121;
 inline constexpr int kExitViolations = 122;
 inline constexpr int kExitLost = 123;
@@ -24,6 +25,9 @@ struct ExitCode {
 
 // For help and man page, too.
 inline constexpr ExitCode kExitCodes[] = {
+    {kExitLeftovers,
+     "the command succeeded, and --leftovers=fail found processes that it "
+     "left running"},
     {kExitVaries,
      "--vary found a result that depends on where, or how, the "
      "command runs"},

@@ -217,6 +217,60 @@ std::string AbslUnparseFlag(const ViolationsChoice& choice) {
   return "";
 }
 
+bool AbslParseFlag(absl::string_view text, LeftoversChoice* choice,
+                   std::string* error) {
+  choice->fail = text == "fail";
+  if (choice->fail || text == "note") return true;
+  *error = "must be note or fail";
+  return false;
+}
+
+std::string AbslUnparseFlag(const LeftoversChoice& choice) {
+  return choice.fail ? "fail" : "note";
+}
+
+bool AbslParseFlag(absl::string_view text, LearnChoice* choice,
+                   std::string* error) {
+  choice->permit = text == "permit";
+  choice->learn = choice->permit || text == "true";
+  if (choice->learn || text == "false") return true;
+  *error = "takes no value but permit, true or false";
+  return false;
+}
+
+std::string AbslUnparseFlag(const LearnChoice& choice) {
+  return choice.permit ? "permit" : choice.learn ? "true" : "false";
+}
+
+bool AbslParseFlag(absl::string_view text, UserChoice* choice,
+                   std::string* error) {
+  // The kernel's last one means "unchanged".
+  const auto parse = [](absl::string_view digits,
+                        absl::optional<uint32_t>* id) {
+    uint32_t number;
+    if (!IsNumber(digits) || !absl::SimpleAtoi(digits, &number) ||
+        number == std::numeric_limits<uint32_t>::max()) {
+      return false;
+    }
+    *id = number;
+    return true;
+  };
+  const size_t colon = text.find(':');
+  const bool has_group = colon != absl::string_view::npos;
+  if (parse(text.substr(0, colon), &choice->uid) &&
+      (!has_group || parse(text.substr(colon + 1), &choice->gid))) {
+    return true;
+  }
+  *error = "not UID or UID:GID, of numbers from 0 to 4294967294";
+  return false;
+}
+
+std::string AbslUnparseFlag(const UserChoice& choice) {
+  if (!choice.uid.has_value()) return "";
+  return choice.gid.has_value() ? absl::StrCat(*choice.uid, ":", *choice.gid)
+                                : absl::StrCat(*choice.uid);
+}
+
 bool ParseAllowed(absl::string_view text, Allowed* allowed,
                   std::string* error) {
   const size_t colon = text.find(':');

@@ -80,6 +80,33 @@ bool AbslParseFlag(absl::string_view text, ViolationsChoice* choice,
                    std::string* error);
 std::string AbslUnparseFlag(const ViolationsChoice& choice);
 
+// "note" or "fail".
+struct LeftoversChoice {
+  bool fail = false;
+};
+bool AbslParseFlag(absl::string_view text, LeftoversChoice* choice,
+                   std::string* error);
+std::string AbslUnparseFlag(const LeftoversChoice& choice);
+
+// What --learn may recommend: "true", nothing that gives away what belongs to
+// the system or a person; "permit", whatever the caller may write to.
+struct LearnChoice {
+  bool learn = false;
+  bool permit = false;
+};
+bool AbslParseFlag(absl::string_view text, LearnChoice* choice,
+                   std::string* error);
+std::string AbslUnparseFlag(const LearnChoice& choice);
+
+// "1000" or "1000:1000". Absent unless given.
+struct UserChoice {
+  absl::optional<uint32_t> uid;
+  absl::optional<uint32_t> gid;
+};
+bool AbslParseFlag(absl::string_view text, UserChoice* choice,
+                   std::string* error);
+std::string AbslUnparseFlag(const UserChoice& choice);
+
 // "write:/usr/share/*"
 bool ParseAllowed(absl::string_view text, Allowed* allowed, std::string* error);
 

@@ -16,9 +16,12 @@
 using encapsulate::tool::Count;
 using encapsulate::tool::Descriptor;
 using encapsulate::tool::IsolationChoice;
+using encapsulate::tool::LearnChoice;
+using encapsulate::tool::LeftoversChoice;
 using encapsulate::tool::NetworkChoice;
 using encapsulate::tool::Size;
 using encapsulate::tool::Time;
+using encapsulate::tool::UserChoice;
 using encapsulate::tool::Values;
 using encapsulate::tool::ViolationsChoice;
 
@@ -47,9 +50,14 @@ ABSL_FLAG(Values, tmpfs, {},
           "SIZE is the most that it can hold; without one, half of the "
           "machine's memory.");
 ABSL_FLAG(bool, tmp, false,
-          "Show fresh, empty directories at /tmp and /var/tmp. "
-          "--tmpfs=/tmp:SIZE limits one of them.");
+          "Show fresh, empty directories at /tmp and /var/tmp. If the working "
+          "directory or the command lies in one of them, the directory of it "
+          "with that is shown, read-only. --tmpfs=/tmp:SIZE limits one of "
+          "them.");
 ABSL_FLAG(Values, hide, {}, "Make the directory or file at PATH look empty.");
+ABSL_FLAG(Values, show, {},
+          "Show the tree at PATH, read-only, where --tmp, --hermetic, --tmpfs "
+          "or --hide would cover it, or where a tree around it is writable.");
 ABSL_FLAG(std::string, chdir, "",
           "Start the command in the directory PATH, as the sandbox shows it, "
           "in place of the current one.");
@@ -67,9 +75,11 @@ ABSL_FLAG(std::string, hostname, "",
 
 ABSL_FLAG(bool, hermetic, false,
           "Show the command as little as possible of who runs it: fresh /tmp "
-          "and /var/tmp; HOME, TMPDIR and TEST_TMPDIR in there; TZ=UTC and the "
-          "locale C.UTF-8; no variables of proxies, agents, displays, "
-          "credentials or personal taste; umask 022.");
+          "and /var/tmp, as with --tmp; HOME, TMPDIR and TEST_TMPDIR in there; "
+          "TZ=UTC and the locale C.UTF-8; no variables of proxies, agents, "
+          "displays, credentials or personal taste; umask 022. What else "
+          "differs from host to host has flags of its own: --default-path, "
+          "--hostname, --map-user.");
 ABSL_FLAG(bool, clean_env, false,
           "Start the command with an empty environment, but for what --setenv "
           "and --hermetic add.");
@@ -80,9 +90,17 @@ ABSL_FLAG(Values, keep_fd, {},
           "Leave file descriptor N open for the command. Without it, only "
           "standard input, output and error are. Directories are refused: they "
           "are a way around the read-only view.");
+ABSL_FLAG(bool, default_path, false,
+          "Set PATH to /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, "
+          "/sbin and /bin, without what the caller has in the home directory. "
+          "The command itself is looked for there as well.");
 ABSL_FLAG(bool, map_root, false,
           "Let the command believe that it is root, for programs that insist. "
           "It gets no power from that.");
+ABSL_FLAG(UserChoice, map_user, {},
+          "Let the command see UID, and GID, as its own, whoever runs it. "
+          "Files keep their owners, so what belongs to the caller is shown as "
+          "UID's, and everything else as that of nobody.");
 
 // --- Limits -----------------------------------------------------------------
 
@@ -130,10 +148,17 @@ ABSL_FLAG(std::string, baseline, "",
 ABSL_FLAG(bool, update_baseline, false,
           "Write the violations of this run to the file of --baseline, in "
           "place of what it lists. None counts in this run.");
-ABSL_FLAG(bool, learn, false,
+ABSL_FLAG(LearnChoice, learn, {},
           "Run the command, without the argument that names trees, and print "
           "the fewest flags with which no violation would have been reported, "
-          "behind those of --writable and --allow that were given.");
+          "behind those of these kinds that were given: --tmp, --hermetic, "
+          "--writable and --allow. Nothing in /etc, in a home directory or "
+          "that directory itself is made writable, but what lies in the "
+          "working directory; with --learn=permit, whatever the caller may "
+          "write to is.");
+ABSL_FLAG(std::string, name, "",
+          "What reports call the test that the command is, where it doesn't "
+          "name its tests itself.");
 
 // --- Variations -------------------------------------------------------------
 
@@ -155,6 +180,11 @@ ABSL_FLAG(std::string, world, "",
 ABSL_FLAG(bool, verbose, false,
           "Say on standard error how long each step of the set-up took, and "
           "how the command ended.");
+ABSL_FLAG(LeftoversChoice, leftovers, {},
+          "What processes mean that were still running when the command had "
+          "ended, and were killed: 'note', they are named on standard error "
+          "(the default); 'fail', the same, and the exit code of a command "
+          "that succeeded is 120.");
 ABSL_FLAG(bool, quiet_leftovers, false,
           "Don't name the processes that were still running when the command "
           "had ended, and were killed.");
@@ -165,6 +195,9 @@ ABSL_FLAG(Descriptor, status_fd, {},
 
 // --- About ------------------------------------------------------------------
 
+ABSL_FLAG(Values, flagfile, {},
+          "Take the flags in FILE as if they stood here, one a line. Empty "
+          "lines and those that start with '#' are left out.");
 ABSL_FLAG(bool, check, false,
           "Say what this host supports, and what would mend what it refuses. "
           "Exits with 0 if sandboxes can be made, else with 1.");
@@ -184,6 +217,7 @@ constexpr FlagEntry kFlags[] = {
      Completion::kDirectory},
     {"tmp", Section::kFilesystem, ""},
     {"hide", Section::kFilesystem, "PATH", true, Completion::kPath},
+    {"show", Section::kFilesystem, "PATH", true, Completion::kPath},
     {"chdir", Section::kFilesystem, "PATH", false, Completion::kDirectory},
     {"network", Section::kNetwork, "KIND", false, Completion::kChoice,
      "loopback none host"},
@@ -193,7 +227,9 @@ constexpr FlagEntry kFlags[] = {
     {"setenv", Section::kCommand, "NAME=VALUE", true},
     {"unsetenv", Section::kCommand, "NAME", true},
     {"keep_fd", Section::kCommand, "N", true},
+    {"default_path", Section::kCommand, ""},
     {"map_root", Section::kCommand, ""},
+    {"map_user", Section::kCommand, "UID[:GID]"},
     {"timeout", Section::kLimits, "TIME"},
     {"grace", Section::kLimits, "TIME"},
     {"cpu_time", Section::kLimits, "TIME"},
@@ -209,14 +245,19 @@ constexpr FlagEntry kFlags[] = {
     {"report", Section::kViolations, "[FORMAT:]FILE", true, Completion::kPath},
     {"baseline", Section::kViolations, "FILE", false, Completion::kPath},
     {"update_baseline", Section::kViolations, ""},
-    {"learn", Section::kViolations, ""},
+    {"learn", Section::kViolations, "permit", false, Completion::kChoice,
+     "permit", "true"},
+    {"name", Section::kViolations, "NAME"},
     {"vary", Section::kVariations, "LIST", false, Completion::kNothing, "",
      "all"},
     {"vary_compare", Section::kVariations, "PATH", true, Completion::kPath},
     {"world", Section::kVariations, "LIST"},
     {"verbose", Section::kReports, ""},
+    {"leftovers", Section::kReports, "MODE", false, Completion::kChoice,
+     "note fail"},
     {"quiet_leftovers", Section::kReports, ""},
     {"status_fd", Section::kReports, "N"},
+    {"flagfile", Section::kAbout, "FILE", true, Completion::kPath},
     {"check", Section::kAbout, ""},
     {"help", Section::kAbout, ""},
     {"version", Section::kAbout, ""},

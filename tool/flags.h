@@ -22,6 +22,7 @@ ABSL_DECLARE_FLAG(bool, overlay_changes);
 ABSL_DECLARE_FLAG(encapsulate::tool::Values, tmpfs);
 ABSL_DECLARE_FLAG(bool, tmp);
 ABSL_DECLARE_FLAG(encapsulate::tool::Values, hide);
+ABSL_DECLARE_FLAG(encapsulate::tool::Values, show);
 ABSL_DECLARE_FLAG(std::string, chdir);
 ABSL_DECLARE_FLAG(encapsulate::tool::IsolationChoice, isolation);
 ABSL_DECLARE_FLAG(encapsulate::tool::NetworkChoice, network);
@@ -31,7 +32,9 @@ ABSL_DECLARE_FLAG(bool, clean_env);
 ABSL_DECLARE_FLAG(encapsulate::tool::Values, setenv);
 ABSL_DECLARE_FLAG(encapsulate::tool::Values, unsetenv);
 ABSL_DECLARE_FLAG(encapsulate::tool::Values, keep_fd);
+ABSL_DECLARE_FLAG(bool, default_path);
 ABSL_DECLARE_FLAG(bool, map_root);
+ABSL_DECLARE_FLAG(encapsulate::tool::UserChoice, map_user);
 ABSL_DECLARE_FLAG(encapsulate::tool::Time, timeout);
 ABSL_DECLARE_FLAG(encapsulate::tool::Time, grace);
 ABSL_DECLARE_FLAG(encapsulate::tool::Time, cpu_time);
@@ -46,13 +49,16 @@ ABSL_DECLARE_FLAG(encapsulate::tool::Values, allow);
 ABSL_DECLARE_FLAG(encapsulate::tool::Values, report);
 ABSL_DECLARE_FLAG(std::string, baseline);
 ABSL_DECLARE_FLAG(bool, update_baseline);
-ABSL_DECLARE_FLAG(bool, learn);
+ABSL_DECLARE_FLAG(encapsulate::tool::LearnChoice, learn);
+ABSL_DECLARE_FLAG(std::string, name);
 ABSL_DECLARE_FLAG(std::string, vary);
 ABSL_DECLARE_FLAG(encapsulate::tool::Values, vary_compare);
 ABSL_DECLARE_FLAG(std::string, world);
 ABSL_DECLARE_FLAG(bool, verbose);
+ABSL_DECLARE_FLAG(encapsulate::tool::LeftoversChoice, leftovers);
 ABSL_DECLARE_FLAG(bool, quiet_leftovers);
 ABSL_DECLARE_FLAG(encapsulate::tool::Descriptor, status_fd);
+ABSL_DECLARE_FLAG(encapsulate::tool::Values, flagfile);
 ABSL_DECLARE_FLAG(bool, check);
 ABSL_DECLARE_FLAG(bool, help);
 ABSL_DECLARE_FLAG(bool, version);
@@ -102,7 +108,7 @@ const FlagEntry* FindFlag(absl::string_view name);
 // "--keep-fd"
 std::string Spelling(const FlagEntry& flag);
 
-// "--keep-fd=N"
+// "--keep-fd=N", "--learn[=permit]"
 std::string Usage(const FlagEntry& flag);
 
 std::string HelpOf(const FlagEntry& flag);

@@ -79,13 +79,27 @@ TEST(HelpTextTest, FitsATerminal) {
   }
 }
 
+TEST(HelpTextTest, ListsEveryRule) {
+  const std::string help = HelpText();
+  for (Rule rule : AllRules()) {
+    EXPECT_THAT(help, HasSubstr(absl::StrCat("\n  ", RuleName(rule), " ")));
+    EXPECT_THAT(help, HasSubstr(std::string(DescribeRule(rule))));
+  }
+}
+
+TEST(UsageTest, ShowsWhatMayBeLeftOut) {
+  EXPECT_EQ(Usage(*FindFlag("learn")), "--learn[=permit]");
+  EXPECT_EQ(Usage(*FindFlag("keep-fd")), "--keep-fd=N");
+  EXPECT_EQ(Usage(*FindFlag("tmp")), "--tmp");
+}
+
 TEST(FindFlagTest, TakesDashesAndUnderscores) {
   ASSERT_NE(FindFlag("keep-fd"), nullptr);
   EXPECT_EQ(FindFlag("keep-fd"), FindFlag("keep_fd"));
   EXPECT_EQ(FindFlag("keepfd"), nullptr);
   EXPECT_EQ(FindFlag(""), nullptr);
   // Abseil's own flags are not ours.
-  EXPECT_EQ(FindFlag("flagfile"), nullptr);
+  EXPECT_EQ(FindFlag("undefok"), nullptr);
 }
 
 TEST(NearestFlagTest, ForgivesASlip) {
@@ -111,6 +125,26 @@ constexpr char kNoSize[] = "not a size such as 4096, 512K, 64M, 2G or 1T";
 constexpr char kNoTime[] = "not a time such as 90, 1.5, 300ms, 1m30s or 2h";
 constexpr char kTooMuch[] = "more than 64 bits can hold";
 constexpr char kNothing[] = "must be more than 0";
+
+TEST(UserTest, TakesIdsThatTheKernelHas) {
+  constexpr char kNoUser[] =
+      "not UID or UID:GID, of numbers from 0 to 4294967294";
+  for (const Case& c : std::initializer_list<Case>{
+           {"0", "0"},
+           {"1000:100", "1000:100"},
+           {"4294967294", "4294967294"},
+           {"4294967295", kNoUser},
+           {"1:4294967296", kNoUser},
+           {"", kNoUser},
+           {":1", kNoUser},
+           {"1:", kNoUser},
+           {"1:2:3", kNoUser},
+           {"-1", kNoUser},
+           {"root", kNoUser},
+       }) {
+    EXPECT_EQ(ParseAs<UserChoice>(c.text), c.expected) << c.text;
+  }
+}
 
 TEST(SizeTest, TakesBytesAndPowersOf1024) {
   for (const Case& c : std::initializer_list<Case>{

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "encapsulate/violations.h"
 #include "tool/exit_codes.h"
 #include "tool/flags.h"
 #include "tool/words.h"
@@ -67,8 +68,13 @@ constexpr Term kNotes[] = {
      "'nogroup', and chown to them fails."},
     {"Flags",
      "Names may be written with dashes or underscores, values after "
-     "'=' or as the next argument. Flags end at the first argument "
-     "that is none. Those marked with '...' may be repeated."},
+     "'=' or as the next argument, those in brackets after '=' only. Flags "
+     "end at the first argument that is none. Those marked with '...' may be "
+     "repeated."},
+    {"Tests",
+     "One run is one sandbox: the tests of 'encapsulate . ctest' share one "
+     "/tmp. docs/launchers.md says how a build tool starts each test in a "
+     "sandbox of its own."},
     {"Bazel",
      "Under 'bazel test --run_under', the trees are left out, and "
      "where Bazel collects a test's outputs is writable. 'bazel run' "
@@ -124,6 +130,16 @@ absl::Span<const Term> ExitCodes() {
   }();
   return *terms;
 }
+absl::Span<const Term> Rules() {
+  static const auto* const terms = [] {
+    auto* const made = new std::vector<Term>;
+    for (Rule rule : AllRules()) {
+      made->push_back({RuleName(rule), DescribeRule(rule)});
+    }
+    return made;
+  }();
+  return *terms;
+}
 absl::Span<const Term> Notes() { return kNotes; }
 absl::Span<const Term> Units() { return kUnits; }
 
@@ -149,6 +165,7 @@ std::string HelpText() {
                  HelpOf(flag), kFlagIndent, &out);
     }
   }
+  AppendTerms("Rules", Rules(), 17, &out);
   AppendTerms("Units", kUnits, 8, &out);
   AppendTerms("Exit codes", ExitCodes(), 9, &out);
   AppendTerms("Notes", kNotes, 11, &out);

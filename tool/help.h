@@ -27,6 +27,8 @@ absl::Span<const absl::string_view> Description();  // paragraphs
 absl::Span<const Term> Examples();
 absl::Span<const Term> ExitCodes();
 absl::Span<const Term> Notes();
+// Of --allow, and what each says.
+absl::Span<const Term> Rules();
 // What TIME and SIZE mean.
 absl::Span<const Term> Units();
 

@@ -28,6 +28,7 @@
 #include "tool/exit_codes.h"
 #include "tool/flags.h"
 #include "tool/help.h"
+#include "tool/learning.h"
 #include "tool/report.h"
 #include "tool/reports.h"
 #include "tool/request.h"
@@ -86,6 +87,8 @@ void DieOfInterrupt() {
 // needs them, too.
 std::vector<std::string> KnownFlags() {
   std::vector<std::string> flags;
+  if (absl::GetFlag(FLAGS_hermetic)) flags.emplace_back("--hermetic");
+  if (absl::GetFlag(FLAGS_tmp)) flags.emplace_back("--tmp");
   for (const std::string& tree : absl::GetFlag(FLAGS_writable).values) {
     flags.push_back(absl::StrCat("--writable=", ShellWord(tree)));
   }
@@ -101,9 +104,9 @@ void ReportViolations(const Options& options, const Reports& reports,
   if (options.violations == Violations::kOff) return;
   const bool says =
       absl::GetFlag(FLAGS_violations).violations != Violations::kOff;
-  const bool learns = absl::GetFlag(FLAGS_learn);
+  const LearnChoice learn = absl::GetFlag(FLAGS_learn);
   const std::vector<Violation> all =
-      learns ? result->violations : std::vector<Violation>();
+      learn.learn ? result->violations : std::vector<Violation>();
   reports.ApplyBaseline(result);
   if (says || reports.wanted()) Symbolize(&result->violations);
   // Exceptions alone aren't reported.
@@ -114,7 +117,13 @@ void ReportViolations(const Options& options, const Reports& reports,
                absl::GetFlag(FLAGS_verbose))) {
     SayIgnored(*result);
   }
-  if (learns) SayLearned(*result, all, failed, KnownFlags());
+  if (learn.learn) {
+    Lesson lesson = CurrentLesson(options.directory);
+    lesson.permit = learn.permit;
+    lesson.is_hermetic = absl::GetFlag(FLAGS_hermetic);
+    lesson.has_tmp = lesson.is_hermetic || absl::GetFlag(FLAGS_tmp);
+    SayLearned(*result, all, failed, KnownFlags(), lesson);
+  }
   reports.Write(*result);
 }
 
@@ -172,11 +181,16 @@ int RunCommand(const CommandLine& line) {
   if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(result);
   SayTemporaryFiles(result);
   if (absl::GetFlag(FLAGS_overlay_changes)) PrintOverlayChanges(result);
+  for (Violation& violation : result.violations) {
+    if (violation.test.empty()) violation.test = absl::GetFlag(FLAGS_name);
+  }
   ReportViolations(*options, reports, !result.ok(), &result);
   if (!result.lost.empty()) Complain(result.lost);
-  WriteStatus(ToJson(result, options->violations));
+  const Judgement judgement = {options->violations,
+                               absl::GetFlag(FLAGS_leftovers).fail};
+  WriteStatus(ToJson(result, judgement));
   if (result.signal == SIGINT) DieOfInterrupt();
-  return ExitCodeOf(result, options->violations);
+  return ExitCodeOf(result, judgement);
 }
 
 int Main(const std::vector<std::string>& arguments) {

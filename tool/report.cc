@@ -119,13 +119,16 @@ bool HasStandardError() {
   return has;
 }
 
-int ExitCodeOf(const Result& result, Violations mode) {
+int ExitCodeOf(const Result& result, const Judgement& judgement) {
   switch (result.outcome) {
     case Outcome::kExited:
-      return result.exit_code == 0 && mode == Violations::kEnforce &&
-                     result.violated()
-                 ? kExitViolations
-                 : result.exit_code;
+      if (result.exit_code != 0) return result.exit_code;
+      if (judgement.violations == Violations::kEnforce && result.violated()) {
+        return kExitViolations;
+      }
+      return judgement.leftovers_fail && result.leftover_count > 0
+                 ? kExitLeftovers
+                 : 0;
     case Outcome::kSignaled:
       return kExitSignalBase + result.signal;
     case Outcome::kTimedOut:
@@ -287,7 +290,7 @@ std::string HostReport(const std::vector<HostFeature>& features,
   return report;
 }
 
-std::string ToJson(const Result& result, Violations mode) {
+std::string ToJson(const Result& result, const Judgement& judgement) {
   const auto time = [](const struct timeval& value) {
     return JsonSeconds(absl::DurationFromTimeval(value));
   };
@@ -303,7 +306,7 @@ std::string ToJson(const Result& result, Violations mode) {
           : absl::StrCat(result.exit_code),
       ",\"signal\":",
       result.signal == 0 ? "null" : JsonString(SignalName(result.signal)),
-      ",\"status\":", ExitCodeOf(result, mode),
+      ",\"status\":", ExitCodeOf(result, judgement),
       ",\"wall_seconds\":", JsonSeconds(result.wall_time),
       ",\"user_seconds\":", time(usage.ru_utime),
       ",\"system_seconds\":", time(usage.ru_stime));

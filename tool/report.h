@@ -18,8 +18,14 @@
 
 namespace encapsulate::tool {
 
-// See exit_codes.h. `mode` is that of the run.
-int ExitCodeOf(const Result& result, Violations mode = Violations::kOff);
+// What a command that succeeded has failed for all the same.
+struct Judgement {
+  Violations violations = Violations::kOff;  // of the run
+  bool leftovers_fail = false;
+};
+
+// See exit_codes.h.
+int ExitCodeOf(const Result& result, const Judgement& judgement = {});
 int ExitCodeOf(const absl::Status& failure);
 
 // Whether the tool was started with one. Must be called before anything is
@@ -51,7 +57,7 @@ std::string HostReport(const std::vector<HostFeature>& features,
 
 // One JSON object, without a line feed. Names that aren't valid UTF-8 have
 // U+FFFD in place of each bad byte.
-std::string ToJson(const Result& result, Violations mode = Violations::kOff);
+std::string ToJson(const Result& result, const Judgement& judgement = {});
 std::string ToJson(const absl::Status& failure);
 
 }  // namespace encapsulate::tool

@@ -20,11 +20,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/environment.h"
 #include "encapsulate/host_check.h"
 #include "encapsulate/isolation.h"
 #include "tool/bazel.h"
 #include "tool/flags.h"
+#include "tool/shown_trees.h"
 
 namespace encapsulate::tool {
 namespace {
@@ -32,6 +34,9 @@ namespace {
 // In the fresh /tmp of --hermetic.
 constexpr char kHome[] = "home";
 constexpr char kTestTemporary[] = "test";
+
+constexpr char kDefaultPath[] =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 // A flag that can't be used as it is given.
 absl::Status Wrong(absl::string_view flag, const std::string& value,
@@ -66,22 +71,21 @@ class RequestMaker {
   absl::StatusOr<Options> Make() {
     const absl::Status variations = CheckVariations();
     if (!variations.ok()) return variations;
-    for (absl::Status (RequestMaker::*step)() :
-         {&RequestMaker::SetFilesystem, &RequestMaker::SetEnvironment,
-          &RequestMaker::SetDescriptors, &RequestMaker::SetViolations}) {
-      const absl::Status status = (this->*step)();
-      if (!status.ok()) return status;
-    }
     options_.isolation = absl::GetFlag(FLAGS_isolation).isolation;
     if (options_.isolation == Isolation::kBest) {
       options_.isolation = StrongestIsolation();
+    }
+    for (absl::Status (RequestMaker::*step)() :
+         {&RequestMaker::SetFilesystem, &RequestMaker::SetEnvironment,
+          &RequestMaker::SetIdentity, &RequestMaker::SetDescriptors,
+          &RequestMaker::SetViolations}) {
+      const absl::Status status = (this->*step)();
+      if (!status.ok()) return status;
     }
     SetHermetic();
     SetLimits();
     options_.network = absl::GetFlag(FLAGS_network).network;
     options_.hostname = absl::GetFlag(FLAGS_hostname);
-    options_.identity =
-        absl::GetFlag(FLAGS_map_root) ? Identity::kRoot : Identity::kCaller;
     options_.attachment = Attachment::kForeground;
     return std::move(options_);
   }
@@ -122,8 +126,30 @@ class RequestMaker {
       }
     }
     options_.hidden = absl::GetFlag(FLAGS_hide).values;
+    options_.shown = absl::GetFlag(FLAGS_show).values;
     options_.directory = absl::GetFlag(FLAGS_chdir);
     return absl::OkStatus();
+  }
+
+  // In the fresh /tmp and /var/tmp. Where nothing is mounted, nothing is
+  // hidden.
+  void ShowWhatIsNeeded() {
+    if (!absl::GetFlag(FLAGS_tmp) && !absl::GetFlag(FLAGS_hermetic)) return;
+    if (options_.isolation != Isolation::kNamespaces) return;
+    for (const std::string& tree : TreesToShow(
+             {Resolve("/tmp"), Resolve("/var/tmp")}, line_.command, options_)) {
+      options_.shown.push_back(tree);
+    }
+  }
+
+  // A name for a directory in the fresh /tmp, where nothing is shown.
+  std::string Fresh(const std::string& name) const {
+    const std::string path = absl::StrCat(Resolve("/tmp"), "/", name);
+    const bool taken =
+        absl::c_any_of(options_.shown, [&](const std::string& tree) {
+          return IsWithin(path, Resolve(tree.c_str()));
+        });
+    return taken ? Fresh(absl::StrCat(name, "_")) : path;
   }
 
   // Whether --tmpfs asks for one there, with a size perhaps.
@@ -136,11 +162,21 @@ class RequestMaker {
   absl::Status SetEnvironment() {
     Environment environment;
     if (!absl::GetFlag(FLAGS_clean_env)) environment = CurrentEnvironment();
+    if (absl::GetFlag(FLAGS_default_path)) {
+      SetVariable("PATH", kDefaultPath, &environment);
+    }
+    // The trees that are shown depend on PATH, and directories on the trees.
+    options_.environment = environment;
+    ShowWhatIsNeeded();
     if (absl::GetFlag(FLAGS_hermetic)) {
-      const std::string tmp = Resolve("/tmp");
+      options_.make_directories = {Fresh(kHome), Fresh(kTestTemporary)};
       environment = HermeticEnvironment(
-          environment, {absl::StrCat(tmp, "/", kHome), tmp,
-                        absl::StrCat(tmp, "/", kTestTemporary)});
+          environment, {options_.make_directories[0], Resolve("/tmp"),
+                        options_.make_directories[1]});
+      // Other levels make these directories, where nothing is mounted.
+      if (options_.isolation != Isolation::kNamespaces) {
+        options_.make_directories.clear();
+      }
     }
     for (const std::string& name : absl::GetFlag(FLAGS_unsetenv).values) {
       if (absl::StrContains(name, "=")) {
@@ -169,6 +205,20 @@ class RequestMaker {
     return absl::OkStatus();
   }
 
+  absl::Status SetIdentity() {
+    const UserChoice user = absl::GetFlag(FLAGS_map_user);
+    if (absl::GetFlag(FLAGS_map_root)) {
+      if (user.uid.has_value()) {
+        return Contradiction("show both root and another user", "",
+                             "leave out --map-root or --map-user");
+      }
+      options_.identity = Identity::kRoot;
+    }
+    options_.uid = user.uid;
+    options_.gid = user.gid;
+    return absl::OkStatus();
+  }
+
   absl::Status SetDescriptors() {
     for (const std::string& text : absl::GetFlag(FLAGS_keep_fd).values) {
       Descriptor descriptor;
@@ -187,8 +237,13 @@ class RequestMaker {
   }
 
   absl::Status SetViolations() {
+    if (absl::GetFlag(FLAGS_leftovers).fail &&
+        absl::GetFlag(FLAGS_quiet_leftovers)) {
+      return Contradiction("fail for leftovers without a word", "",
+                           "leave out --leftovers=fail or --quiet-leftovers");
+    }
     options_.violations = absl::GetFlag(FLAGS_violations).violations;
-    if (absl::GetFlag(FLAGS_learn)) {
+    if (absl::GetFlag(FLAGS_learn).learn) {
       if (options_.violations == Violations::kEnforce) {
         return Contradiction("enforce what is still to be learned", "",
                              "leave out --violations=enforce or --learn");
@@ -233,7 +288,7 @@ class RequestMaker {
       const char* flag;
     } others[] = {
         {!absl::GetFlag(FLAGS_world).empty(), "--world"},
-        {absl::GetFlag(FLAGS_learn), "--learn"},
+        {absl::GetFlag(FLAGS_learn).learn, "--learn"},
         {!absl::GetFlag(FLAGS_report).values.empty(), "--report"},
         {!absl::GetFlag(FLAGS_baseline).empty(), "--baseline"},
         {absl::GetFlag(FLAGS_status_fd).number >= 0, "--status-fd"},
@@ -248,14 +303,7 @@ class RequestMaker {
   }
 
   void SetHermetic() {
-    if (!absl::GetFlag(FLAGS_hermetic)) return;
-    options_.umask = 022;
-    // Other levels make these directories, where nothing is mounted.
-    if (options_.isolation != Isolation::kNamespaces) return;
-    const std::string tmp = Resolve("/tmp");
-    for (const char* name : {kHome, kTestTemporary}) {
-      options_.make_directories.push_back(absl::StrCat(tmp, "/", name));
-    }
+    if (absl::GetFlag(FLAGS_hermetic)) options_.umask = 022;
   }
 
   void SetLimits() {

@@ -3,30 +3,24 @@
 #include "tool/violation_report.h"
 
 #include <string.h>  // NOLINT: strerrorname_np is GNU's
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <climits>
 #include <cstdint>
 #include <cstdlib>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "encapsulate/allow_pattern.h"
 #include "encapsulate/base/error.h"
 #include "encapsulate/base/json.h"
-#include "encapsulate/base/paths.h"
 #include "encapsulate/base/printable.h"
+#include "encapsulate/symbolize.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
 #include "tool/report.h"
@@ -120,6 +114,8 @@ void AppendGroup(const Group& group, const TextOptions& options,
       absl::StrCat(first.program.empty() ? "unknown program" : first.program,
                    ", ", RuleName(first.rule), ": ", DescribeRule(first.rule)));
   AppendPart("instead", DescribeInstead(first, options), lines);
+  // The same for all of a program's.
+  AppendPart("lines", WhyNoLines(first), lines);
   for (size_t i = 0; i < group.violations.size(); ++i) {
     if (i == kViolationsOfAGroup) {
       lines->push_back(absl::StrCat("          and ",
@@ -129,34 +125,6 @@ void AppendGroup(const Group& group, const TextOptions& options,
     }
     AppendViolation(*group.violations[i], lines);
   }
-}
-
-// --- Learning ---------------------------------------------------------------
-
-// The tree that would have to be writable; empty if none would do.
-std::string TreeToWrite(const Violation& violation) {
-  std::string tree = TreeToPermit(violation);
-  if (violation.rule != Rule::kWrite || tree.empty()) return "";
-  // A file that is there needs no new name.
-  struct stat info;
-  if (OpensTarget(violation) && stat(violation.target.c_str(), &info) == 0 &&
-      S_ISREG(info.st_mode)) {
-    return violation.target;
-  }
-  return tree;
-}
-
-// Without trees that lie in others.
-std::vector<std::string> Outermost(const std::set<std::string>& trees) {
-  std::vector<std::string> outermost;
-  for (const std::string& tree : trees) {
-    if (std::none_of(
-            outermost.begin(), outermost.end(),
-            [&](const std::string& outer) { return IsWithin(tree, outer); })) {
-      outermost.push_back(tree);
-    }
-  }
-  return outermost;
 }
 
 }  // namespace
@@ -207,78 +175,6 @@ void SayIgnored(const Result& result) {
     Print(absl::StrCat("ignored: ", RuleName(use.allowed.rule), " ",
                        Quote(use.allowed.target), ", tried ", Times(use.count),
                        " (", use.allowed.reason, ")"));
-  }
-}
-
-std::vector<std::string> LearnedFlags(
-    const std::vector<Violation>& violations) {
-  std::set<std::string> writable;
-  std::set<std::string> ignored_trees;
-  std::set<std::string> others;
-  for (const Violation& violation : violations) {
-    const std::string tree = TreeToWrite(violation);
-    if (!tree.empty()) {
-      (access(tree.c_str(), W_OK) == 0 ? writable : ignored_trees).insert(tree);
-      continue;
-    }
-    others.insert(IgnoreLine(violation, Language::kFlags));
-  }
-  std::vector<std::string> flags;
-  for (const std::string& tree : Outermost(writable)) {
-    flags.push_back(absl::StrCat("--writable=", ShellWord(tree)));
-  }
-  for (const std::string& tree : Outermost(ignored_trees)) {
-    // Of the tree itself and of what is in it, whose name may be a new one each
-    // time.
-    bool itself = false;
-    bool inside = false;
-    for (const Violation& violation : violations) {
-      if (violation.rule != Rule::kWrite) continue;
-      itself = itself || violation.target == tree;
-      inside = inside ||
-               (violation.target != tree && IsWithin(violation.target, tree));
-    }
-    const std::string pattern =
-        absl::StrCat("write:", AllowPattern(Rule::kWrite, tree));
-    const auto add = [&](const std::string& allowed) {
-      const std::string flag = absl::StrCat("--allow=", ShellWord(allowed));
-      // Trees that differ by a number have the same pattern.
-      if (std::find(flags.begin(), flags.end(), flag) == flags.end()) {
-        flags.push_back(flag);
-      }
-    };
-    if (itself) add(pattern);
-    if (inside) add(absl::StrCat(pattern, "/*"));
-  }
-  flags.insert(flags.end(), others.begin(), others.end());
-  return flags;
-}
-
-void SayLearned(const Result& result, const std::vector<Violation>& violations,
-                bool failed, const std::vector<std::string>& known) {
-  const std::vector<std::string> learned = LearnedFlags(violations);
-  std::vector<std::string> flags = known;
-  flags.insert(flags.end(), learned.begin(), learned.end());
-  Print(flags.empty() ? "learned: no flag is needed"
-                      : absl::StrCat("learned: ", absl::StrJoin(flags, " ")));
-  if (result.watched_outside) {
-    Print(
-        "learned: that isn't all, since the sandbox around this one watches; "
-        "hint: learn with that one");
-  }
-  if (result.violations_beyond > 0) {
-    Print(absl::StrCat("learned: that isn't all, there were more than ",
-                       kMaxViolations, " violations"));
-  }
-  if (result.violations_unseen > 0) {
-    Print(absl::StrCat("learned: that may not be all, since ",
-                       result.violations_unseen,
-                       " calls could not be looked at"));
-  }
-  if (failed && !learned.empty()) {
-    Print(
-        "learned: that may not be all, since the command failed; hint: learn "
-        "again with these flags in front of it");
   }
 }
 

@@ -64,13 +64,16 @@ class ViewBuilder {
   }
 
  private:
-  // A writable tree, with its submounts, as it is on the host now. The path
-  // was free of symbolic links when the plan was made; a link that took its
-  // place since is not followed.
+  // A writable or shown tree, with its submounts, as it is on the host now. The
+  // path was free of symbolic links when the plan was made; a link that took
+  // its place since is not followed.
   void CloneTrees() {
     for (size_t i = 0; i < plan_.places.size(); ++i) {
       Place& place = plan_.places[i];
-      if (place.kind != PlaceKind::kWritable) continue;
+      if (place.kind != PlaceKind::kWritable &&
+          place.kind != PlaceKind::kShown) {
+        continue;
+      }
       open_how how = {};
       how.flags = O_PATH | O_CLOEXEC;
       how.resolve = RESOLVE_NO_SYMLINKS;
@@ -242,12 +245,13 @@ class ViewBuilder {
     check(mount("dev", place.target.c_str(), nullptr, MS_MOVE, nullptr));
   }
 
-  void MountWritable(const Place& place, int index) {
+  void MountTree(const Place& place, int index) {
     setup_.Check(sys::MoveMount(place.tree, AT_FDCWD, place.target.c_str()),
                  Step::kMountPlace, index);
     close(place.tree);
     uint64_t set = sys::kMountAttrNosuid;
     if (!place.devices) set |= sys::kMountAttrNodev;
+    if (place.kind == PlaceKind::kShown) set |= sys::kMountAttrReadOnly;
     setup_.Check(attributes_.Change(place.target.c_str(), set, 0, true),
                  Step::kMountPlace, index);
   }
@@ -262,7 +266,8 @@ class ViewBuilder {
     }
     switch (place.kind) {
       case PlaceKind::kWritable:
-        MountWritable(place, index);
+      case PlaceKind::kShown:
+        MountTree(place, index);
         break;
       case PlaceKind::kTmpfs: {
         // As for mount(8), 0 would be no limit.

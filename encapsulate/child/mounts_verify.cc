@@ -76,6 +76,7 @@ class ViewVerifier {
       case PlaceKind::kDevice:
         return true;  // the node is protected by its own mode
       case PlaceKind::kHidden:
+      case PlaceKind::kShown:
       case PlaceKind::kDev:
       case PlaceKind::kSys:
       case PlaceKind::kCgroup:
@@ -127,6 +128,7 @@ class ViewVerifier {
       // In the sandbox's own /proc, /sys and /dev there is nothing else, and
       // what the caller named by its own path is meant to be seen.
       if (around->kind != PlaceKind::kWritable &&
+          around->kind != PlaceKind::kShown &&
           around->kind != PlaceKind::kOverlay) {
         return false;
       }

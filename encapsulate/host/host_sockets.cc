@@ -37,8 +37,12 @@ constexpr int kMostLevels = sizeof(sockaddr_un::sun_path) / 2;
 
 class Finder {
  public:
-  Finder(const std::vector<std::string>& excluded, const MountTable& table)
-      : excluded_(excluded), table_(table), paths_(table) {}
+  Finder(const std::vector<std::string>& excluded,
+         const std::vector<std::string>& included, const MountTable& table)
+      : excluded_(excluded),
+        included_(included),
+        table_(table),
+        paths_(table) {}
 
   void AddListed() {
     std::set<std::string> names;  // a server's connections have its name, too
@@ -93,10 +97,18 @@ class Finder {
     if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) error_ = errno;
   }
 
+  // The length of the innermost of the trees around `path`; 0 if there is none.
+  static size_t Innermost(absl::string_view path,
+                          const std::vector<std::string>& trees) {
+    size_t length = 0;
+    for (const std::string& tree : trees) {
+      if (IsWithin(path, tree)) length = std::max(length, tree.size());
+    }
+    return length;
+  }
+
   bool IsExcluded(absl::string_view path) const {
-    return std::any_of(
-        excluded_.begin(), excluded_.end(),
-        [path](const std::string& tree) { return IsWithin(path, tree); });
+    return Innermost(path, excluded_) > Innermost(path, included_);
   }
 
   // The path without symbolic links in its directory, as far as that can be
@@ -247,6 +259,7 @@ class Finder {
   }
 
   const std::vector<std::string>& excluded_;
+  const std::vector<std::string>& included_;
   const MountTable& table_;
   LocalPaths paths_;
   std::map<std::string, std::vector<std::string>> slow_;  // by their mount
@@ -260,13 +273,17 @@ class Finder {
 }  // namespace
 
 absl::StatusOr<HostSockets> FindHostSockets(
-    const std::vector<std::string>& excluded) {
+    const std::vector<std::string>& excluded,
+    const std::vector<std::string>& included) {
   const absl::StatusOr<MountTable> table = MountTable::Read();
   if (!table.ok()) return table.status();
-  Finder finder(excluded, *table);
+  Finder finder(excluded, included, *table);
   finder.AddListed();
   for (const char* tree : {"/run", "/tmp", "/var/tmp"}) {
     finder.WalkEverywhere(tree);
+    for (const std::string& part : included) {
+      if (IsWithin(part, tree)) finder.WalkEverywhere(part);
+    }
   }
   return finder.Take();
 }

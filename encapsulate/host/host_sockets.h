@@ -25,8 +25,8 @@
 
 namespace encapsulate {
 
-// Absolute paths, sorted, none of which is at or below one of `excluded`
-// (absolute, no symbolic links).
+// Absolute paths, sorted, none of which is at or below one of `excluded`,
+// unless one of `included` lies between (absolute, no symbolic links).
 struct HostSockets {
   std::vector<std::string> paths;
   // Listed, but below a mount that doesn't answer.
@@ -36,7 +36,8 @@ struct HostSockets {
 // Costs a system call or three a directory. Fails when descriptors or memory
 // run out: a directory that could not be looked into may hold a socket.
 absl::StatusOr<HostSockets> FindHostSockets(
-    const std::vector<std::string>& excluded);
+    const std::vector<std::string>& excluded,
+    const std::vector<std::string>& included);
 
 }  // namespace encapsulate
 

@@ -352,6 +352,7 @@ class Explainer {
       case PlaceKind::kWritable:
       case PlaceKind::kTmpfs:
       case PlaceKind::kHidden:
+      case PlaceKind::kShown:
         if (failed_.error == ENOENT) return Vanished();
         break;
       case PlaceKind::kProc:

@@ -66,7 +66,8 @@ absl::Status SendMask(int control, const Message& message) {
 
 absl::Status SendMasks(const Plan& plan, int control,
                        std::vector<std::string>* unknown) {
-  absl::StatusOr<HostSockets> sockets = FindHostSockets(plan.unmasked);
+  absl::StatusOr<HostSockets> sockets =
+      FindHostSockets(plan.unmasked, plan.masked);
   if (!sockets.ok()) return sockets.status();
   *unknown = std::move(sockets->unknown);
   Message message;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,8 +61,8 @@ class Planner {
   absl::Status CheckStrings() {
     std::vector<std::string> all = options_.writable;
     for (const Tmpfs& tmpfs : options_.tmpfs) all.push_back(tmpfs.path);
-    for (const auto* list :
-         {&options_.overlay, &options_.hidden, &options_.make_directories}) {
+    for (const auto* list : {&options_.overlay, &options_.hidden,
+                             &options_.shown, &options_.make_directories}) {
       all.insert(all.end(), list->begin(), list->end());
     }
     for (const std::string& path : all) {
@@ -154,9 +155,17 @@ class Planner {
   }
 
   absl::Status PlanUser() {
+    // The kernel's (uid_t)-1, "unchanged", is nobody's.
+    for (const auto& id : {options_.uid, options_.gid}) {
+      if (id == std::numeric_limits<uint32_t>::max()) {
+        return Invalid(absl::StrCat("show the id ", *id), "", "it is no id");
+      }
+    }
     if (!HasNamespaces(plan_)) return absl::OkStatus();
     const bool as_root = options_.identity == Identity::kRoot && geteuid() != 0;
-    if (!as_root && MayMapEveryId()) {
+    const bool chosen =
+        as_root || options_.uid.has_value() || options_.gid.has_value();
+    if (!chosen && MayMapEveryId()) {
       plan_.uid_map = IdentityMap("/proc/self/uid_map");
       plan_.gid_map = IdentityMap("/proc/self/gid_map");
       plan_.map_from_outside = !plan_.uid_map.empty() && !plan_.gid_map.empty();
@@ -164,9 +173,11 @@ class Planner {
     }
     if (!plan_.map_from_outside) {
       plan_.uid_map =
-          absl::StrCat(as_root ? 0 : geteuid(), " ", geteuid(), " 1\n");
+          absl::StrCat(options_.uid.value_or(as_root ? 0 : geteuid()), " ",
+                       geteuid(), " 1\n");
       plan_.gid_map =
-          absl::StrCat(as_root ? 0 : getegid(), " ", getegid(), " 1\n");
+          absl::StrCat(options_.gid.value_or(as_root ? 0 : getegid()), " ",
+                       getegid(), " 1\n");
     }
     plan_.forbid_cgroups = geteuid() == 0 || MayChangeOwnCgroup();
     // The kernel lets the owner of /proc/sys write settings without any

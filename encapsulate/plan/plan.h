@@ -28,6 +28,7 @@ enum class PlaceKind : uint8_t {
   kTmpfs,
   kOverlay,
   kHidden,
+  kShown,
   // Every sandbox's.
   kDev,     // a fresh directory that holds the places below
   kDevice,  // one of the host's device nodes
@@ -63,7 +64,7 @@ struct Place {
                             // kOverlay: the mount options
   FileIdentity identity;    // of target, when the plan was made
   int tree = -1;            // in the child: the clone to attach, of a writable
-                            // tree or an overlay in a fresh place
+                            // or shown tree, or an overlay in a fresh place
   int lower = -1;           // in the child: the directory below an overlay
 };
 
@@ -123,6 +124,8 @@ struct Plan {
   // The caller looks for them while the child is at work.
   bool mask_sockets = false;
   std::vector<std::string> unmasked;
+  // Trees of the host in those, in which they are masked all the same.
+  std::vector<std::string> masked;
   std::vector<std::string> make_directories;
   bool forbid_cgroups = false;  // the caller's cgroup could be changed
   bool protect_proc = false;    // its owner could write kernel settings

@@ -127,6 +127,7 @@ void VisitPlan(Visitor& visit, ThePlan& plan) {
   visit(plan.places);
   visit(plan.mask_sockets);
   visit(plan.unmasked);
+  visit(plan.masked);
   visit(plan.make_directories);
   visit(plan.forbid_cgroups);
   visit(plan.protect_proc);

@@ -51,6 +51,9 @@ absl::Status CheckLevel(const Options& options, bool enters) {
   if (!options.hidden.empty()) {
     return cannot("hide", options.hidden.front(), kNoMounts);
   }
+  if (!options.shown.empty()) {
+    return cannot("show", options.shown.front(), kNoMounts);
+  }
   if (!options.make_directories.empty()) {
     return cannot("make directory", options.make_directories.front(),
                   kNoMounts);
@@ -60,6 +63,9 @@ absl::Status CheckLevel(const Options& options, bool enters) {
   }
   if (options.identity == Identity::kRoot && geteuid() != 0) {
     return cannot("show the user as root", "", "keeps the caller's ids");
+  }
+  if (options.uid.has_value() || options.gid.has_value()) {
+    return cannot("show other ids", "", "keeps the caller's ids");
   }
   if (options.isolation == Isolation::kProcess &&
       options.network == Network::kNone) {

@@ -175,7 +175,10 @@ class PlacePlanner {
         place.devices = true;
       }
       if (IsWithin(place.target, "/dev")) place.devices = true;
-    } else if (kind != PlaceKind::kHidden && real.ok() && !place.directory) {
+    } else if (kind == PlaceKind::kShown && !S_ISDIR(mode) && !S_ISREG(mode)) {
+      return cannot("it is neither a directory nor a regular file", 0);
+    } else if (kind != PlaceKind::kHidden && kind != PlaceKind::kShown &&
+               real.ok() && !place.directory) {
       return cannot("", ENOTDIR);
     }
     if (place.target == "/") {
@@ -362,6 +365,9 @@ class PlacePlanner {
     for (const std::string& path : options_.hidden) {
       status.Update(AddGiven(PlaceKind::kHidden, path, 0));
     }
+    for (const std::string& path : options_.shown) {
+      status.Update(AddGiven(PlaceKind::kShown, path, 0));
+    }
     status.Update(CheckOverlays());
     if (!status.ok()) return status;
 
@@ -393,6 +399,13 @@ class PlacePlanner {
                                        ? around->kind == PlaceKind::kWritable
                                        : plan_.root_writable;
       if (place->kind == PlaceKind::kWritable && inside_writable) {
+        place = places.erase(place);
+        continue;
+      }
+      // Seen anyway, read-only.
+      if (place->kind == PlaceKind::kShown &&
+          (around != nullptr ? around->kind == PlaceKind::kShown
+                             : !plan_.root_writable)) {
         place = places.erase(place);
         continue;
       }
@@ -440,6 +453,8 @@ class PlacePlanner {
     for (const Place& place : plan_.places) {
       if (place.kind == PlaceKind::kWritable || IsFresh(place.kind)) {
         plan_.unmasked.push_back(place.target);
+      } else if (place.kind == PlaceKind::kShown) {
+        plan_.masked.push_back(place.target);
       }
     }
   }
@@ -467,6 +482,8 @@ const char* VerbFor(PlaceKind kind) {
       return "overlay";
     case PlaceKind::kHidden:
       return "hide";
+    case PlaceKind::kShown:
+      return "show";
     default:
       return "mount a private";
   }

@@ -85,6 +85,28 @@ TEST_F(PlanTest, OuterPlacesComeFirst) {
   EXPECT_EQ(Targets(options), (Strings{"tree", "tree/inner"}));
 }
 
+TEST_F(PlanTest, ShownTreesAreDroppedWhereTheyAreSeenAnyway) {
+  Options options;
+  options.shown = {Path("tree"), Path("tree/inner"), Path("other")};
+  EXPECT_EQ(Targets(options), Strings{});
+  options.tmpfs = {{Path("tree"), 0}};
+  options.shown = {Path("tree/inner"), Path("other")};
+  EXPECT_EQ(Targets(options), (Strings{"tree", "tree/inner"}));
+  options.tmpfs.clear();
+  options.writable = {Path("tree")};
+  EXPECT_EQ(Targets(options), (Strings{"tree", "tree/inner"}));
+}
+
+TEST_F(PlanTest, TheIdsMayBeChosen) {
+  Options options;
+  options.uid = 1234;
+  Plan plan;
+  ASSERT_TRUE(MakePlan(options, &kCommand, &plan).ok());
+  EXPECT_EQ(plan.uid_map, absl::StrCat("1234 ", geteuid(), " 1\n"));
+  EXPECT_EQ(plan.gid_map, absl::StrCat(getegid(), " ", getegid(), " 1\n"));
+  EXPECT_FALSE(plan.map_from_outside);
+}
+
 TEST_F(PlanTest, PlacesInFreshTreesAreMade) {
   Options options;
   options.tmpfs = {{Path("tree"), 0}, {Path("tree/new/deep"), 0}};
@@ -114,6 +136,14 @@ TEST_F(PlanTest, EveryMistakeIsNamed) {
     cases.emplace_back(std::move(options), message);
   };
   add([](Options& o) { o.writable = {""}; }, "a path is empty");
+  add([](Options& o) { o.shown = {"/no/such"}; },
+      "cannot show '/no/such': no such file or directory (ENOENT)");
+  add([](Options& o) { o.shown = {"/dev/null"}; },
+      "cannot show '/dev/null': it is neither a directory nor a regular file");
+  add([](Options& o) { o.shown = {"/"}; },
+      "cannot show '/': it is the root; hint: name the directories below it");
+  add([](Options& o) { o.uid = 4294967295; },
+      "cannot show the id 4294967295: it is no id");
   add([&](Options& o) { o.hidden = {nul}; }, "'a\\000b' holds NUL");
   add(
       [](Options& o) {

@@ -146,6 +146,7 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
   shows_progress_ = settings_.progress.value_or(true) && CanShowProgress();
   ReadDurations();
   CreateReports();
+  CreateTrace();
   PrepareStacks(program_invocation_name);
   // Once for all tests while there is one thread; else in each of them.
   ProtectExecutable();
@@ -173,6 +174,7 @@ void Runner::OnProgramEnd() {
   pool_ = absl::nullopt;
   WriteDurations();
   WriteReports();
+  WriteTrace();
 }
 
 void Runner::ReadDurations() {
@@ -200,6 +202,24 @@ void Runner::CreateReports() {
 
 void Runner::WriteReports() {
   const absl::Status status = violation_files_.Write();
+  if (!status.ok()) PrintNotice(std::string(status.message()));
+}
+
+void Runner::CreateTrace() {
+  if (settings_.trace.empty()) return;
+  OutputFile file("the trace", settings_.trace);
+  const absl::Status status = file.Create();
+  if (!status.ok()) {
+    PrintNotice(std::string(status.message()));
+    exit(2);
+  }
+  trace_file_ = std::move(file);
+}
+
+void Runner::WriteTrace() const {
+  if (!trace_file_.has_value()) return;
+  const absl::Status status =
+      trace_file_->Write(trace_.Json(program_invocation_name));
   if (!status.ok()) PrintNotice(std::string(status.message()));
 }
 
@@ -283,7 +303,8 @@ TestRun::EffectiveOptions Runner::AskedFor(
 
 std::unique_ptr<TestRun> Runner::Prepare(const testing::TestInfo& test) {
   auto running = std::make_unique<TestRun>(
-      test, AskedFor(test), settings_, started_, &channels_, &violation_files_);
+      test, AskedFor(test), settings_, started_, &channels_, &violation_files_,
+      trace_file_.has_value() ? &trace_ : nullptr);
   WarnOfThreads(running.get());
   return running;
 }

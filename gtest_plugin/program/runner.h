@@ -28,9 +28,11 @@
 #include "gtest_plugin/googletest/internals.h"
 #include "gtest_plugin/program/ahead.h"
 #include "gtest_plugin/program/durations.h"
+#include "gtest_plugin/program/output_file.h"
 #include "gtest_plugin/program/replay.h"
 #include "gtest_plugin/program/schedule.h"
 #include "gtest_plugin/program/test_run.h"
+#include "gtest_plugin/program/trace.h"
 #include "gtest_plugin/program/violation_files.h"
 #include "gtest_plugin/shared/channel.h"
 #include "gtest_plugin/shared/settings.h"
@@ -90,6 +92,8 @@ class Runner {
   void WriteDurations() const;
   void CreateReports();
   void WriteReports();
+  void CreateTrace();
+  void WriteTrace() const;
   void OnProgramEnd();
   // Why tests can't or mustn't be encapsulated, to be shown; "" if they can.
   std::string WhyInProcess() const;
@@ -137,6 +141,8 @@ class Runner {
   int jobs_ = 1;
   absl::optional<Durations> durations_;
   ViolationFiles violation_files_;
+  absl::optional<OutputFile> trace_file_;
+  Trace trace_;
   bool shows_progress_ = false;
   absl::optional<SandboxPool> pool_;  // while tests run
   int started_tests_ = 0;             // in this iteration

@@ -84,13 +84,14 @@ std::string FullName(const testing::TestInfo& test) {
 
 TestRun::TestRun(const testing::TestInfo& test, EffectiveOptions asked,
                  const Settings& settings, absl::Time started,
-                 ChannelPool* channels, ViolationFiles* files)
+                 ChannelPool* channels, ViolationFiles* files, Trace* trace)
     : test_(test),
       asked_(std::move(asked)),
       settings_(settings),
       program_started_(started),
       channels_(*channels),
       files_(*files),
+      trace_(trace),
       channel_(channels->Take()) {
   evidence_.test = FullName(test);
   evidence_.violations = asked_.options.violations;
@@ -109,6 +110,7 @@ TestRun::~TestRun() {
 
 absl::StatusOr<TestRun::Side> TestRun::Start(Where where, SandboxPool* pool,
                                              int more) {
+  times_.start = Trace::Now();
   absl::Status status = PrepareView();
   if (status.ok()) status = channel_->Open();
   if (status.ok()) status = streams_.Open(where);
@@ -130,6 +132,8 @@ absl::StatusOr<TestRun::Side> TestRun::Start(Where where, SandboxPool* pool,
   streams_.EnterParent();
   if (!entered.ok()) return entered.status();
   process_ = *std::move(entered);
+  if (trace_ != nullptr) job_ = trace_->Begin();
+  times_.entered = Trace::Now();
   clock_.Start();
   const TimeLimit limit = TimeLimitOf(
       asked_.options.timeout, Variable(inputs_.environment, "TEST_TIMEOUT"),
@@ -386,13 +390,19 @@ void TestRun::Take(Record record) {
 
 void TestRun::End() {
   Result result = process_->Wait();
+  times_.gone = Trace::Now();
   Resume();
   // Nobody writes any more.
   while (streams_.HasInput()) TakeOutput();
   TakeRecords();
   if (!evidence_.done) elapsed_ = Passed();
+  times_.done = times_.entered + clock_.stood_still() + elapsed_;
   Conclude(std::move(result));
   GiveBack();
+  if (trace_ != nullptr) {
+    times_.end = Trace::Now();
+    trace_->End(job_, evidence_.test, evidence_.failed, times_);
+  }
   streams_.Close();
   channels_.Give(std::move(channel_));
   waits_ = false;

@@ -50,6 +50,7 @@
 #include "gtest_plugin/program/report.h"
 #include "gtest_plugin/program/stopwatch.h"
 #include "gtest_plugin/program/streams.h"
+#include "gtest_plugin/program/trace.h"
 #include "gtest_plugin/program/verdict.h"
 #include "gtest_plugin/program/violation_files.h"
 #include "gtest_plugin/shared/channel.h"
@@ -79,10 +80,11 @@ class TestRun {
     std::string by;
   };
 
-  // `started` is when the program was. `files` get what the test attempts.
+  // `started` is when the program was. `files` get what the test attempts,
+  // `trace` when it ran; there may be none.
   TestRun(const testing::TestInfo& test, EffectiveOptions asked,
           const Settings& settings, absl::Time started, ChannelPool* channels,
-          ViolationFiles* files);
+          ViolationFiles* files, Trace* trace);
   // Kills what still runs.
   ~TestRun();
   TestRun(const TestRun&) = delete;
@@ -183,6 +185,9 @@ class TestRun {
   absl::optional<KeptScratch> scratch_;  // if it may be kept
   ChannelPool& channels_;
   ViolationFiles& files_;
+  Trace* const trace_;
+  int job_ = 0;  // of the trace
+  TestTimes times_;
   std::unique_ptr<Channel> channel_;
   absl::optional<Process> process_;
   SandboxPool* pool_ = nullptr;  // that the process's sandbox came from

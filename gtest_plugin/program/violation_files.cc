@@ -2,12 +2,9 @@
 
 #include "gtest_plugin/program/violation_files.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <climits>
 #include <string>
 #include <utility>
@@ -15,25 +12,11 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
-#include "encapsulate/base/error.h"
-#include "encapsulate/base/unique_fd.h"
-#include "encapsulate/base/write_all.h"
-#include "encapsulate/failure.h"
 #include "encapsulate/result.h"
 #include "encapsulate/violation_report.h"
 #include "encapsulate/violations.h"
 
 namespace encapsulate {
-namespace {
-
-absl::Status CannotWrite(const std::string& path, const std::string& reason,
-                         int error) {
-  return MakeFailure(
-      {FailureKind::kInvalidOptions, "write the report", path, reason, error});
-}
-
-}  // namespace
 
 absl::Status ViolationFiles::Create(std::vector<ReportTarget> targets) {
   targets_.clear();
@@ -44,36 +27,10 @@ absl::Status ViolationFiles::Create(std::vector<ReportTarget> targets) {
     report_.directory = directory;
   }
   for (ReportTarget& target : targets) {
-    const UniqueFd file(open(target.path.c_str(),
-                             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    struct stat info;
-    if (!file.valid() || fstat(file.get(), &info) != 0) {
-      return CannotWrite(target.path, "", errno);
-    }
-    targets_.push_back(
-        {std::move(target), info.st_dev, info.st_ino, info.st_mode & S_IFMT});
-  }
-  return absl::OkStatus();
-}
-
-// Nothing is opened that it wasn't from the start, not even to be looked at.
-absl::Status ViolationFiles::Write(const Target& target,
-                                   const std::string& text) {
-  const std::string& path = target.report.path;
-  const UniqueFd place(open(path.c_str(), O_PATH | O_CLOEXEC));
-  struct stat info;
-  if (!place.valid() || fstat(place.get(), &info) != 0) {
-    return CannotWrite(path, "", errno);
-  }
-  if (info.st_dev != target.device || info.st_ino != target.inode ||
-      (info.st_mode & S_IFMT) != target.type) {
-    return CannotWrite(path, "a test has put something else in its place", 0);
-  }
-  const UniqueFd file(open(
-      absl::StrCat("/proc/self/fd/", place.get()).c_str(),
-      O_WRONLY | O_NOCTTY | O_CLOEXEC | (S_ISREG(info.st_mode) ? O_TRUNC : 0)));
-  if (!file.valid() || !WriteAll(file.get(), text)) {
-    return CannotWrite(path, "", errno);
+    OutputFile file("the report", std::move(target.path));
+    const absl::Status status = file.Create();
+    if (!status.ok()) return status;
+    targets_.push_back({target.format, std::move(file)});
   }
   return absl::OkStatus();
 }
@@ -111,7 +68,7 @@ absl::Status ViolationFiles::Write() {
   Symbolize(&report_.violations);
   absl::Status status;
   for (const Target& target : targets_) {
-    status.Update(Write(target, WriteReport(target.report.format, report_)));
+    status.Update(target.file.Write(WriteReport(target.format, report_)));
   }
   return status;
 }

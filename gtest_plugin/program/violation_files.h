@@ -4,20 +4,16 @@
 #ifndef GTEST_PLUGIN_PROGRAM_VIOLATION_FILES_H_
 #define GTEST_PLUGIN_PROGRAM_VIOLATION_FILES_H_
 
-#include <sys/types.h>
-
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "encapsulate/result.h"
 #include "encapsulate/violation_report.h"
+#include "gtest_plugin/program/output_file.h"
 
 namespace encapsulate {
 
-// They are opened to be written, and not before: a descriptor of theirs would
-// be every test's. A test may write where they lie; what it has put in the
-// place of one stays as it is.
 class ViolationFiles {
  public:
   // Makes empty files. Fails for those that can't be written.
@@ -31,15 +27,10 @@ class ViolationFiles {
   absl::Status Write();
 
  private:
-  // A file and what it was when it was made.
   struct Target {
-    ReportTarget report;
-    dev_t device;
-    ino_t inode;
-    mode_t type;  // the number of a file that is gone is given out again
+    ReportFormat format;
+    OutputFile file;
   };
-
-  static absl::Status Write(const Target& target, const std::string& text);
 
   std::vector<Target> targets_;
   ViolationReport report_;

@@ -73,10 +73,11 @@ absl::Status SetJobs(const Flag&, absl::string_view value,
   return absl::OkStatus();
 }
 
-absl::Status SetDurations(const Flag&, absl::string_view value,
-                          absl::string_view shown, Settings* settings) {
+template <auto kSetting>
+absl::Status SetFile(const Flag&, absl::string_view value,
+                     absl::string_view shown, Settings* settings) {
   if (value.empty()) return BadValue(value, shown, "the path of a file");
-  settings->durations = std::string(value);
+  settings->*kSetting = std::string(value);
   return absl::OkStatus();
 }
 
@@ -145,7 +146,7 @@ constexpr Flag kFlags[] = {
     {"durations", "FILE",
      "Remembers there how long tests take, and starts those that take longest "
      "first. Results keep their order.",
-     SetDurations, "", "", nullptr},
+     SetFile<&Settings::durations>, "", "", nullptr},
     {"progress", "0|1",
      "Whether a line on a terminal says what is running while a test that runs "
      "ahead takes longer than a second. Default: 1.",
@@ -186,6 +187,10 @@ constexpr Flag kFlags[] = {
      "Writes the attempts of all tests to FILE. FORMAT is json, junit, sarif, "
      "github, gitlab or html.",
      AddReports, "", "", nullptr},
+    {"trace", "FILE",
+     "Writes there when each test ran, and beside which others, in the Trace "
+     "Event format.",
+     SetFile<&Settings::trace>, "", "", nullptr},
     {"exposed_executable", "fail|note",
      "What it means that tests can't be kept from changing this program's "
      "file. Default: `fail` for root, else `note`.",

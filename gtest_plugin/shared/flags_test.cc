@@ -121,6 +121,7 @@ TEST(FlagsTest, WordsStandForTheirValues) {
   set("leftovers", "note");
   set("violations", "report");
   set("report", "sarif:/a,/b");
+  set("trace", "/t");
   set("exposed_executable", "note");
   set("reuse", "off");
   set("writable", "/a|/b");
@@ -142,6 +143,7 @@ TEST(FlagsTest, WordsStandForTheirValues) {
   EXPECT_EQ(settings.reports[0].format, ReportFormat::kSarif);
   EXPECT_EQ(settings.reports[0].path, "/a");
   EXPECT_EQ(settings.reports[1].format, ReportFormat::kJson);
+  EXPECT_EQ(settings.trace, "/t");
   EXPECT_EQ(settings.exposed_executable, ExposedExecutable::kAllow);
   EXPECT_EQ(settings.reuse, Reuse::kOff);
   EXPECT_THAT(settings.writable, ElementsAre("/a", "/b", "/c"));
@@ -159,6 +161,7 @@ TEST(FlagsTest, BadValuesAreRefused) {
                                           {"jobs", "129"},
                                           {"alone", ":"},
                                           {"durations", ""},
+                                          {"trace", ""},
                                           {"report", "html:,b"},
                                           {"writable", "|"},
                                           {"no_such", "1"}}) {

@@ -10,8 +10,9 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
+  const bool has_symbols = size % 2 == 1;
   for (const auto& found :
-       encapsulate::ParseSymbolizerOutput(text, {1, 2, 16})) {
+       encapsulate::ParseSymbolizerOutput(text, {1, 2, 16}, has_symbols)) {
     FUZZ_CHECK(found.second.size() <= encapsulate::kMaxPlacesOfAddress);
     for (const encapsulate::SymbolizedPlace& place : found.second) {
       FUZZ_CHECK(place.function.size() <= encapsulate::kMaxSymbolName);

@@ -125,6 +125,60 @@ TEST(JobsTest, ElapsedTimeIsTheTestsOwn) {
   EXPECT_GE(atof(xml.c_str() + time + 7), 0.05) << xml.substr(test, 200);
 }
 
+// The trace, as a program that reads JSON has it: "name job" of each event that
+// lasts, in the order of the file.
+std::string ReadTrace(const std::string& directory) {
+  const std::string script = directory + "/read.py";
+  std::ofstream(script) << R"py(import json, sys
+trace = json.load(open(sys.argv[1], encoding="utf-8"))
+ends = {}
+for event in trace["traceEvents"]:
+    if event["ph"] == "X":
+        assert event["ts"] >= ends.get(event["tid"], 0), event
+        ends[event["tid"]] = event["ts"] + event["dur"]
+        print(event["name"], event["tid"])
+    else:
+        print(event["args"]["name"].rpartition("/")[2])
+)py";
+  const std::string out = directory + "/read";
+  EXPECT_EQ(system(absl::StrCat("python3 ", script, " ", directory,
+                                "/trace.json >", out)
+                       .c_str()),
+            0);
+  return ReadFile(out);
+}
+
+TEST(JobsTest, ATraceHasATrackForEachJob) {
+  const std::string directory = FreshDirectory();
+  const std::string flag = "--encapsulate_trace=" + directory + "/trace.json";
+  const Ran one =
+      RunJobs("OrderTest.*", {"--encapsulate_jobs=1", flag}, {}, directory);
+  EXPECT_EQ(one.output.exit_code(), 0) << one.output.console;
+  EXPECT_EQ(ReadTrace(directory),
+            "inner_jobs\njob 1\n"
+            "set-up 0\nOrderTest.A 0\nwait 0\ncheck 0\n"
+            "set-up 0\nOrderTest.B 0\nwait 0\ncheck 0\n"
+            "set-up 0\nOrderTest.C 0\nwait 0\ncheck 0\n");
+  // These end only if they run at the same time.
+  const Ran two =
+      RunJobs("MeetTest.*", {"--encapsulate_jobs=2", flag}, {}, directory);
+  EXPECT_EQ(two.output.exit_code(), 0) << two.output.console;
+  EXPECT_THAT(ReadTrace(directory),
+              AllOf(HasSubstr("job 2\n"), HasSubstr("MeetTest.First 0\n"),
+                    HasSubstr("MeetTest.Second 1\n")));
+}
+
+TEST(JobsTest, ATraceThatCannotBeWrittenIsSaidBeforeTheTests) {
+  const Ran run =
+      RunJobs("OrderTest.*", {"--encapsulate_trace=/no/such/trace.json"});
+  EXPECT_EQ(run.output.exit_code(), 2);
+  EXPECT_EQ(
+      run.output.console,
+      "encapsulate: cannot write the trace '/no/such/trace.json': no such "
+      "file or directory (ENOENT)\n");
+  EXPECT_EQ(run.Log(), "");
+}
+
 TEST(JobsTest, ALostHelperIsToldOnce) {
   const std::string notice =
       "encapsulate: sandboxes are made when tests need them, which takes "

@@ -585,6 +585,78 @@ TEST_P(ViewTest, HostSocketsAreUnreachableUnlessNamed) {
 }
 
 // Anybody can make directories in /tmp.
+TEST_P(ViewTest, ShownTreesAreSeenReadOnlyWhereTheirDirectoryIsFresh) {
+  const std::string fresh = scratch_.Directory("fresh");
+  const std::string shown = scratch_.Directory("fresh/shown");
+  const std::string own = scratch_.Directory("fresh/shown/own");
+  const std::string file = scratch_.File("fresh/shown/file", "old");
+  const std::string hidden = scratch_.File("fresh/hidden", "x");
+  const std::string single = scratch_.File("fresh/single", "one");
+  const std::string mounted = scratch_.Directory("fresh/shown/mounted");
+  OnKernelWith(
+      [&] { Mount("tmpfs", mounted); },
+      [&] {
+        Options options;
+        options.writable = {own};
+        options.shown = {shown, single, shown};
+        for (bool covered : {false, true}) {
+          options.tmpfs.clear();
+          options.hidden.clear();
+          if (covered) {
+            options.hidden = {fresh};
+          } else {
+            options.tmpfs = {{fresh, 0}};
+          }
+          EXPECT_EQ(Inside(options, {"read", file}), "ok");
+          EXPECT_EQ(Inside(options, {"read", single}), "ok");
+          EXPECT_EQ(Inside(options, {"read", hidden}), "ENOENT");
+          for (const std::string& place :
+               {file, single, absl::StrCat(shown, "/new"),
+                absl::StrCat(mounted, "/new")}) {
+            EXPECT_EQ(Inside(options, {"write", place}), "EROFS") << place;
+          }
+          EXPECT_EQ(Inside(options, {"write", absl::StrCat(fresh, "/new")}),
+                    covered ? "EROFS" : "ok");
+          EXPECT_EQ(Inside(options, {"write", absl::StrCat(own, "/new")}),
+                    "ok");
+        }
+      });
+  EXPECT_EQ(ReadAll(file), "old");
+  EXPECT_EQ(ReadAll(absl::StrCat(own, "/new")), "x");
+}
+
+TEST_P(ViewTest, ShownTreesAreReadOnlyInWritableOnes) {
+  const std::string tree = scratch_.Directory("tree");
+  const std::string shown = scratch_.Directory("tree/shown");
+  OnKernel([&] {
+    Options options = Writable({tree});
+    options.shown = {shown, "/usr"};
+    EXPECT_EQ(Inside(options, {"write", absl::StrCat(shown, "/x")}), "EROFS");
+    EXPECT_EQ(Inside(options, {"write", absl::StrCat(tree, "/x")}), "ok");
+  });
+}
+
+TEST_P(ViewTest, SocketsAndFifosInShownTreesAreUnreachable) {
+  const std::string fresh = scratch_.Directory("fresh");
+  const std::string shown = scratch_.Directory("fresh/shown");
+  const std::string below = scratch_.Directory("fresh/shown/below");
+  const UnixServer server(below + "/socket");
+  const std::string fifo = below + "/fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0666), 0);
+  const int reader = open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  OnKernel([&] {
+    Options options;
+    options.tmpfs = {{fresh, 0}};
+    options.shown = {shown};
+    EXPECT_EQ(Inside(options, {"connect-unix", below + "/socket"}), "EACCES");
+    EXPECT_EQ(Inside(options, {"fifo-write", fifo}), "EACCES");
+    options.writable = {below};
+    EXPECT_EQ(Inside(options, {"connect-unix", below + "/socket"}), "ok");
+    EXPECT_EQ(Inside(options, {"fifo-write", fifo}), "ok");
+  });
+  close(reader);
+}
+
 TEST_P(ViewTest, DeepDirectoriesAreNoReasonToRefuse) {
   std::string deep = scratch_ / "deep";
   ASSERT_EQ(mkdir(deep.c_str(), 0755), 0);

@@ -531,6 +531,12 @@ TEST_F(LandlockTest, RefusesWhatItCannotKeep) {
   options.hidden = {inside_};
   EXPECT_THAT(message(options), HasSubstr("cannot hide"));
   options = options_;
+  options.shown = {inside_};
+  EXPECT_THAT(message(options), HasSubstr("cannot show"));
+  options = options_;
+  options.uid = 1;
+  EXPECT_THAT(message(options), HasSubstr("cannot show other ids"));
+  options = options_;
   options.tmpfs = {{inside_, 0}};
   EXPECT_THAT(message(options), HasSubstr("cannot mount a tmpfs at"));
   options.tmpfs = {{"/tmp", 4096}};

@@ -42,11 +42,12 @@ std::string Functions(const std::vector<Violation>& violations) {
 
 // Makes `script` the one symbolizer there is. In a fork, since PATH is searched
 // once.
-void WithSymbolizer(const Scratch& scratch, const std::string& script) {
+void WithSymbolizer(const Scratch& scratch, const std::string& script,
+                    const std::string& name = "addr2line") {
   const std::string path = scratch / "bin";
   mkdir(path.c_str(), 0755);
   if (!script.empty()) {
-    const std::string file = scratch.File("bin/addr2line", script);
+    const std::string file = scratch.File("bin/" + name, script);
     ASSERT_EQ(chmod(file.c_str(), 0755), 0);
   }
   setenv("PATH", path.c_str(), 1);
@@ -142,6 +143,52 @@ TEST(SymbolizeTest, LongNamesAreCutAndManyAreDropped) {
     ASSERT_EQ(violations[0].stack.size(), 64U);
     EXPECT_EQ(violations[0].stack[63].function.size(), 4096U);
     EXPECT_EQ(violations[0].stack[63].file.size(), 4096U);
+  });
+}
+
+TEST(SymbolizeTest, ReadsWhatElfutilsSays) {
+  const Scratch scratch;
+  const std::string one = scratch.File("one", "");
+  InFork([&] {
+    // It exits with 1 where an address has no line.
+    WithSymbolizer(scratch,
+                   "#!/bin/sh\n"
+                   "echo 0x0000000000000001\n"
+                   "echo 'In inlined at a b.cc:3:4 in Out'\n"
+                   "echo 'n::Out(int)+0x12'\n"
+                   "echo 'c:d.cc:7:9'\n"
+                   "echo 'Out\na b.cc:3:4'\n"
+                   "echo '0x2\n()+0x2\n??:0'\n"
+                   "echo '0x3\nNoLine\nn::NoLine()+0x3\nx.cc:0:0'\n"
+                   "echo '0x4\nNoSymbol\ny.cc:5:6'\n"
+                   "exit 1\n",
+                   "eu-addr2line");
+    std::vector<Violation> violations = {CalledFrom(one, {1, 2, 3, 4})};
+    Symbolize(&violations);
+    EXPECT_EQ(Functions(violations), "In n::Out(int) ? n::NoLine() NoSymbol ");
+    const std::vector<Frame>& stack = violations[0].stack;
+    ASSERT_EQ(stack.size(), 5U);
+    EXPECT_EQ(stack[0].file, "c:d.cc");
+    EXPECT_EQ(stack[0].line, 7);
+    EXPECT_EQ(stack[1].file, "a b.cc");
+    EXPECT_EQ(stack[1].line, 3);
+    EXPECT_EQ(stack[3].file, "");
+    EXPECT_EQ(stack[4].line, 5);
+  });
+}
+
+// elfutils' would ask a server for debug information.
+TEST(SymbolizeTest, NoServerIsAsked) {
+  const Scratch scratch;
+  const std::string one = scratch.File("one", "");
+  InFork([&] {
+    WithSymbolizer(scratch,
+                   "#!/bin/sh\n"
+                   "echo \"0x1\nasks_${DEBUGINFOD_URLS-nobody}\n??:0\"\n");
+    setenv("DEBUGINFOD_URLS", "http://127.0.0.1:1", 1);
+    std::vector<Violation> violations = {CalledFrom(one, {1})};
+    Symbolize(&violations);
+    EXPECT_EQ(Functions(violations), "asks_nobody ");
   });
 }
 

@@ -159,6 +159,90 @@ TEST_F(ToolTest, ShowsAHermeticView) {
   EXPECT_EQ(finished.errors, "");
 }
 
+// What lies in /tmp is needed there: a build directory, the programs that
+// `go test` has built.
+TEST_F(ToolTest, ShowsTheCommandAndItsDirectoryInAFreshTmp) {
+  // In a directory of /tmp, as all that these tests have.
+  const std::string program = tree_ + "/program";
+  std::filesystem::copy_file("/bin/cat", program);
+  std::ofstream(tree_ + "/x") << "seen\n";
+  for (const char* flag : {"--hermetic", "--tmp"}) {
+    const auto run = [&](std::vector<std::string> arguments,
+                         const std::string& directory) {
+      arguments.insert(arguments.begin(), flag);
+      return RunTool(arguments,
+                     [=] { MustWork(chdir(directory.c_str()), "chdir"); });
+    };
+    // By a path, by PATH, and by a link elsewhere.
+    EXPECT_EQ(run({"--", program, tree_ + "/x"}, "/").output, "seen\n");
+    EXPECT_EQ(
+        run({"--setenv=PATH=/usr/bin:" + tree_, "--", "program", tree_ + "/x"},
+            "/")
+            .exit_code,
+        127)
+        << "what is shown goes by the caller's PATH";
+    EXPECT_EQ(run({"--", "./program", "x"}, tree_).output, "seen\n");
+    EXPECT_EQ(run({"--", "/bin/cat", "x"}, tree_).output, "seen\n");
+    EXPECT_EQ(run({"--chdir=" + tree_, "--", "/bin/cat", "x"}, "/").output,
+              "seen\n");
+    // Read-only, and the rest of /tmp isn't there.
+    EXPECT_EQ(run({"--", "/bin/sh", "-c",
+                   "echo y 2>/dev/null >x || echo no; ls /tmp | grep -vx -e "
+                   "home -e test | wc -l"},
+                  tree_)
+                  .output,
+              "no\n1\n");
+    // Unless it is writable.
+    EXPECT_EQ(run({tree_, "/bin/sh", "-c", "echo y >y && cat y"}, tree_).output,
+              "y\n");
+    EXPECT_EQ(run({"--", "/bin/cat", tree_ + "/x"}, "/").exit_code, 1);
+    EXPECT_EQ(
+        run({"--show=" + tree_, "--", "/bin/cat", tree_ + "/x"}, "/").output,
+        "seen\n");
+  }
+}
+
+TEST_F(ToolTest, KeepsItsOwnHomeBesideOneThatIsShown) {
+  const std::string home = "/tmp/home";
+  std::error_code ignored;
+  const bool there = !std::filesystem::create_directory(home, ignored);
+  const Finished finished =
+      RunTool({"--hermetic", "--", "/bin/sh", "-c", "echo $HOME; : >$HOME/x"},
+              [&] { MustWork(chdir(home.c_str()), "chdir"); });
+  EXPECT_EQ(finished.output, "/tmp/home_\n");
+  EXPECT_EQ(finished.exit_code, 0) << finished.errors;
+  if (!there) std::filesystem::remove(home, ignored);
+}
+
+TEST_F(ToolTest, HidesWhatDiffersFromHostToHost) {
+  const Finished finished = RunTool(
+      {"--default-path", "--hostname=here", "--map-user=1234:567", "--", "sh",
+       "-c", "echo $PATH; hostname; id -u; id -g; stat -c %u " + tree_},
+      [] { setenv("PATH", "/nowhere", 1); });
+  EXPECT_EQ(finished.output,
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+            "here\n1234\n567\n1234\n");
+  EXPECT_EQ(RunTool({"--map-user=0", "--", "/usr/bin/id", "-u"}).output, "0\n");
+  // No power comes with it.
+  EXPECT_NE(RunTool({"--map-user=0:0", "--", "/bin/sh", "-c",
+                     "chown 1 " + tree_ + " || mount -t tmpfs x /mnt"})
+                .exit_code,
+            0);
+}
+
+TEST_F(ToolTest, TakesFlagsFromAFile) {
+  std::ofstream(tree_ + "/flags") << "# for tests\n\n--setenv=A=b c  \n"
+                                     "  --hostname=here\n--tmp";
+  const Finished finished =
+      RunTool({"--setenv=B=1", "--flagfile", tree_ + "/flags", "--setenv=A=2",
+               "--", "/bin/sh", "-c", "echo $A $B; hostname"});
+  EXPECT_EQ(finished.output, "2 1\nhere\n");
+  EXPECT_EQ(RunTool({"--flagfile=" + tree_ + "/flags", "--", "/bin/sh", "-c",
+                     "echo $A"})
+                .output,
+            "b c\n");
+}
+
 TEST_F(ToolTest, ChangesTheEnvironment) {
   const Finished finished =
       RunTool({"--clean-env", "--setenv=A=1,2=3", "--setenv=B=", "--setenv=A=4",
@@ -247,6 +331,24 @@ TEST_F(ToolTest, NamesWhatItHadToKill) {
   EXPECT_THAT(finished.errors,
               MatchesRegex("encapsulate: killed '.*' \\(pid [0-9]+\\), still "
                            "running when the command ended\n"));
+}
+
+TEST_F(ToolTest, FailsForLeftoversOnRequest) {
+  const auto run = [](const std::string& mode, const std::string& script) {
+    return RunTool(
+        {"--leftovers=" + mode, "--status-fd=2", "", "/bin/sh", "-c", script});
+  };
+  const std::string leaves = "sleep 1000 >/dev/null 2>&1 &";
+  const Finished failed = run("fail", leaves);
+  EXPECT_EQ(failed.exit_code, 120);
+  EXPECT_THAT(failed.errors, AllOf(HasSubstr("sleep 1000"),
+                                   HasSubstr("\"exit_code\":0,\"signal\":null,"
+                                             "\"status\":120,")));
+  const Finished noted = run("note", leaves);
+  EXPECT_EQ(noted.exit_code, 0);
+  EXPECT_THAT(noted.errors, HasSubstr("sleep 1000"));
+  EXPECT_EQ(run("fail", "sleep 0 & wait").exit_code, 0);
+  EXPECT_EQ(run("fail", leaves + " exit 3").exit_code, 3);
 }
 
 TEST_F(ToolTest, IsQuietAboutLeftoversOnRequest) {
@@ -436,6 +538,14 @@ TEST_F(ToolTest, WritesReportsInEveryFormat) {
             "json=3\njunit=3\nsarif=3\ngithub=3\ngitlab=3\nhtml=3\n");
 }
 
+TEST_F(ToolTest, NamesTheTestInReports) {
+  const Finished finished = RunTool(
+      {"--violations=report", "--name=Store.Syncs", "--report=/dev/stdout", "",
+       "/bin/sh", "-c", "echo x 2>/dev/null >/usr/named || :"});
+  EXPECT_THAT(finished.errors, HasSubstr("test     Store.Syncs\n"));
+  EXPECT_THAT(finished.output, HasSubstr("\"test\":\"Store.Syncs\""));
+}
+
 TEST_F(ToolTest, FailsForNewViolationsOnly) {
   const std::string baseline = "--baseline=" + tree_ + "/baseline";
   const auto touch = [&](std::vector<std::string> flags,
@@ -543,10 +653,15 @@ TEST_F(ToolTest, CountsViolationsInItsStatus) {
                       "\"violations_unseen\":0,")));
 }
 
-// Runs `script` once to learn, and then with what was learned.
-void ExpectLessonHelps(const std::string& script, const std::string& lesson) {
+// Runs `script` once to learn, in the directory `tree`, and then with what was
+// learned.
+void ExpectLessonHelps(const std::string& tree, const std::string& script,
+                       const std::string& lesson) {
   SCOPED_TRACE(script);
-  const Finished learned = RunTool({"--learn", "/bin/sh", "-c", script});
+  // A home directory isn't given away.
+  const auto prepare = [&] { MustWork(chdir(tree.c_str()), "chdir"); };
+  const Finished learned =
+      RunTool({"--learn", "/bin/sh", "-c", script}, prepare);
   const std::string prefix = "encapsulate: learned: ";
   const size_t at = learned.errors.find(prefix);
   ASSERT_NE(at, std::string::npos) << learned.errors;
@@ -558,7 +673,8 @@ void ExpectLessonHelps(const std::string& script, const std::string& lesson) {
       {"/bin/sh", "-c",
        absl::StrCat("exec \"$0\" --violations=enforce --status-fd=2 ", flags,
                     " -- \"$@\""),
-       ToolPath(), "/bin/sh", "-c", script});
+       ToolPath(), "/bin/sh", "-c", script},
+      prepare);
   EXPECT_THAT(again.errors, HasSubstr("\"violations\":0,"));
   EXPECT_NE(again.exit_code, 122);
 }
@@ -570,14 +686,15 @@ TEST_F(ToolTest, LearnsWhatACommandNeeds) {
   std::ofstream(tree_ + "/file") << "x";
   const std::string cd = "cd " + tree_ + "; ";
   // One tree for all that is in it, and nothing else.
-  ExpectLessonHelps(cd + "touch a/1 a/b/2; mkdir a/b/3",
+  ExpectLessonHelps(tree_, cd + "touch a/1 a/b/2; mkdir a/b/3",
                     "--writable=" + tree_ + "/a");
   ExpectLessonHelps(
-      cd + "touch 'c d/1' a/4",
+      tree_, cd + "touch 'c d/1' a/4",
       "--writable=" + tree_ + "/a --writable='" + tree_ + "/c d'");
   // A file that is there doesn't need its directory.
-  ExpectLessonHelps(cd + "echo x > file", "--writable=" + tree_ + "/file");
-  ExpectLessonHelps("kill -0 3999999", "--allow='signal:pid \\*'");
+  ExpectLessonHelps(tree_, cd + "echo x > file",
+                    "--writable=" + tree_ + "/file");
+  ExpectLessonHelps(tree_, "kill -0 3999999", "--allow='signal:pid \\*'");
 }
 
 TEST_F(ToolTest, LearnsThatNothingIsNeeded) {
@@ -587,10 +704,12 @@ TEST_F(ToolTest, LearnsThatNothingIsNeeded) {
 }
 
 // Runs `script` to learn, with the flags that are known.
-std::string Lesson(const std::string& script, const std::string& flags) {
+std::string Lesson(const std::string& script, const std::string& flags,
+                   const std::string& directory) {
   return RunProgram({"/bin/sh", "-c",
                      absl::StrCat("exec \"$0\" --learn ", flags, " -- \"$@\""),
-                     ToolPath(), "/bin/sh", "-c", script})
+                     ToolPath(), "/bin/sh", "-c", script},
+                    [&] { MustWork(chdir(directory.c_str()), "chdir"); })
       .errors;
 }
 
@@ -607,35 +726,59 @@ TEST_F(ToolTest, SaysThatThereIsMoreToLearnFromACommandThatFailed) {
       "encapsulate: learned: that may not be all, since the command failed; "
       "hint: learn again with these flags in front of it\n";
   const std::string prefix = "encapsulate: learned: ";
-  EXPECT_THAT(Lesson(script, ""), EndsWith(prefix + a + "\n" + more));
+  EXPECT_THAT(Lesson(script, "", tree_), EndsWith(prefix + a + "\n" + more));
   // What was learned before stands in front.
-  EXPECT_THAT(Lesson(script, a), EndsWith(prefix + a + " " + b + "\n" + more));
+  EXPECT_THAT(Lesson(script, a, tree_),
+              EndsWith(prefix + a + " " + b + "\n" + more));
   const std::string all = a + " " + b + " " + signal;
-  EXPECT_THAT(Lesson(script, a + " " + b),
+  EXPECT_THAT(Lesson(script, a + " " + b, tree_),
               EndsWith(prefix + all + "\n" + more));
   // It still fails, but not for what was refused.
-  EXPECT_THAT(Lesson(script, all), EndsWith(prefix + all + "\n"));
-  EXPECT_THAT(Lesson("cd " + tree_ + "; touch a/3 b/4; :", ""),
+  EXPECT_THAT(Lesson(script, all, tree_), EndsWith(prefix + all + "\n"));
+  EXPECT_THAT(Lesson("cd " + tree_ + "; touch a/3 b/4; :", "", tree_),
               EndsWith(prefix + a + " " + b + "\n"));
+}
+
+TEST_F(ToolTest, LearnsToGiveAwayNoHome) {
+  // The home directory of these tests is the one that the tree lies in.
+  const std::string home = ScratchPath();
+  const std::string touch = "touch /tmp/learned 2>/dev/null; :";
+  const std::string script = "mkdir -p ~/.cache/x 2>/dev/null; " + touch;
+  const std::string prefix = "encapsulate: learned: ";
+  EXPECT_EQ(Lesson(script, "", tree_), prefix + "--hermetic\n");
+  EXPECT_EQ(Lesson(script, "--hermetic", tree_), prefix + "--hermetic\n");
+  EXPECT_EQ(Lesson(touch, "", tree_), prefix + "--tmp\n");
+  EXPECT_EQ(Lesson(touch, "--tmp", tree_), prefix + "--tmp\n");
+  // Who doesn't go by HOME, and who works in the home directory itself.
+  const std::string stubborn = "touch " + home + "/x 2>/dev/null; :";
+  EXPECT_EQ(Lesson(stubborn, "--hermetic --show=" + home, tree_),
+            prefix + "--hermetic --allow='write:" + home + "/*'\n");
+  EXPECT_EQ(Lesson(stubborn, "", home), prefix + "--hermetic\n");
+  // Unless it is asked for.
+  EXPECT_EQ(RunTool({"--learn=permit", "/bin/sh", "-c", stubborn}).errors,
+            prefix + "--writable=" + home + "\n");
 }
 
 TEST_F(ToolTest, LearnsFromRealPrograms) {
   const std::string cd = "cd " + tree_ + "; ";
-  ExpectLessonHelps("git init -q " + tree_ + "/repository",
+  ExpectLessonHelps(tree_, "git init -q " + tree_ + "/repository",
                     "--writable=" + tree_);
   ExpectLessonHelps(
+      tree_,
       cd + "printf 'int main(){}' > x.c; cc -pipe -c -o x.o -x c /dev/null",
       "--writable=" + tree_);
-  ExpectLessonHelps("tar -C /usr/share -cf " + tree_ + "/x.tar misc",
+  ExpectLessonHelps(tree_, "tar -C /usr/share -cf " + tree_ + "/x.tar misc",
                     "--writable=" + tree_);
   ExpectLessonHelps(
+      tree_,
       "python3 -c 'import socket; "
       "socket.socket(type=socket.SOCK_DGRAM).sendto(b\"x\", (\"192.0.2.1\", "
       "9))'",
       "--allow=network:192.0.2.1:9");
-  ExpectLessonHelps("echo 1 > /proc/sys/vm/swappiness",
+  ExpectLessonHelps(tree_, "echo 1 > /proc/sys/vm/swappiness",
                     "--allow=write:/proc/sys/vm/swappiness");
-  ExpectLessonHelps("unshare --mount true", "--allow=privilege:CLONE_NEWNS");
+  ExpectLessonHelps(tree_, "unshare --mount true",
+                    "--allow=privilege:CLONE_NEWNS");
 }
 
 // --- Bazel

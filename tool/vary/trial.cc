@@ -124,7 +124,7 @@ absl::StatusOr<Trial> Experiment::Run(const Variations& variations,
   if (!process.ok()) return process.status();
   trial.result = process->Wait();
   trial.output = capture->Finish();
-  trial.exit_code = ExitCodeOf(trial.result, options.violations);
+  trial.exit_code = ExitCodeOf(trial.result, {options.violations});
   const std::vector<std::string> programs = NamesIn(results);
   for (const std::string& program : programs) {
     for (auto& test : ReadTestResults(
