@@ -127,7 +127,7 @@ TEST(HiddenAttemptsTest, ArgumentsThatOnlyTheKernelCanReadAreRefused) {
   EXPECT_EQ(result.violations_unseen, 1U);
 }
 
-TEST(HiddenAttemptsTest, SoAreThoseThatProgramsMayOnlyWriteTo) {
+TEST(HiddenAttemptsTest, ArgumentsInMemoryOnlyForWritingAreRefused) {
   const Scratch scratch;
   const Result result = RunEntered(Watching({scratch.path()}), [&] {
     auto* const memory =

@@ -132,7 +132,7 @@ TEST_F(HostileStackTest, SomeInstructionsAreRun) {
   ExpectFrames([] { return MapForgedLibrary(0x0a, 10); }, 3, 64);
 }
 
-TEST_F(HostileStackTest, InstructionsWithoutEndAreNot) {
+TEST_F(HostileStackTest, InstructionsWithoutEndAreNotRun) {
   constexpr size_t kMany = 512 << 20;
   ExpectFrames([] { return MapForgedLibrary(0, kMany); }, 1, 1);
 }
@@ -143,7 +143,7 @@ TEST_F(HostileStackTest, StatesAreNotRememberedWithoutEnd) {
   ExpectFrames([] { return MapForgedLibrary(0x0a, kMany); }, 1, 64);
 }
 
-TEST_F(HostileStackTest, AsManyMappingsAsTheKernelAllows) {
+TEST_F(HostileStackTest, MappingsWithoutEndCostNoMore) {
   const auto prepare = [] {
     if (!MapForgedLibrary(0, 10)) return false;
     // Neighbours of different rights aren't merged. The library stays below.

@@ -164,7 +164,7 @@ TEST(NamesTest, AnAllowedNameIsStillRefused) {
   EXPECT_EQ(result.allowed[0].allowed.target, "*.example.com");
 }
 
-TEST(NamesTest, SoIsAQuestionByDatagram) {
+TEST(NamesTest, AQuestionByDatagramIsRecordedAsItsCall) {
   const Result result = RunEntered(Watching(), [] {
     const int fd = socket(AF_INET, SOCK_DGRAM, 0);
     const sockaddr_in server = NameServer();
@@ -184,7 +184,7 @@ TEST(NamesTest, SoIsAQuestionByDatagram) {
       << result.violations[0].arguments;
 }
 
-TEST(NamesTest, AndByConnection) {
+TEST(NamesTest, AQuestionByConnectionIsRecordedAsItsCall) {
   const Result result = RunEntered(Watching(), [] {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     const sockaddr_in server = NameServer();

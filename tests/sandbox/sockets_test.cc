@@ -84,7 +84,7 @@ TEST(SocketsTest, ABindMountIsNoWayToThem) {
   close(reader);
 }
 
-TEST(SocketsTest, NorIsOneOfWhatThePrivateDirectoryHides) {
+TEST(SocketsTest, ABindMountOfWhatAPrivateDirectoryHidesIsNoWayToThem) {
   REQUIRE_ELSEWHERE();
   const Scratch scratch;
   const std::string host = scratch.Directory("host/inner");

@@ -199,7 +199,7 @@ TEST(ViolationsTest, EveryAttemptIsRecordedAndItsTwinIsNot) {
   MakeAll(MakeDirectly);
 }
 
-TEST(ViolationsTest, SoTheyAreWithoutStacks) {
+TEST(ViolationsTest, AttemptsAreRecordedWithoutStacks) {
   InFork([] {
     ForgetStacks();
     EXPECT_FALSE(HasStacks());
@@ -207,16 +207,22 @@ TEST(ViolationsTest, SoTheyAreWithoutStacks) {
   });
 }
 
-TEST(ViolationsTest, SoAreThoseOfOtherThreads) { MakeAll(MakeInThread); }
+TEST(ViolationsTest, AttemptsOfOtherThreadsAreRecorded) {
+  MakeAll(MakeInThread);
+}
 
-TEST(ViolationsTest, SoAreThoseOfGrandchildren) { MakeAll(MakeInGrandchild); }
+TEST(ViolationsTest, AttemptsOfGrandchildrenAreRecorded) {
+  MakeAll(MakeInGrandchild);
+}
 
 // A static one, where the C library's archive is installed.
-TEST(ViolationsTest, SoAreThoseOfExecutedPrograms) { MakeAll(MakeInProgram); }
+TEST(ViolationsTest, AttemptsOfExecutedProgramsAreRecorded) {
+  MakeAll(MakeInProgram);
+}
 
 #if defined(__x86_64__)
 // Where the kernel has no 32-bit calls, trying one ends the program.
-TEST(ViolationsTest, SoAreThoseByThirtyTwoBitCalls) {
+TEST(ViolationsTest, AttemptsByThirtyTwoBitCallsAreRecorded) {
   REQUIRE_HOST(Has32BitCalls(), "this kernel has no 32-bit system calls");
   for (const auto& way :
        {MakeDirectly, MakeInThread, MakeInGrandchild, MakeInProgram}) {
@@ -224,7 +230,7 @@ TEST(ViolationsTest, SoAreThoseByThirtyTwoBitCalls) {
   }
 }
 
-TEST(ViolationsTest, SoAreThoseByThirtyTwoBitCallsWithoutStacks) {
+TEST(ViolationsTest, AttemptsByThirtyTwoBitCallsAreRecordedWithoutStacks) {
   REQUIRE_HOST(Has32BitCalls(), "this kernel has no 32-bit system calls");
   InFork([] {
     ForgetStacks();
