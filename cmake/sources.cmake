@@ -72,6 +72,7 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/allow_pattern.cc
   encapsulate/confinement.cc
   encapsulate/deadline.cc
+  encapsulate/enter_confined.cc
   encapsulate/environment.cc
   encapsulate/executable.cc
   encapsulate/foreground.cc

@@ -3,6 +3,7 @@
 #include "encapsulate/confinement.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -79,6 +80,22 @@ bool IsWritableIn(const Options& options, const std::string& path) {
            const absl::StatusOr<std::string> tree = RealPath(given);
            return tree.ok() && IsWithin(*real, *tree);
          });
+}
+
+// Who is stopped forks no more.
+void KillBelow(pid_t ancestor) {
+  for (int signal : {SIGSTOP, SIGKILL}) {
+    std::error_code error;
+    for (auto entry = std::filesystem::directory_iterator("/proc", error);
+         entry != std::filesystem::directory_iterator();
+         entry.increment(error)) {
+      pid_t pid;
+      if (absl::SimpleAtoi(entry->path().filename().string(), &pid) &&
+          Descends(pid, ancestor)) {
+        kill(pid, signal);
+      }
+    }
+  }
 }
 
 std::vector<std::string> Terminals() {
@@ -186,21 +203,13 @@ void Confinement::EndOrphans() const {
   for (;;) {
     const pid_t ended = waitpid(-1, nullptr, WNOHANG | __WALL);
     if (ended < 0 && errno == ECHILD) return;
-    if (ended > 0) continue;
-    // Who is stopped forks no more.
-    for (int signal : {SIGSTOP, SIGKILL}) {
-      std::error_code error;
-      for (auto entry = std::filesystem::directory_iterator("/proc", error);
-           entry != std::filesystem::directory_iterator();
-           entry.increment(error)) {
-        pid_t pid;
-        if (absl::SimpleAtoi(entry->path().filename().string(), &pid) &&
-            Descends(pid, getpid())) {
-          kill(pid, signal);
-        }
-      }
-    }
+    if (ended <= 0) KillBelow(getpid());
   }
+}
+
+void Confinement::EndBelow(pid_t ancestor, int pidfd) {
+  struct pollfd event = {pidfd, POLLIN, 0};
+  while (poll(&event, 1, 0) == 0) KillBelow(ancestor);
 }
 
 std::vector<std::string> Confinement::Clean() {

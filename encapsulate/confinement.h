@@ -50,6 +50,8 @@ class Confinement {
   // Ends those whom a killed init has left to this process, which adopts
   // orphans: only where AdoptOrphans() was called.
   void EndOrphans() const;
+  // Ends all that descend from `ancestor` until that is gone itself.
+  static void EndBelow(pid_t ancestor, int pidfd);
   // Has this process adopt the orphans of init, should it be killed. For
   // processes without other children.
   void AdoptOrphans();

@@ -61,7 +61,8 @@ absl::StatusOr<absl::optional<Process>> Launcher::Enter(const Options& options,
   state->plan->reusable = reusable;
   absl::Status status = Start(options, nullptr, state.get());
   if (!status.ok()) return status;
-  return EnterStarted(std::move(state));
+  return HasNamespaces(*state->plan) ? EnterStarted(std::move(state))
+                                     : EnterConfined(std::move(state));
 }
 
 absl::StatusOr<absl::optional<Process>> Launcher::EnterPrepared(
@@ -104,6 +105,8 @@ absl::Status Launcher::Start(const Options& options,
     state->foreground = std::make_unique<Foreground>(plan);
     if (state->foreground->signals() < 0) return HostError("watch signals");
   }
+  // Enter() without namespaces has its relay in place of init.
+  if (command == nullptr && !HasNamespaces(plan)) return absl::OkStatus();
   return StartInit(state);
 }
 

@@ -80,6 +80,15 @@ class Launcher {
   static absl::StatusOr<absl::optional<Process>> Fork(
       std::unique_ptr<State> state);
 
+  // --- Enter() without namespaces (enter_confined.cc) -----------------------
+
+  static absl::StatusOr<absl::optional<Process>> EnterConfined(
+      std::unique_ptr<State> state);
+  // In the relay, which shares the caller's memory: `argument` is the State.
+  static void ConfineGuard(void* argument);
+  static void Bury(void* argument);
+  static void BecomeConfined(Plan& plan, int socket);
+
   // --- Enter() into a sandbox that may be used again ------------------------
 
   static absl::Status StartPersistentRelay(State* state);

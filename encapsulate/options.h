@@ -142,9 +142,8 @@ struct Options {
   // be read, and stays as it is; what is made in them is removed at the end,
   // see Result::temporary_files. /dev/shm is always one of them. HOME, TMPDIR
   // and TEST_TMPDIR name fresh directories unless they lie in writable trees.
-  // With Violations::kOff, calls wait for the caller's Handle() as well.
-  //
-  // Enter() and SandboxPool have level namespaces only.
+  // With Violations::kOff, calls wait for the caller's Handle() as well. The
+  // sandboxes of SandboxPool are never made ahead or used again.
   Isolation isolation = Isolation::kNamespaces;
 
   // Trees (directories or single files) that stay as they are on the host,

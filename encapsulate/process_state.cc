@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "encapsulate/base/leak.h"
 #include "encapsulate/base/unique_fd.h"
+#include "encapsulate/child/leftovers.h"
 #include "encapsulate/child/message.h"
 #include "encapsulate/child/setup.h"
 #include "encapsulate/kernel/syscalls.h"
@@ -74,6 +75,11 @@ void Process::State::Disown(std::unique_ptr<State> state) {
 }
 
 void Process::State::ReapAll() {
+  if (guarded) {
+    Send(MessageKind::kLeave);
+    EndUnscoped();
+    init.pid = -1;  // which the relay is
+  }
   relay.Wait();
   persistent = nullptr;
   Send(MessageKind::kLeave);
@@ -150,6 +156,14 @@ void Process::State::CloseDevices() {
 
 pid_t Process::State::RelayPid() const {
   return persistent != nullptr ? persistent->pid() : relay.pid();
+}
+
+int Process::State::FindLeftovers(void (*add)(const Message& message,
+                                              void* argument)) {
+  const UniqueFd proc(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const int count = encapsulate::FindLeftovers(proc.get(), /*command=*/-1,
+                                               relay.pid(), add, &result);
+  return count < 0 ? 0 : count;
 }
 
 bool Process::State::StartNameServer() {

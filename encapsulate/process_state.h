@@ -75,6 +75,8 @@ struct Process::State {
   std::unique_ptr<PersistentRelay> persistent;
   UniqueFd childs_socket;
   UniqueFd listener;  // until there is a monitor
+  // Without namespaces: the relay is in the place of init.
+  bool guarded = false;
   OpenedDevices devices;
   absl::optional<std::string> caller_state;
   std::chrono::steady_clock::time_point forked;
@@ -92,6 +94,15 @@ struct Process::State {
       sys::PidfdSendSignal(init.pidfd.get(), SIGKILL);
     } else {
       Send(MessageKind::kLeave);
+      EndUnscoped();
+    }
+  }
+
+  // Where a relay that guards can't end those inside (before ABI 6), this
+  // process has to look for them.
+  void EndUnscoped() const {
+    if (guarded && plan->outer_domain < 0) {
+      Confinement::EndBelow(relay.pid(), init.pidfd.get());
     }
   }
 
@@ -124,6 +135,10 @@ struct Process::State {
 
   // Who forks the child.
   pid_t RelayPid() const;
+
+  // Tells `add` of those whom the child of a guarded sandbox has left; `add`
+  // gets the result. Returns how many there are.
+  int FindLeftovers(void (*add)(const Message& message, void* argument));
 
   bool StartNameServer();
 

@@ -126,7 +126,8 @@ void SetEnd(int wait_status, uint32_t flags, Result* result) {
   }
 }
 
-void AddLeftover(const Message& message, Result* result) {
+void AddLeftover(const Message& message, void* argument) {
+  auto* const result = static_cast<Result*>(argument);
   const absl::string_view text(message.text, message.text_size);
   const size_t end = text.find('\0');
   if (end == absl::string_view::npos) return;
@@ -204,10 +205,13 @@ bool Process::Listen() {
       if (message.index > 0) state_->trace = static_cast<Trace>(message.index);
       SetEnd(message.number, message.flags, result);
       result->usage = message.usage;
-      result->leftover_count = static_cast<int>(message.count);
+      // Without init, the caller looks for them.
+      result->leftover_count = state_->guarded
+                                   ? state_->FindLeftovers(&AddLeftover)
+                                   : static_cast<int>(message.count);
       // Of a sandbox that is used again, init knows only when it was made.
       result->wall_time =
-          state_->persistent != nullptr
+          state_->persistent != nullptr || state_->guarded
               ? absl::FromChrono(std::chrono::steady_clock::now() -
                                  state_->forked)
               : absl::Nanoseconds(message.wall_nanoseconds);

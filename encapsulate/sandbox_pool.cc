@@ -354,6 +354,18 @@ SandboxPool::~SandboxPool() = default;
 
 absl::StatusOr<absl::optional<Process>> SandboxPool::Enter(
     const Options& options, int more) {
+  if (options.isolation != Isolation::kNamespaces) {
+    ++fresh_;
+    absl::StatusOr<absl::optional<Process>> entered =
+        encapsulate::Enter(options);
+    if (entered.ok() && !entered->has_value()) Disown();
+    if (entered.ok() && entered->has_value()) {
+      SandboxKind kind;
+      kind.why_not = "its isolation level isn't namespaces";
+      SetKind(std::make_shared<const SandboxKind>(std::move(kind)), &**entered);
+    }
+    return entered;
+  }
   auto plan = std::make_unique<Plan>();
   absl::Status status = MakePlan(options, nullptr, plan.get());
   if (!status.ok()) return status;

@@ -149,7 +149,9 @@ size_t ReadOf(int proc, int pid, const char* name, char* buffer, size_t size) {
   return length > 0 ? static_cast<size_t>(length) : 0;
 }
 
-void Report(int proc, int pid, int control) {
+using Add = void (*)(const Message& message, void* argument);
+
+void Report(int proc, int pid, Add add, void* argument) {
   Message message;
   message.kind = MessageKind::kLeftover;
   message.number = pid;
@@ -163,7 +165,11 @@ void Report(int proc, int pid, int control) {
     if (command[i] == '\0') command[i] = ' ';
   }
   message.text_size = static_cast<uint32_t>(length + size);
-  SendMessage(control, message);
+  add(message, argument);
+}
+
+void SendTo(const Message& message, void* control) {
+  SendMessage(*static_cast<const int*>(control), message);
 }
 
 }  // namespace
@@ -197,6 +203,11 @@ void ForEachBelow(int proc, pid_t ancestor, void (*act)(pid_t pid, int signal),
 }
 
 int ReportLeftovers(int proc, pid_t command, pid_t ancestor, int control) {
+  return FindLeftovers(proc, command, ancestor, SendTo, &control);
+}
+
+int FindLeftovers(int proc, pid_t command, pid_t ancestor, Add add,
+                  void* argument) {
   if (lseek(proc, 0, SEEK_SET) < 0) return -1;
   int count = 0;
   const Look found = ForEachNumber(proc, [&](int pid) {
@@ -204,7 +215,7 @@ int ReportLeftovers(int proc, pid_t command, pid_t ancestor, int control) {
     if (ancestor > 0 && !IsBelow(proc, pid, ancestor)) return Look::kGone;
     const Look look = LookAt(proc, pid);
     if (look != Look::kAlive) return look;
-    if (++count <= kMostReported) Report(proc, pid, control);
+    if (++count <= kMostReported) Report(proc, pid, add, argument);
     return Look::kGone;
   });
   return found == Look::kFailed ? -1 : count;

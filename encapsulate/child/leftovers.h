@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "encapsulate/child/message.h"
+
 namespace encapsulate {
 
 // Sends kLeftover on `control` for the first of the processes that are left
@@ -17,6 +19,11 @@ namespace encapsulate {
 // /proc, open for reading. -1, with errno, if that can't be known.
 // With an `ancestor`, only who descends from it counts.
 int ReportLeftovers(int proc, pid_t command, pid_t ancestor, int control);
+
+// The same, told to `add` with `argument`.
+int FindLeftovers(int proc, pid_t command, pid_t ancestor,
+                  void (*add)(const Message& message, void* argument),
+                  void* argument);
 
 // Calls `act` for every process that descends from `ancestor`, as far as the
 // directory /proc shows while it is read.

@@ -3,9 +3,11 @@
 #include "encapsulate/launch/relay.h"
 
 #include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -46,10 +48,12 @@ int ChangeSigchld(const KernelSigaction& wanted, KernelSigaction* before) {
 // What caller, relay and child have in common. Beside the relay's stack,
 // because it has to be there for as long as that is.
 struct Relay::Job {
-  int pidfd;
-  int namespaces;
-  bool shares_session;
-  int socket;
+  int pidfd = -1;
+  int namespaces = 0;
+  bool guards = false;
+  Guard guard;
+  bool shares_session = false;
+  int socket = -1;
   ucontext_t caller;     // where the child goes on
   stack_t signal_stack;  // the caller's: reset where memory is shared
   RseqArea rseq;
@@ -64,6 +68,10 @@ struct Relay::Job {
   SHARES_CALLER_MEMORY static int Main(void* argument);
   SHARES_CALLER_MEMORY static int Serve(Job* job, pid_t child);
   SHARES_CALLER_MEMORY static void WaitForAll(Job* job, pid_t child);
+  SHARES_CALLER_MEMORY static void CloseOthers(const Job* job);
+  SHARES_CALLER_MEMORY static void GuardAll(Job* job, pid_t child);
+  SHARES_CALLER_MEMORY static bool ReapAll(Job* job, pid_t child);
+  SHARES_CALLER_MEMORY static bool Obey(Job* job, pid_t child);
   SHARES_CALLER_MEMORY static void Send(const Job* job);
 };
 
@@ -101,7 +109,12 @@ int Relay::Job::Main(void* argument) {
     return Serve(job, -1);
   }
   job->message.step = Step::kJoinNamespaces;
-  pid_t child = setns(job->pidfd, job->namespaces);
+  pid_t child = 0;
+  if (job->guards) {
+    job->guard.confine(job->guard.argument);
+  } else {
+    child = setns(job->pidfd, job->namespaces);
+  }
   if (child == 0) {
     job->message.step = Step::kFork;
     // While SIGCHLD is ignored, the kernel keeps how a child ended to itself.
@@ -129,13 +142,93 @@ int Relay::Job::Serve(Job* job, pid_t child) {
     Send(job);
     RawSyscall(SYS_exit_group, 1, 0, 0);
   }
-  // Nothing of the caller's is kept open.
-  if (job->socket > 0) RawSyscall(SYS_close_range, 0, job->socket - 1, 0);
-  RawSyscall(SYS_close_range, job->socket + 1, UINT_MAX, 0);
+  CloseOthers(job);
   job->message.kind = MessageKind::kEnded;
-  WaitForAll(job, child);
+  if (job->guards) {
+    GuardAll(job, child);
+  } else {
+    WaitForAll(job, child);
+  }
   RawSyscall(SYS_exit_group, 0, 0, 0);
   __builtin_unreachable();
+}
+
+// Nothing of the caller's is kept open.
+void Relay::Job::CloseOthers(const Job* job) {
+  int kept[] = {job->socket, job->guard.caller, job->guard.kept};
+  constexpr int kCount = 3;
+  for (int i = 1; i < kCount; ++i) {
+    for (int j = i; j > 0 && kept[j] < kept[j - 1]; --j) {
+      const int higher = kept[j - 1];
+      kept[j - 1] = kept[j];
+      kept[j] = higher;
+    }
+  }
+  long next = 0;
+  for (int fd : kept) {
+    if (fd < 0) continue;
+    if (fd > next) RawSyscall(SYS_close_range, next, fd - 1, 0);
+    next = fd + 1;
+  }
+  RawSyscall(SYS_close_range, next, UINT_MAX, 0);
+}
+
+// Until it is told to leave, and nobody is left.
+void Relay::Job::GuardAll(Job* job, pid_t child) {
+  const uint64_t mask = uint64_t{1} << (SIGCHLD - 1);
+  const long signals =
+      RawSyscall(SYS_signalfd4, -1, reinterpret_cast<long>(&mask), sizeof(mask),
+                 SFD_NONBLOCK | SFD_CLOEXEC);
+  job->message.error = 0;
+  bool leaves = false;
+  for (;;) {
+    char ignored[sizeof(struct signalfd_siginfo)];
+    while (RawSyscall(SYS_read, signals, reinterpret_cast<long>(ignored),
+                      sizeof(ignored)) > 0) {
+    }
+    if (ReapAll(job, child) && leaves) return;
+    struct pollfd events[3] = {{static_cast<int>(signals), POLLIN, 0},
+                               {job->guard.caller, POLLIN, 0},
+                               // Having left, it hears of nothing more.
+                               {leaves ? -1 : job->socket, POLLIN, 0}};
+    RawSyscall(SYS_ppoll, reinterpret_cast<long>(events), 3, 0, 0, 0);
+    if (events[1].revents != 0) job->guard.bury(job->guard.argument);
+    if (events[2].revents != 0) leaves = !Obey(job, child);
+  }
+}
+
+// True if nobody is left.
+bool Relay::Job::ReapAll(Job* job, pid_t child) {
+  for (;;) {
+    int status = 0;
+    struct rusage usage;
+    const long ended =
+        RawSyscall(SYS_wait4, -1, reinterpret_cast<long>(&status),
+                   __WALL | WNOHANG, reinterpret_cast<long>(&usage));
+    if (ended == -EINTR) continue;
+    if (ended <= 0) return ended < 0;
+    if (WIFSTOPPED(status)) {
+      Untrace(static_cast<pid_t>(ended), WSTOPSIG(status));
+    } else if (ended == child) {
+      job->message.number = status;
+      job->message.usage = usage;
+      Send(job);
+    }
+  }
+}
+
+// False if it is to leave.
+bool Relay::Job::Obey(Job* job, pid_t child) {
+  Message message;
+  const long size =
+      RawSyscall(SYS_recvfrom, job->socket, reinterpret_cast<long>(&message),
+                 offsetof(Message, text), 0);
+  if (size > 0 && message.kind == MessageKind::kSignal) {
+    RawSyscall(SYS_kill, child, message.number, 0);
+    return true;
+  }
+  if (job->guard.scoped) RawSyscall(SYS_kill, -1, SIGKILL, 0);
+  return false;
 }
 
 // What the child makes with CLONE_PARENT is the relay's as well. It ends with
@@ -164,19 +257,39 @@ void Relay::Job::Send(const Job* job) {
              offsetof(Message, text), MSG_NOSIGNAL);
 }
 
-int Relay::Fork(int pidfd, int namespaces, bool shares_session, int socket,
-                Side* side) {
+Relay::Job* Relay::MakeJob() {
   void* const memory =
       mmap(nullptr, sizeof(Region), PROT_READ | PROT_WRITE,
            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (memory == MAP_FAILED) return -1;
+  if (memory == MAP_FAILED) return nullptr;
   region_ = static_cast<Region*>(memory);
   mprotect(region_->guard, kGuardSize, PROT_NONE);
-  Job* const job = new (&region_->job) Job;
+  return new (&region_->job) Job;
+}
+
+int Relay::Fork(int pidfd, int namespaces, bool shares_session, int socket,
+                Side* side) {
+  Job* const job = MakeJob();
+  if (job == nullptr) return -1;
   job->pidfd = pidfd;
   job->namespaces = namespaces;
   job->shares_session = shares_session;
   job->socket = socket;
+  return Start(job, side);
+}
+
+int Relay::ForkGuarded(const Guard& guard, bool shares_session, int socket,
+                       Side* side) {
+  Job* const job = MakeJob();
+  if (job == nullptr) return -1;
+  job->guards = true;
+  job->guard = guard;
+  job->shares_session = shares_session;
+  job->socket = socket;
+  return Start(job, side);
+}
+
+int Relay::Start(Job* job, Side* side) {
   job->rseq = FindRseqArea();
   sigaltstack(nullptr, &job->signal_stack);
   job->signal_stack.ss_flags &= ~SS_ONSTACK;

@@ -42,6 +42,34 @@ class Relay {
   int Fork(int pidfd, int namespaces, bool shares_session, int socket,
            Side* side);
 
+  // Where there are no namespaces, the relay guards the child: it adopts the
+  // orphans of all that descend from the child, and ends them.
+  struct Guard {
+    // A pidfd of the caller, whose death ends everybody.
+    int caller = -1;
+    // Another descriptor that the relay needs, or -1.
+    int kept = -1;
+    // Whether kill(-1, ...) of the relay reaches just those inside.
+    bool scoped = false;
+    // In the relay, before it forks, with the C library; what fails has to end
+    // the process.
+    void (*confine)(void* argument) = nullptr;
+    // In the relay, once the caller is dead. Ends everybody and the process.
+    void (*bury)(void* argument) = nullptr;
+    void* argument = nullptr;
+  };
+
+  // As Fork(), without namespaces. The relay says on `socket`
+  //   kFailed  step, error: the child never was
+  //   kEnded   number: the child's wait status; usage
+  // and is told there
+  //   kSignal  number: a signal for the child
+  //   kLeave   end everybody, as far as it can (`scoped`), and exit when nobody
+  //            is left
+  // It stays until it is told to leave.
+  int ForkGuarded(const Guard& guard, bool shares_session, int socket,
+                  Side* side);
+
   // -1 if there is none.
   pid_t pid() const { return pid_; }
 
@@ -54,6 +82,9 @@ class Relay {
  private:
   struct Job;
   struct Region;
+  // The job in new memory; null with errno.
+  Job* MakeJob();
+  int Start(Job* job, Side* side);
   void Resume();
   void Unmap();
 

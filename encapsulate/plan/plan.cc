@@ -357,10 +357,12 @@ class Planner {
 
   // A command is found in the view; a forked child keeps what it has.
   absl::Status PlanExecutable() {
-    if (!HasNamespaces(plan_)) return absl::OkStatus();
     plan_.private_mappings =
         command_ == nullptr && !plan_.root_writable &&
+        plan_.isolation != Isolation::kProcess &&
         options_.shared_mappings == SharedMappings::kPrivate;
+    // Nobody changes it but by calls that the supervisor performs.
+    if (!HasNamespaces(plan_)) return absl::OkStatus();
     if (command_ != nullptr || plan_.root_writable || !ExecutableIsExposed()) {
       return absl::OkStatus();
     }

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "encapsulate/base/error.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/isolation.h"
@@ -40,9 +41,14 @@ absl::Status CheckLevel(const Options& options, bool enters) {
         absl::StrCat("level ", IsolationName(options.isolation), " ", reason),
         0, hint);
   };
-  if (enters) {
-    return cannot("go on in a forked child", "", "runs commands only",
-                  "run a command, or use level namespaces");
+  const Limits& limits = options.limits;
+  if (enters && limits.timeout != absl::InfiniteDuration()) {
+    return cannot("limit the wall time of a child of Enter()", "",
+                  "has nobody who keeps it", "use Process::Kill()");
+  }
+  if (enters && (limits.memory.has_value() || limits.processes.has_value())) {
+    return cannot("limit the memory or the processes of a child of Enter()", "",
+                  "has no cgroup for it");
   }
   constexpr char kNoMounts[] = "mounts nothing";
   if (!options.overlay.empty()) {

@@ -28,7 +28,7 @@ absl::Status PlanPlaces(const Options& options, const std::string& directory,
 absl::Status PlanDescriptors(const Options& options, Plan* plan);
 
 // plan_level.cc: says which of the options a level without namespaces can't
-// keep. `enters`: for Enter(), which has level namespaces only.
+// keep. `enters`: for Enter().
 absl::Status CheckLevel(const Options& options, bool enters);
 
 // Beyond it the kernel's sums overflow, and a limit turns into another one.

@@ -24,10 +24,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "absl/types/optional.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/isolation.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/sandbox_pool.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/environment.h"
@@ -545,11 +545,132 @@ TEST_F(LandlockTest, RefusesWhatItCannotKeep) {
   options.hostname = "other";
   EXPECT_THAT(message(options), HasSubstr("keeps the host's name"));
   EXPECT_EQ(message(options_), "");
-  EXPECT_THAT(std::string(Enter(options_).status().message()),
-              HasSubstr("level landlock runs commands only"));
-  SandboxPool pool(0);
-  EXPECT_THAT(std::string(pool.Enter(options_, 0).status().message()),
-              HasSubstr("level landlock runs commands only"));
+  options = options_;
+  options.limits.timeout = absl::Seconds(1);
+  EXPECT_THAT(std::string(Enter(options).status().message()),
+              HasSubstr("cannot limit the wall time of a child of Enter()"));
+}
+
+// --- Enter() -----------------------------------------------------------------
+
+TEST_F(LandlockTest, EntersWithTheCallersMemory) {
+  std::string memory = "the caller's";
+  const std::string in = In("new");
+  const std::string out = Out("new");
+  const std::string file = Out("file");
+  const Result result = RunEntered(options_, [&] {
+    if (memory != "the caller's") return 1;
+    if (!UniqueFd(open(in.c_str(), O_WRONLY | O_CREAT, 0600)).valid()) return 2;
+    if (UniqueFd(open(out.c_str(), O_WRONLY | O_CREAT, 0600)).valid()) return 3;
+    if (errno != EROFS) return 4;
+    if (chmod(file.c_str(), 0600) == 0 || errno != EROFS) return 5;
+    if (chmod("/proc/self/exe", 0600) == 0 || errno != EROFS) return 6;
+    if (chmod(in.c_str(), 0640) != 0) return 7;
+    const char* const temporary = getenv("TMPDIR");
+    if (temporary == nullptr || access(temporary, W_OK) != 0) return 8;
+    if (kill(getppid(), 0) == 0) return 9;
+    const UniqueFd tcp(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    return tcp.valid() ? 42 : 10;
+  });
+  EXPECT_EQ(result.exit_code, 42) << "the step that failed";
+  EXPECT_EQ(result.isolation, Isolation::kLandlock);
+  EXPECT_EQ(result.leftover_count, 0);
+}
+
+TEST_F(LandlockTest, EndsWhatAnEnteredChildLeaves) {
+  for (Isolation level : {Isolation::kLandlock, Isolation::kProcess}) {
+    Options options = options_;
+    options.isolation = level;
+    const std::string pids = In("pids");
+    WriteAll(pids, "");
+    const Result result = RunEntered(options, [&] {
+      return system(absl::StrCat("for i in 1 2 3; do setsid sh -c 'echo $$ >> ",
+                                 pids, "; exec sleep 1000' & done; while [ ",
+                                 "$(wc -l < ", pids,
+                                 ") != 3 ]; do sleep 0.01; done")
+                        .c_str()) == 0
+                 ? 7
+                 : 1;
+    });
+    EXPECT_EQ(result.exit_code, 7);
+    EXPECT_EQ(result.leftover_count, 3);
+    ASSERT_EQ(result.leftovers.size(), 3U);
+    EXPECT_THAT(result.leftovers[0].command, HasSubstr("sleep 1000"));
+    const std::string text = ReadAll(pids);
+    for (size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+      const auto pid = static_cast<pid_t>(strtol(&text[at], nullptr, 10));
+      EXPECT_TRUE(kill(pid, 0) != 0 && errno == ESRCH) << pid;
+    }
+    unlink(pids.c_str());
+  }
+}
+
+TEST_F(LandlockTest, KillsAnEnteredChild) {
+  for (Isolation level : {Isolation::kLandlock, Isolation::kProcess}) {
+    Options options = options_;
+    options.isolation = level;
+    absl::StatusOr<absl::optional<Process>> entered = Enter(options);
+    ASSERT_TRUE(entered.ok()) << entered.status();
+    if (!entered->has_value()) {
+      for (;;) pause();
+    }
+    (*entered)->Kill();
+    const Result result = (*entered)->Wait();
+    EXPECT_EQ(result.outcome, Outcome::kSignaled);
+    EXPECT_EQ(result.signal, SIGKILL);
+  }
+}
+
+TEST_F(LandlockTest, SignalsAnEnteredChild) {
+  absl::StatusOr<absl::optional<Process>> entered = Enter(options_);
+  ASSERT_TRUE(entered.ok()) << entered.status();
+  if (!entered->has_value()) {
+    for (;;) pause();
+  }
+  EXPECT_TRUE((*entered)->Signal(SIGUSR1).ok());
+  EXPECT_EQ((*entered)->Wait().signal, SIGUSR1);
+  EXPECT_EQ(CountChildren(), 0);
+}
+
+TEST_F(LandlockTest, RecordsViolationsOfAnEnteredChild) {
+  Options options = options_;
+  options.violations = Violations::kReport;
+  const std::string file = Out("file");
+  const Result result = RunEntered(
+      options, [&] { return chmod(file.c_str(), 0600) == 0 ? 1 : 0; });
+  ASSERT_EQ(result.violations.size(), 1U);
+  EXPECT_EQ(result.violations[0].target, file);
+}
+
+TEST_F(LandlockTest, BuriesAnEnteredChild) {
+  const std::string started = In("started");
+  const pid_t caller = fork();
+  if (caller == 0) {
+    absl::StatusOr<absl::optional<Process>> entered = Enter(WithTemporary());
+    if (!entered.ok()) _exit(1);
+    if (!entered->has_value()) {
+      const std::string script = absl::StrCat(
+          "mkdir -p $TMPDIR/a/b; (echo $TMPDIR; echo $$) > ", started,
+          ".part; mv ", started, ".part ", started, "; exec sleep 1000");
+      execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+      _exit(1);
+    }
+    (*entered)->Wait();
+    _exit(0);
+  }
+  while (access(started.c_str(), F_OK) != 0) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  const std::string text = ReadAll(started);
+  const std::string temporary = text.substr(0, text.find('\n'));
+  const auto shell = static_cast<pid_t>(
+      strtol(text.substr(temporary.size() + 1).c_str(), nullptr, 10));
+  kill(caller, SIGKILL);
+  waitpid(caller, nullptr, 0);
+  while (access(temporary.substr(0, temporary.rfind('/')).c_str(), F_OK) == 0 ||
+         kill(shell, 0) == 0) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
 }
 
 // --- Level process -----------------------------------------------------------
