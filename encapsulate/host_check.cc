@@ -269,10 +269,11 @@ std::vector<HostFeature> CheckCalls() {
   return features;
 }
 
-// Whether `error` is of what comes and goes, and says nothing about the host.
-bool IsShortage(int error) {
+// Whether `error` is of what comes and goes, or of a file that the caller has
+// open and nobody else any more, and says nothing about the host.
+bool IsOfTheMoment(int error) {
   return error == EAGAIN || error == EMFILE || error == ENFILE ||
-         error == ENOMEM;
+         error == ENOMEM || error == ESTALE;
 }
 
 LevelSupport Granted(Isolation level, int landlock_abi) {
@@ -313,7 +314,7 @@ LevelSupport CheckLandlock() {
 Isolation FindStrongest() {
   Result result;
   const absl::Status made = TrySandbox(&result);
-  if ((made.ok() && result.ok()) || IsShortage(FailureOf(made).error)) {
+  if ((made.ok() && result.ok()) || IsOfTheMoment(FailureOf(made).error)) {
     return Isolation::kNamespaces;
   }
   return CheckLandlock().works ? Isolation::kLandlock : Isolation::kProcess;
