@@ -157,7 +157,7 @@ absl::Status Confinement::Prepare(Plan* plan) {
   plan->scratch = scratch_;
   plan->ledger = ledger_.get();
   if (plan->isolation == Isolation::kLandlock) {
-    const absl::Status status = MakeDomains(plan, &domains_);
+    absl::Status status = MakeDomains(plan, &domains_);
     if (!status.ok()) return status;
   }
   SupervisorSetup setup;
