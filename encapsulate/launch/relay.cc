@@ -220,6 +220,8 @@ bool Relay::Job::ReapAll(Job* job, pid_t child) {
 // False if it is to leave.
 bool Relay::Job::Obey(Job* job, pid_t child) {
   Message message;
+  message.kind = MessageKind::kLeave;
+  message.number = 0;
   const long size =
       RawSyscall(SYS_recvfrom, job->socket, reinterpret_cast<long>(&message),
                  offsetof(Message, text), 0);
