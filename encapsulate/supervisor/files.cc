@@ -179,7 +179,7 @@ Supervisor::Answer Supervisor::Open(const Call& call, const ThreadView& thread,
       return OpenThere(call, thread, found.file, flags, mode);
     }
     if ((flags & O_CREAT) == 0) return Judge();
-    const Answer answer = Create(call, thread, found, flags, mode);
+    Answer answer = Create(call, thread, found, flags, mode);
     if (answer.kind != Answer::Kind::kDone || answer.error != EEXIST ||
         exclusive) {
       return answer;

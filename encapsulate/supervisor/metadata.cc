@@ -48,7 +48,7 @@ bool ReadTimes(const ThreadView& thread, uint64_t address, TimeKind kind,
   const size_t size =
       kind == TimeKind::kSeconds ? 2 * sizeof(int64_t) : sizeof(words);
   if (thread.Read(address, words, size) != size) return false;
-  for (int i = 0; i < 2; ++i) {
+  for (size_t i = 0; i < 2; ++i) {
     if (kind == TimeKind::kSeconds) {
       times->times[i] = {words[i], 0};
       continue;

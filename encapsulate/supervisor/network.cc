@@ -147,8 +147,9 @@ Supervisor::Answer Supervisor::MakeSocket(const Call& call) {
                    (protocol == IPPROTO_IP || protocol == IPPROTO_TCP);
   const bool udp =
       type == SOCK_DGRAM && (protocol == IPPROTO_IP || protocol == IPPROTO_UDP);
-  if (setup_.network == Network::kHost)
+  if (setup_.network == Network::kHost) {
     return tcp || udp ? Continue() : Judge();
+  }
   // Of MPTCP, SCTP and ICMP nobody knows what a bound device holds.
   if (!tcp && !udp) {
     return Refuse(type == SOCK_RAW ? EPERM : EPROTONOSUPPORT);
