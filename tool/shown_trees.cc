@@ -41,7 +41,7 @@ std::string Program(const std::string& name, const std::string& directory,
   if (absl::StrContains(name, "/")) return Joined(directory, name);
   const std::string path = VariableOf(*options.environment, "PATH");
   for (absl::string_view part : absl::StrSplit(path, ':')) {
-    const std::string file =
+    std::string file =
         absl::StrCat(Joined(directory, part.empty() ? "." : part), "/", name);
     if (access(file.c_str(), X_OK) == 0) return file;
   }

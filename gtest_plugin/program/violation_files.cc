@@ -28,7 +28,7 @@ absl::Status ViolationFiles::Create(std::vector<ReportTarget> targets) {
   }
   for (ReportTarget& target : targets) {
     OutputFile file("the report", std::move(target.path));
-    const absl::Status status = file.Create();
+    absl::Status status = file.Create();
     if (!status.ok()) return status;
     targets_.push_back({target.format, std::move(file)});
   }

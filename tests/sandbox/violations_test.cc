@@ -223,7 +223,7 @@ TEST(ViolationsTest, AttemptsOfExecutedProgramsAreRecorded) {
 #if defined(__x86_64__)
 // Where the kernel has no 32-bit calls, trying one ends the program.
 TEST(ViolationsTest, AttemptsByThirtyTwoBitCallsAreRecorded) {
-  REQUIRE_HOST(Has32BitCalls(), "this kernel has no 32-bit system calls");
+  ONLY_WITH_32_BIT_CALLS();
   for (const auto& way :
        {MakeDirectly, MakeInThread, MakeInGrandchild, MakeInProgram}) {
     MakeThose(/*of_32_bits=*/true, way);
@@ -231,7 +231,7 @@ TEST(ViolationsTest, AttemptsByThirtyTwoBitCallsAreRecorded) {
 }
 
 TEST(ViolationsTest, AttemptsByThirtyTwoBitCallsAreRecordedWithoutStacks) {
-  REQUIRE_HOST(Has32BitCalls(), "this kernel has no 32-bit system calls");
+  ONLY_WITH_32_BIT_CALLS();
   InFork([] {
     ForgetStacks();
     MakeThose(/*of_32_bits=*/true, MakeDirectly);
