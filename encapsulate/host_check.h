@@ -49,9 +49,9 @@ struct LevelSupport {
   bool works;          // what trying it gave
   std::string reason;  // empty if it works
   std::string hint;    // one action that mends it; empty if none is known
-  // The names of promises that it doesn't keep here, and of those that it keeps
-  // for honest code only; each empty if there are none.
+  // The names of promises that it doesn't keep here; empty if there are none.
   std::string missing;
+  // Of those that it keeps for honest code only; empty if there are none.
   std::string honest_code;
 };
 

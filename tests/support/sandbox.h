@@ -98,9 +98,10 @@ bool HasIpv6();
 
 // Ends a test that takes them. Nobody can install them: some hypervisors run
 // 64-bit code only, whatever the kernel is built with.
-#define ONLY_WITH_32_BIT_CALLS()                                            \
-  if (!Has32BitCalls()) GTEST_SKIP() << "this kernel has no 32-bit system " \
-                                        "calls"
+#define ONLY_WITH_32_BIT_CALLS()                      \
+  if (!Has32BitCalls())                               \
+  GTEST_SKIP() << "this kernel has no 32-bit system " \
+                  "calls"
 
 // Whether users may have overlays (Linux 5.11).
 bool HasOverlays();
