@@ -16,8 +16,8 @@
 #include <string>
 #include <utility>
 
-#include "encapsulate/base/error.h"
 #include "encapsulate/base/write_all.h"
+#include "tool/vary/host_failure.h"
 
 namespace encapsulate::tool {
 namespace {
@@ -29,13 +29,9 @@ struct Ends {
   UniqueFd writer;
 };
 
-absl::Status Failed(const char* verb) {
-  return MakeFailure({FailureKind::kHostRefused, verb, "", "", errno});
-}
-
 absl::StatusOr<Ends> MakePipe() {
   std::array<int, 2> ends;
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) return Failed("make a pipe");
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return HostFailure("make a pipe");
   return Ends{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
@@ -43,17 +39,17 @@ absl::StatusOr<Ends> MakeTerminal() {
   UniqueFd reader(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
   int unlocked = 0;
   if (!reader.valid() || ioctl(reader.get(), TIOCSPTLCK, &unlocked) != 0) {
-    return Failed("make a terminal");
+    return HostFailure("make a terminal");
   }
   // By the descriptor: a name may mean another in a container.
   UniqueFd writer(
       ioctl(reader.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
-  if (!writer.valid()) return Failed("open a terminal");
+  if (!writer.valid()) return HostFailure("open a terminal");
   struct winsize size = {};
   size.ws_row = 24;
   size.ws_col = 40;
   if (ioctl(writer.get(), TIOCSWINSZ, &size) != 0) {
-    return Failed("size a terminal");
+    return HostFailure("size a terminal");
   }
   return Ends{std::move(reader), std::move(writer)};
 }
@@ -85,9 +81,9 @@ absl::StatusOr<Capture> Capture::Make(Kind kind) {
   if (!ends.ok()) return ends.status();
   Capture capture;
   capture.kept_ = UniqueFd(memfd_create("output", MFD_CLOEXEC));
-  if (!capture.kept_.valid()) return Failed("keep output");
+  if (!capture.kept_.valid()) return HostFailure("keep output");
   capture.reader_ = fork();
-  if (capture.reader_ == -1) return Failed("start a reader");
+  if (capture.reader_ == -1) return HostFailure("start a reader");
   if (capture.reader_ == 0) {
     ends->writer.Reset();
     Read(ends->reader.get(), capture.kept_.get());

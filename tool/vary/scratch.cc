@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "encapsulate/base/error.h"
 #include "tool/report.h"
+#include "tool/vary/host_failure.h"
 
 namespace encapsulate::tool {
 namespace {

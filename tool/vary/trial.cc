@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <string>
@@ -18,22 +17,18 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "encapsulate/base/error.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/environment.h"
 #include "encapsulate/sandbox.h"
 #include "tool/report.h"
 #include "tool/vary/capture.h"
+#include "tool/vary/host_failure.h"
 #include "tool/vary/world.h"
 
 namespace encapsulate::tool {
 namespace {
 
 namespace fs = std::filesystem;
-
-absl::Status Failed(const char* verb, const std::string& object) {
-  return MakeFailure({FailureKind::kHostRefused, verb, object, "", errno});
-}
 
 // The names in a directory.
 std::vector<std::string> NamesIn(const std::string& directory) {
@@ -92,7 +87,7 @@ absl::StatusOr<Trial> Experiment::Run(const Variations& variations,
   const std::string results = absl::StrCat(scratch, "/results");
   for (const std::string& directory : {scratch, results}) {
     if (mkdir(directory.c_str(), 0700) != 0) {
-      return Failed("make the directory", directory);
+      return HostFailure("make the directory", directory);
     }
   }
   Options options = options_;
@@ -104,16 +99,14 @@ absl::StatusOr<Trial> Experiment::Run(const Variations& variations,
     SetVariable("GTEST_FILTER", absl::StrJoin(*tests, ":"),
                 &*options.environment);
   }
-  const bool has_terminal = std::any_of(
-      variations.begin(), variations.end(),
-      [](const auto* one) { return one->kind == VariationKind::kTerminal; });
   lseek(STDIN_FILENO, 0, SEEK_SET);  // each run reads the same, if it can
   Trial trial;
   World world;
   absl::Status status = world.Make(variations, scratch, &options);
   if (!status.ok()) return status;
   absl::StatusOr<Capture> capture = Capture::Make(
-      has_terminal ? Capture::Kind::kTerminal : Capture::Kind::kPipe);
+      Holds(variations, VariationKind::kTerminal) ? Capture::Kind::kTerminal
+                                                  : Capture::Kind::kPipe);
   if (!capture.ok()) return capture.status();
   absl::StatusOr<Process> process = [&]() -> absl::StatusOr<Process> {
     StandardOutput redirected(capture->descriptor());

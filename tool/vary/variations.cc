@@ -117,6 +117,12 @@ absl::Status Unknown(absl::string_view name) {
 
 }  // namespace
 
+bool Holds(const Variations& variations, VariationKind kind) {
+  return std::any_of(
+      variations.begin(), variations.end(),
+      [kind](const Variation* variation) { return variation->kind == kind; });
+}
+
 absl::Span<const Variation> AllVariations() { return kVariations; }
 
 absl::StatusOr<Variations> ParseVariations(absl::string_view list) {

@@ -57,6 +57,9 @@ struct Variation {
 
 using Variations = std::vector<const Variation*>;
 
+// Whether a variation of that kind is among them.
+bool Holds(const Variations& variations, VariationKind kind);
+
 // In the order of --vary=help.
 absl::Span<const Variation> AllVariations();
 

@@ -23,10 +23,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "encapsulate/base/error.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/environment.h"
 #include "tool/flags.h"
+#include "tool/vary/host_failure.h"
 
 namespace encapsulate::tool {
 namespace {
@@ -34,16 +34,6 @@ namespace {
 constexpr int kTakenEnd = 1100;
 constexpr uint64_t kFewDescriptors = 256;
 constexpr int kMoreVariables = 1000;
-
-absl::Status Failed(const char* verb) {
-  return MakeFailure({FailureKind::kHostRefused, verb, "", "", errno});
-}
-
-bool Holds(const Variations& variations, VariationKind kind) {
-  return std::any_of(
-      variations.begin(), variations.end(),
-      [kind](const Variation* variation) { return variation->kind == kind; });
-}
 
 // What a program can't do without, or was told by whoever runs tests.
 bool IsMinimal(absl::string_view name) {
@@ -79,10 +69,11 @@ absl::Status SetTemporary(const Variations& variations,
         "bytes, spaces, 'quotes', $signs and \xc3\xbcml\xc3\xa4\xc3\xbcts/",
         std::string(100, 'x'));
     if (mkdir(ParentOf(directory).c_str(), 0700) != 0) {
-      return Failed("make a directory");
+      return HostFailure("make a directory");
     }
   }
-  if (mkdir(directory.c_str(), 0700) != 0) return Failed("make a directory");
+  if (mkdir(directory.c_str(), 0700) != 0)
+    return HostFailure("make a directory");
   options->writable.push_back(directory);
   if (Holds(variations, VariationKind::kReaddir)) {
     options->writable.pop_back();
@@ -208,7 +199,7 @@ absl::Status World::Apply(VariationKind kind, Options* options) {
 absl::Status World::UseOneCpu() {
   cpu_set_t all;
   if (sched_getaffinity(0, sizeof(all), &all) != 0) {
-    return Failed("read which processors may be used");
+    return HostFailure("read which processors may be used");
   }
   cpu_set_t one;
   CPU_ZERO(&one);
@@ -216,7 +207,7 @@ absl::Status World::UseOneCpu() {
     if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &one);
   }
   if (sched_setaffinity(0, sizeof(one), &one) != 0) {
-    return Failed("use one processor");
+    return HostFailure("use one processor");
   }
   cpus_ = all;
   return absl::OkStatus();
@@ -225,11 +216,11 @@ absl::Status World::UseOneCpu() {
 absl::Status World::Load() {
   cpu_set_t all;
   if (sched_getaffinity(0, sizeof(all), &all) != 0) {
-    return Failed("read which processors may be used");
+    return HostFailure("read which processors may be used");
   }
   for (int i = 0; i < 2 * CPU_COUNT(&all); ++i) {
     const pid_t pid = fork();
-    if (pid == -1) return Failed("start a process that computes");
+    if (pid == -1) return HostFailure("start a process that computes");
     if (pid == 0) Compute();
     load_.push_back(pid);
   }
@@ -241,7 +232,7 @@ absl::Status World::FixAddresses() {
   const int persona = personality(0xffffffff);
   if (persona == -1 ||
       personality(static_cast<unsigned>(persona) | ADDR_NO_RANDOMIZE) == -1) {
-    return Failed("have the same addresses in each run");
+    return HostFailure("have the same addresses in each run");
   }
   persona_ = persona;
   return absl::OkStatus();
@@ -250,17 +241,17 @@ absl::Status World::FixAddresses() {
 absl::Status World::TakeDescriptors(Options* options) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    return Failed("read how many descriptors may be open");
+    return HostFailure("read how many descriptors may be open");
   }
   const struct rlimit before = limit;
   limit.rlim_cur = limit.rlim_max;
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    return Failed("open more descriptors");
+    return HostFailure("open more descriptors");
   }
   descriptors_ = before;
   UniqueFd low(open("/dev/null", O_RDONLY | O_CLOEXEC));
   const UniqueFd null(fcntl(low.get(), F_DUPFD_CLOEXEC, kTakenEnd));
-  if (!null.valid()) return Failed("open '/dev/null'");
+  if (!null.valid()) return HostFailure("open '/dev/null'");
   low.Reset();
   for (int number = STDERR_FILENO + 1; number < kTakenEnd; ++number) {
     const auto& kept = options->keep_descriptors;
@@ -275,7 +266,7 @@ absl::Status World::TakeDescriptors(Options* options) {
     UniqueFd aside(flags < 0 ? -1 : fcntl(number, F_DUPFD_CLOEXEC, kTakenEnd));
     if (aside.valid()) moved_.push_back({number, std::move(aside)});
     if (dup3(null.get(), number, O_CLOEXEC) < 0) {
-      return Failed("open more descriptors");
+      return HostFailure("open more descriptors");
     }
     if (flags < 0) taken_.emplace_back(number);
     options->keep_descriptors.push_back(number);
@@ -291,7 +282,7 @@ absl::Status World::ReplaceInput() {
   } else {
     UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (!null.valid() || dup2(null.get(), STDIN_FILENO) < 0) {
-      return Failed("open '/dev/null'");
+      return HostFailure("open '/dev/null'");
     }
   }
   standard_input_ = std::move(before);
