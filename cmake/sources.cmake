@@ -163,6 +163,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/inspect/thread_view.h
   encapsulate/inspect/unwind.h
   encapsulate/isolation.h
+  encapsulate/kernel/file_identity.h
   encapsulate/kernel/interfaces.h
   encapsulate/kernel/landlock.h
   encapsulate/kernel/mountinfo.h

@@ -20,15 +20,13 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "encapsulate/base/error.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/child/ledger.h"
+#include "encapsulate/child/leftovers.h"
 #include "encapsulate/environment.h"
 #include "encapsulate/host/levels.h"
-#include "encapsulate/inspect/processes.h"
 
 namespace encapsulate {
 namespace {
@@ -50,19 +48,10 @@ absl::Status CheckLandlock() {
        (*obstacle)->error, (*obstacle)->cause.hint});
 }
 
-std::string ValueOf(const Environment& environment, absl::string_view name) {
-  for (absl::string_view entry : environment) {
-    if (absl::ConsumePrefix(&entry, name) && absl::ConsumePrefix(&entry, "=")) {
-      return std::string(entry);
-    }
-  }
-  return "";
-}
-
 // The first of the usual places in which a directory can be made.
 std::string MakeDirectory(const Environment& environment) {
   for (const std::string& base :
-       {ValueOf(environment, "TMPDIR"), std::string("/tmp"),
+       {VariableOf(environment, "TMPDIR"), std::string("/tmp"),
         std::string("/var/tmp")}) {
     if (!absl::StartsWith(base, "/")) continue;
     const absl::StatusOr<std::string> real = RealPath(base);
@@ -84,17 +73,12 @@ bool IsWritableIn(const Options& options, const std::string& path) {
 
 // Who is stopped forks no more.
 void KillBelow(pid_t ancestor) {
+  const UniqueFd proc(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   for (int signal : {SIGSTOP, SIGKILL}) {
-    std::error_code error;
-    for (auto entry = std::filesystem::directory_iterator("/proc", error);
-         entry != std::filesystem::directory_iterator();
-         entry.increment(error)) {
-      pid_t pid;
-      if (absl::SimpleAtoi(entry->path().filename().string(), &pid) &&
-          Descends(pid, ancestor)) {
-        kill(pid, signal);
-      }
-    }
+    ForEachBelow(
+        proc.get(), ancestor,
+        [](pid_t pid, int number) { static_cast<void>(kill(pid, number)); },
+        signal);
   }
 }
 
@@ -141,7 +125,7 @@ absl::StatusOr<std::unique_ptr<Confinement>> Confinement::Make(
   for (const auto& variable :
        {std::make_pair("HOME", &home), std::make_pair("TMPDIR", &temporary),
         std::make_pair("TEST_TMPDIR", &temporary)}) {
-    if (!IsWritableIn(*options, ValueOf(environment, variable.first))) {
+    if (!IsWritableIn(*options, VariableOf(environment, variable.first))) {
       SetVariable(variable.first, *variable.second, &environment);
     }
   }
@@ -178,10 +162,10 @@ absl::Status Confinement::Prepare(Plan* plan) {
   setup.queue_prefix =
       absl::StrCat(scratch_.substr(scratch_.rfind('/') + 1), ".");
   for (int fd : plan->keep_descriptors) {
-    FileMark mark;
+    FileIdentity mark;
     const int flags = fcntl(fd, F_GETFL);
     if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY &&
-        ReadMark(fd, "", &mark)) {
+        ReadIdentity(fd, "", &mark)) {
       setup.outputs.push_back(mark);
     }
   }

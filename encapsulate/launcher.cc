@@ -113,11 +113,15 @@ absl::Status Launcher::Start(const Options& options,
 absl::Status Launcher::MakePlanOfLevel(const Options& options,
                                        const std::vector<std::string>* command,
                                        State* state) {
-  Options changed = options;
-  if (options.isolation == Isolation::kBest) {
-    changed.isolation = StrongestIsolation();
+  const Isolation level = options.isolation == Isolation::kBest
+                              ? StrongestIsolation()
+                              : options.isolation;
+  if (options.isolation == Isolation::kNamespaces) {
+    return MakePlan(options, command, state->plan.get());
   }
-  if (changed.isolation == Isolation::kNamespaces) {
+  Options changed = options;
+  changed.isolation = level;
+  if (level == Isolation::kNamespaces) {
     return MakePlan(changed, command, state->plan.get());
   }
   absl::StatusOr<std::unique_ptr<Confinement>> confinement =

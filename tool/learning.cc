@@ -24,11 +24,6 @@
 namespace encapsulate::tool {
 namespace {
 
-std::string Resolve(const std::string& path) {
-  const absl::StatusOr<std::string> real = RealPath(path);
-  return real.ok() ? *real : path;
-}
-
 // The tree that would have to be writable; empty if none would do.
 std::string TreeToWrite(const Violation& violation) {
   std::string tree = TreeToPermit(violation);
@@ -56,7 +51,7 @@ std::vector<std::string> Outermost(const std::set<std::string>& trees) {
 }
 
 bool IsTemporary(const std::string& tree) {
-  return tree == Resolve("/tmp") || tree == Resolve("/var/tmp");
+  return tree == RealPathOrSame("/tmp") || tree == RealPathOrSame("/var/tmp");
 }
 
 class Learner {
@@ -157,10 +152,10 @@ class Learner {
 
 Lesson CurrentLesson(const std::string& directory) {
   Lesson lesson;
-  lesson.directory = Resolve(directory.empty() ? "." : directory);
+  lesson.directory = RealPathOrSame(directory.empty() ? "." : directory);
   const auto add = [&](const char* home) {
     if (home == nullptr || *home != '/' || home[1] == '\0') return;
-    const std::string real = Resolve(home);
+    const std::string real = RealPathOrSame(home);
     if (!absl::c_linear_search(lesson.homes, real)) {
       lesson.homes.push_back(real);
     }

@@ -58,12 +58,6 @@ bool Exists(const char* path) {
   return stat(path, &info) == 0;
 }
 
-// The library makes directories by names without symbolic links.
-std::string Resolve(const char* path) {
-  char buffer[PATH_MAX];
-  return realpath(path, buffer) != nullptr ? buffer : path;
-}
-
 class RequestMaker {
  public:
   explicit RequestMaker(const CommandLine& line) : line_(line) {}
@@ -136,18 +130,19 @@ class RequestMaker {
   void ShowWhatIsNeeded() {
     if (!absl::GetFlag(FLAGS_tmp) && !absl::GetFlag(FLAGS_hermetic)) return;
     if (options_.isolation != Isolation::kNamespaces) return;
-    for (const std::string& tree : TreesToShow(
-             {Resolve("/tmp"), Resolve("/var/tmp")}, line_.command, options_)) {
+    for (const std::string& tree :
+         TreesToShow({RealPathOrSame("/tmp"), RealPathOrSame("/var/tmp")},
+                     line_.command, options_)) {
       options_.shown.push_back(tree);
     }
   }
 
   // A name for a directory in the fresh /tmp, where nothing is shown.
   std::string Fresh(const std::string& name) const {
-    const std::string path = absl::StrCat(Resolve("/tmp"), "/", name);
+    const std::string path = absl::StrCat(RealPathOrSame("/tmp"), "/", name);
     const bool taken =
         absl::c_any_of(options_.shown, [&](const std::string& tree) {
-          return IsWithin(path, Resolve(tree.c_str()));
+          return IsWithin(path, RealPathOrSame(tree));
         });
     return taken ? Fresh(absl::StrCat(name, "_")) : path;
   }
@@ -155,7 +150,7 @@ class RequestMaker {
   // Whether --tmpfs asks for one there, with a size perhaps.
   bool HasTmpfsAt(const char* path) const {
     return absl::c_any_of(options_.tmpfs, [&](const Tmpfs& tmpfs) {
-      return Resolve(tmpfs.path.c_str()) == Resolve(path);
+      return RealPathOrSame(tmpfs.path) == RealPathOrSame(path);
     });
   }
 
@@ -171,7 +166,7 @@ class RequestMaker {
     if (absl::GetFlag(FLAGS_hermetic)) {
       options_.make_directories = {Fresh(kHome), Fresh(kTestTemporary)};
       environment = HermeticEnvironment(
-          environment, {options_.make_directories[0], Resolve("/tmp"),
+          environment, {options_.make_directories[0], RealPathOrSame("/tmp"),
                         options_.make_directories[1]});
       // Other levels make these directories, where nothing is mounted.
       if (options_.isolation != Isolation::kNamespaces) {

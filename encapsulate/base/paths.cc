@@ -2,13 +2,17 @@
 
 #include "encapsulate/base/paths.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 
 namespace encapsulate {
 
@@ -23,6 +27,22 @@ absl::StatusOr<std::string> RealPath(const std::string& path) {
       realpath(path.c_str(), nullptr), &std::free);
   if (resolved == nullptr) return absl::ErrnoToStatus(errno, "");
   return std::string(resolved.get());
+}
+
+std::string RealPathOrSame(const std::string& path) {
+  absl::StatusOr<std::string> real = RealPath(path);
+  return real.ok() ? *std::move(real) : path;
+}
+
+std::string PathThrough(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
+
+std::string PathOf(int fd) {
+  char path[PATH_MAX];
+  const ssize_t size = readlink(PathThrough(fd).c_str(), path, sizeof(path));
+  // One that fills the buffer may have been cut.
+  return size > 0 && static_cast<size_t>(size) < sizeof(path)
+             ? std::string(path, static_cast<size_t>(size))
+             : "";
 }
 
 std::string ParentOf(absl::string_view path) {

@@ -17,6 +17,18 @@ bool IsWithin(absl::string_view path, absl::string_view tree);
 // realpath(3). An error is errno's, without a message.
 absl::StatusOr<std::string> RealPath(const std::string& path);
 
+// The same, but `path` itself where that fails: of a file that isn't there yet.
+std::string RealPathOrSame(const std::string& path);
+
+// A path that leads to the file that a descriptor of this process is open on,
+// O_PATH included, without another look-up of its name.
+std::string PathThrough(int fd);
+
+// What the kernel calls that file: an absolute path, with " (deleted)" behind
+// it where that isn't one any more, or "pipe:[4711]" and the like; "" if it
+// can't be known.
+std::string PathOf(int fd);
+
 // The directory that holds `path`; "/" for "/".
 std::string ParentOf(absl::string_view path);
 

@@ -131,21 +131,6 @@ int RemoveQueue(const char* name) {
 
 }  // namespace
 
-bool ReadMark(int directory, const char* name, FileMark* mark) {
-  struct statx info;
-  const int flags = AT_SYMLINK_NOFOLLOW | (*name == '\0' ? AT_EMPTY_PATH : 0);
-  if (statx(directory, name, flags, STATX_INO | STATX_BTIME, &info) != 0) {
-    return false;
-  }
-  mark->device = uint64_t{info.stx_dev_major} << 32 | info.stx_dev_minor;
-  mark->inode = info.stx_ino;
-  mark->born = (info.stx_mask & STATX_BTIME) == 0
-                   ? 0
-                   : info.stx_btime.tv_sec * 1000000000 +
-                         int64_t{info.stx_btime.tv_nsec};
-  return true;
-}
-
 bool RemoveTree(int directory, const char* name) {
   if (Unlink(directory, name, 0) == 0 || errno == ENOENT) return true;
   const int top = OpenForRemoval(directory, name);
@@ -165,13 +150,13 @@ void RemoveAllOf(int ledger) {
       return;
     }
     path[record.size] = '\0';
-    FileMark mark;
+    FileIdentity mark;
     switch (record.kind) {
       case LedgerRecord::Kind::kFile:
         // Of a socket only the name was known before it was bound.
-        if (record.mark == FileMark() && IsSocket(path)) {
+        if (record.mark == FileIdentity() && IsSocket(path)) {
           Unlink(AT_FDCWD, path, 0);
-        } else if (ReadMark(AT_FDCWD, path, &mark) && mark == record.mark) {
+        } else if (ReadIdentity(AT_FDCWD, path, &mark) && mark == record.mark) {
           RemoveTree(AT_FDCWD, path);
         }
         break;

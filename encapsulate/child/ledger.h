@@ -11,28 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "encapsulate/kernel/file_identity.h"
+
 namespace encapsulate {
-
-// Which file it is. Inodes are given away anew, and then the time of birth
-// differs, where the filesystem knows it.
-struct FileMark {
-  uint64_t device = 0;
-  uint64_t inode = 0;
-  int64_t born = 0;  // nanoseconds
-
-  bool operator==(const FileMark& other) const {
-    return device == other.device && inode == other.inode && born == other.born;
-  }
-  bool operator<(const FileMark& other) const {
-    if (device != other.device) return device < other.device;
-    if (inode != other.inode) return inode < other.inode;
-    return born < other.born;
-  }
-};
-
-// The mark of what `name` is in a directory, without following a link, or of
-// `directory` itself if `name` is "". False, with errno, if there is none.
-bool ReadMark(int directory, const char* name, FileMark* mark);
 
 // A record of the ledger. A file's is followed by its path, as long as `size`
 // says.
@@ -49,7 +30,7 @@ struct LedgerRecord {
   Kind kind = Kind::kFile;
   uint32_t size = 0;
   int64_t number = 0;
-  FileMark mark;
+  FileIdentity mark;
 };
 
 // Removes a file, or a directory with all that is in it, however deep and

@@ -30,6 +30,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/types/optional.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/inspect/path_walk.h"
 
@@ -41,13 +42,6 @@ using Location = PathTarget::Location;
 constexpr size_t kPage = 4096;
 constexpr size_t kMostFaults = 1024;
 constexpr ino_t kRootOfProc = 1;
-
-std::string PathOf(int fd) {
-  char path[PATH_MAX];
-  const ssize_t size =
-      readlink(absl::StrCat("/proc/self/fd/", fd).c_str(), path, sizeof(path));
-  return size > 0 ? std::string(path, static_cast<size_t>(size)) : "";
-}
 
 // 0 if the kernel doesn't tell (before Linux 5.8).
 uint64_t MountOf(const char* path, int fd) {

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/host/causes.h"
 #include "encapsulate/kernel/landlock.h"
 
@@ -112,7 +113,7 @@ class DomainMaker {
       const int flags = fcntl(fd, F_GETFL);
       if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY &&
           fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
-        status.Update(Allow(absl::StrCat("/proc/self/fd/", fd), kOfFile));
+        status.Update(Allow(PathThrough(fd), kOfFile));
       }
     }
     return status;

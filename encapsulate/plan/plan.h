@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
+#include "encapsulate/kernel/file_identity.h"
 #include "encapsulate/options.h"
 #include "encapsulate/plan/seccomp_filter.h"
 
@@ -39,15 +40,6 @@ enum class PlaceKind : uint8_t {
   kSys,
   kCgroup,
   kGenerated,  // a file of our own, /etc/hosts for example
-};
-
-// Which file or directory a path leads to, for as long as that exists. Numbers
-// of inodes are given away anew, and then the time of birth differs, where the
-// filesystem knows it.
-struct FileIdentity {
-  uint64_t device = 0;
-  uint64_t inode = 0;
-  int64_t born = 0;  // nanoseconds
 };
 
 // Something that is mounted over the read-only view.

@@ -69,8 +69,7 @@ class DescriptorPlanner {
         info.st_uid != geteuid() &&
         faccessat(fd, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0;
     if (everywhere || forbidden || isatty(fd)) return false;
-    const absl::StatusOr<std::string> path =
-        RealPath(absl::StrCat("/proc/self/fd/", fd));
+    const absl::StatusOr<std::string> path = RealPath(PathThrough(fd));
     return !path.ok() || absl::c_none_of(plan_.places, [&](const Place& place) {
       return place.kind == PlaceKind::kWritable && place.devices &&
              IsWithin(*path, place.target);
@@ -108,15 +107,10 @@ class DescriptorPlanner {
     if (!HasNamespaces(plan_)) return absl::OkStatus();
     // Opened for reading, this file could still be changed: by
     // /proc/self/fd/N, fchmod(2), futimens(2).
-    char path[PATH_MAX];
-    const ssize_t size = readlink(absl::StrCat("/proc/self/fd/", fd).c_str(),
-                                  path, sizeof(path));
-    if (size <= 0 || static_cast<size_t>(size) >= sizeof(path)) {
-      return cannot("its path can't be found");
-    }
     Input input;
     input.fd = fd;
-    input.path = std::string(path, static_cast<size_t>(size));
+    input.path = PathOf(fd);
+    if (input.path.empty()) return cannot("its path can't be found");
     plan_.inputs.push_back(std::move(input));
     return absl::OkStatus();
   }

@@ -64,8 +64,8 @@ std::string Normalize(absl::string_view path, const std::string& directory) {
 // there is none.
 bool Look(const std::string& path, mode_t* mode, FileIdentity* identity) {
   struct statx info;
-  if (statx(AT_FDCWD, path.c_str(), 0,
-            STATX_TYPE | STATX_MODE | STATX_INO | STATX_BTIME, &info) != 0) {
+  if (statx(AT_FDCWD, path.c_str(), 0, STATX_TYPE | STATX_MODE | kIdentityMask,
+            &info) != 0) {
     // Old containers refuse the call itself.
     struct stat known;
     if (errno != EPERM || stat(path.c_str(), &known) != 0) return false;
@@ -75,12 +75,7 @@ bool Look(const std::string& path, mode_t* mode, FileIdentity* identity) {
     return true;
   }
   *mode = info.stx_mode;
-  identity->device = uint64_t{info.stx_dev_major} << 32 | info.stx_dev_minor;
-  identity->inode = info.stx_ino;
-  if ((info.stx_mask & STATX_BTIME) != 0) {
-    identity->born =
-        info.stx_btime.tv_sec * 1000000000 + int64_t{info.stx_btime.tv_nsec};
-  }
+  *identity = IdentityOf(info);
   return true;
 }
 

@@ -48,12 +48,6 @@ mode_t Masked(const ThreadView& thread, mode_t mode) {
   return mode & 07777 & ~thread.ReadStatus().umask;
 }
 
-std::string NameOf(int fd) {
-  char path[PATH_MAX];
-  const ssize_t size = readlink(PathThrough(fd).c_str(), path, sizeof(path));
-  return size > 0 ? std::string(path, static_cast<size_t>(size)) : "";
-}
-
 }  // namespace
 
 // What a process may write of its own in /proc, where Landlock has no rule for
@@ -194,7 +188,7 @@ Supervisor::Answer Supervisor::OpenThere(const Call& call,
                                          mode_t mode) {
   struct stat info;
   if (fstat(file.get(), &info) != 0) return Judge();
-  const std::string path = NameOf(file.get());
+  const std::string path = PathOf(file.get());
   const bool exclusive = (flags & O_EXCL) != 0 && (flags & O_CREAT) != 0;
   const bool unnamed = (flags & kTmpfile) != 0;
   const bool shared = made_.IsRoot(path) || made_.Has(path) ||
@@ -245,7 +239,7 @@ Supervisor::Answer Supervisor::Create(const Call& call,
                                       const ThreadView& thread,
                                       const Found& found, uint64_t flags,
                                       mode_t mode) {
-  const std::string directory = NameOf(found.directory.get());
+  const std::string directory = PathOf(found.directory.get());
   const Realm realm = RealmOf(directory, found.name, /*exists=*/false);
   if (realm == Realm::kWritable) return Continue();
   if (realm != Realm::kNew && realm != Realm::kMade) return Judge();
@@ -364,7 +358,7 @@ Supervisor::Answer Supervisor::Link(const Call& call, const ThreadView& thread,
   // As between two mounts, and everybody copies then.
   if (!Holds(source.file.get())) return Fail(EXDEV);
   if (target.realm == Realm::kWritable &&
-      IsWritable(NameOf(source.file.get()))) {
+      IsWritable(PathOf(source.file.get()))) {
     return Continue();
   }
   if (target.exists) return Fail(EEXIST);
@@ -388,7 +382,7 @@ Supervisor::Answer Supervisor::Truncate(const Call& call,
   const bool known = setup_.landlock_abi >= kTruncateAbi;
   struct stat info;
   if (!Holds(found.file.get())) return known ? Judge() : Refuse(EROFS);
-  if (known && IsWritable(NameOf(found.file.get()))) return Continue();
+  if (known && IsWritable(PathOf(found.file.get()))) return Continue();
   if (fstat(found.file.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     return Fail(S_ISDIR(info.st_mode) ? EISDIR : EINVAL);
   }

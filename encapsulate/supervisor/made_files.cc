@@ -36,28 +36,29 @@ std::string MadeFiles::TopOf(absl::string_view path) const {
 
 bool MadeFiles::Has(absl::string_view path) const {
   const std::string top = TopOf(path);
-  FileMark mark;
-  if (top.empty() || !ReadMark(AT_FDCWD, top.c_str(), &mark)) return false;
+  FileIdentity mark;
+  if (top.empty() || !ReadIdentity(AT_FDCWD, top.c_str(), &mark)) return false;
   if (made_.count(mark) != 0) return true;
   Settle();
   return made_.count(mark) != 0;
 }
 
 bool MadeFiles::HasFile(int fd) const {
-  FileMark mark;
-  return ReadMark(fd, "", &mark) && made_.count(mark) != 0;
+  FileIdentity mark;
+  return ReadIdentity(fd, "", &mark) && made_.count(mark) != 0;
 }
 
 void MadeFiles::Add(const std::string& path) {
-  FileMark mark;
-  if (TopOf(path) != path || !ReadMark(AT_FDCWD, path.c_str(), &mark)) return;
+  FileIdentity mark;
+  if (TopOf(path) != path || !ReadIdentity(AT_FDCWD, path.c_str(), &mark))
+    return;
   made_[mark] = path;
   Note(mark, path);
 }
 
 void MadeFiles::AddUnnamed(int fd) {
-  FileMark mark;
-  if (ReadMark(fd, "", &mark)) made_[mark];
+  FileIdentity mark;
+  if (ReadIdentity(fd, "", &mark)) made_[mark];
 }
 
 void MadeFiles::AddSocketName(const std::string& path) {
@@ -66,18 +67,18 @@ void MadeFiles::AddSocketName(const std::string& path) {
   socket_names_.push_back(path);
   // Where it can't be known before who will be there, init is to remove a
   // socket of that name.
-  Note(FileMark(), path);
+  Note(FileIdentity(), path);
 }
 
 void MadeFiles::Settle() const {
   std::vector<std::string> waiting;
   for (std::string& path : socket_names_) {
     struct stat info;
-    FileMark mark;
+    FileIdentity mark;
     if (lstat(path.c_str(), &info) != 0) {
       waiting.push_back(std::move(path));
     } else if (S_ISSOCK(info.st_mode) &&
-               ReadMark(AT_FDCWD, path.c_str(), &mark)) {
+               ReadIdentity(AT_FDCWD, path.c_str(), &mark)) {
       Note(mark, path);
       made_[mark] = std::move(path);
     }
@@ -85,7 +86,7 @@ void MadeFiles::Settle() const {
   socket_names_ = std::move(waiting);
 }
 
-void MadeFiles::Note(const FileMark& mark, const std::string& path) const {
+void MadeFiles::Note(const FileIdentity& mark, const std::string& path) const {
   if (ledger_ < 0) return;
   LedgerRecord record;
   record.size = static_cast<uint32_t>(path.size());
@@ -101,9 +102,9 @@ std::vector<std::string> MadeFiles::RemoveAll() {
   Settle();
   std::vector<std::string> names;
   for (const auto& made : made_) {
-    FileMark mark;
+    FileIdentity mark;
     if (made.second.empty() ||
-        !ReadMark(AT_FDCWD, made.second.c_str(), &mark) ||
+        !ReadIdentity(AT_FDCWD, made.second.c_str(), &mark) ||
         !(mark == made.first)) {
       continue;
     }

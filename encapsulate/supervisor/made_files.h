@@ -59,11 +59,11 @@ class MadeFiles {
  private:
   // Sockets that have been bound since.
   void Settle() const;
-  void Note(const FileMark& mark, const std::string& path) const;
+  void Note(const FileIdentity& mark, const std::string& path) const;
 
   const std::vector<std::string> roots_;
   const int ledger_;
-  mutable std::map<FileMark, std::string> made_;
+  mutable std::map<FileIdentity, std::string> made_;
   mutable std::vector<std::string> socket_names_;
 };
 

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "absl/types/optional.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/supervisor/supervisor.h"
 
 namespace encapsulate {

@@ -26,17 +26,9 @@
 namespace encapsulate {
 namespace {
 
-std::string PathOf(int fd) {
-  char path[PATH_MAX];
-  const ssize_t size = readlink(PathThrough(fd).c_str(), path, sizeof(path));
-  return size > 0 ? std::string(path, static_cast<size_t>(size)) : "";
-}
-
 __user_cap_header_struct Header() { return {_LINUX_CAPABILITY_VERSION_3, 0}; }
 
 }  // namespace
-
-std::string PathThrough(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
 
 WithoutCapabilities::WithoutCapabilities() {
   __user_cap_header_struct header = Header();
@@ -132,8 +124,8 @@ bool Supervisor::Holds(int fd) const {
       })) {
     return true;
   }
-  FileMark mark;
-  if (!setup_.outputs.empty() && ReadMark(fd, "", &mark) &&
+  FileIdentity mark;
+  if (!setup_.outputs.empty() && ReadIdentity(fd, "", &mark) &&
       absl::c_linear_search(setup_.outputs, mark)) {
     return true;
   }

@@ -62,7 +62,7 @@ struct SupervisorSetup {
   // Terminals that were there before, and aren't the command's.
   std::vector<std::string> other_terminals;
   // Files that a descriptor of the command's is open on for writing.
-  std::vector<FileMark> outputs;
+  std::vector<FileIdentity> outputs;
   // sys::LandlockAbi().
   int landlock_abi = 0;
   Network network = Network::kLoopback;
@@ -250,10 +250,6 @@ class WithoutCapabilities {
   bool dropped_ = false;
   uint32_t held_[2][3] = {};  // effective, permitted, inheritable
 };
-
-// The path by which a file is reached that `fd` (O_PATH) is open on, without
-// another look-up of its name.
-std::string PathThrough(int fd);
 
 }  // namespace encapsulate
 

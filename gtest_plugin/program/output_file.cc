@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/base/write_all.h"
 #include "encapsulate/failure.h"
@@ -46,7 +47,7 @@ absl::Status OutputFile::Write(absl::string_view text) const {
     return Cannot("a test has put something else in its place", 0);
   }
   const UniqueFd file(open(
-      absl::StrCat("/proc/self/fd/", place.get()).c_str(),
+      PathThrough(place.get()).c_str(),
       O_WRONLY | O_NOCTTY | O_CLOEXEC | (S_ISREG(info.st_mode) ? O_TRUNC : 0)));
   if (!file.valid() || !WriteAll(file.get(), text)) return Cannot("", errno);
   return absl::OkStatus();
