@@ -42,13 +42,6 @@ std::string CurrentDirectory() {
   return getcwd(buffer, sizeof(buffer)) != nullptr ? buffer : "";
 }
 
-// The path that a link leads to, so that it is kept; `path` if there is no
-// file.
-std::string Resolve(const std::string& path) {
-  char buffer[PATH_MAX];
-  return realpath(path.c_str(), buffer) != nullptr ? buffer : path;
-}
-
 absl::optional<std::string> ReadFile(const std::string& path) {
   const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return absl::nullopt;
@@ -136,7 +129,8 @@ absl::Status Reports::OpenBaseline() {
     }
     baseline_ = *std::move(read);
   }
-  if (updates && access(ParentOf(Resolve(path)).c_str(), W_OK) != 0) {
+  // Where a link leads to, so that the link is kept.
+  if (updates && access(ParentOf(RealPathOrSame(path)).c_str(), W_OK) != 0) {
     return MakeFailure(
         {FailureKind::kInvalidOptions, "write the baseline", path, "", errno});
   }
@@ -147,7 +141,7 @@ void Reports::UpdateBaseline(const Result& result) const {
   const std::string path = absl::GetFlag(FLAGS_baseline);
   Baseline baseline;
   for (const Violation& violation : result.violations) baseline.Add(violation);
-  if (!ReplaceFile(Resolve(path), baseline.Write())) {
+  if (!ReplaceFile(RealPathOrSame(path), baseline.Write())) {
     Complain("write the baseline", path, errno);
     return;
   }

@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "encapsulate/base/error.h"
 #include "encapsulate/base/json.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/base/printable.h"
 #include "encapsulate/symbolize.h"
 #include "encapsulate/violation_text.h"
@@ -37,21 +38,16 @@ std::string Times(uint64_t count) {
   return absl::StrCat(count, count == 1 ? " time" : " times");
 }
 
-std::string Resolve(const std::string& path) {
-  char buffer[PATH_MAX];
-  return realpath(path.c_str(), buffer) != nullptr ? buffer : path;
-}
-
 TextOptions TextOptionsOf(const Options& options) {
   TextOptions text;
   for (const std::string& tree : options.writable) {
-    text.writable.push_back(Resolve(tree));
+    text.writable.push_back(RealPathOrSame(tree));
   }
   for (const Tmpfs& tmpfs : options.tmpfs) {
-    text.writable.push_back(Resolve(tmpfs.path));
+    text.writable.push_back(RealPathOrSame(tmpfs.path));
   }
   for (const std::string& tree : options.overlay) {
-    text.writable.push_back(Resolve(tree));
+    text.writable.push_back(RealPathOrSame(tree));
   }
   return text;
 }

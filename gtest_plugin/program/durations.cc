@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/base/write_all.h"
 
@@ -42,9 +43,7 @@ absl::Status Durations::Cannot(const char* verb) const {
 absl::StatusOr<Durations> Durations::Read(const std::string& path) {
   Durations durations(path);
   // A link of the user's leads on; one that a test puts there later doesn't.
-  char real[PATH_MAX];
-  const std::string place =
-      realpath(path.c_str(), real) != nullptr ? real : path;
+  const std::string place = RealPathOrSame(path);
   const size_t slash = place.rfind('/');
   const std::string directory =
       slash == std::string::npos ? "." : place.substr(0, slash + 1);
