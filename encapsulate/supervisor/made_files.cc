@@ -50,8 +50,9 @@ bool MadeFiles::HasFile(int fd) const {
 
 void MadeFiles::Add(const std::string& path) {
   FileIdentity mark;
-  if (TopOf(path) != path || !ReadIdentity(AT_FDCWD, path.c_str(), &mark))
+  if (TopOf(path) != path || !ReadIdentity(AT_FDCWD, path.c_str(), &mark)) {
     return;
+  }
   made_[mark] = path;
   Note(mark, path);
 }
