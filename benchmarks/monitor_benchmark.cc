@@ -181,7 +181,7 @@ std::vector<double> DoWorks(Violations violations) {
   }
   const Result result = (*child)->Wait();
   close(ends[1]);
-  if (!result.ok() || !result.violations.empty() ||
+  if (!result.ok() || !result.record.violations.empty() ||
       read(ends[0], times.data(), size) != static_cast<ssize_t>(size)) {
     Fail("the work failed");
   }

@@ -7,6 +7,7 @@ set(ENCAPSULATE_FORK_SERVER_SOURCES
   encapsulate/launch/fork_server_main.cc)
 set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/base/error.cc
+  encapsulate/base/files.cc
   encapsulate/base/json.cc
   encapsulate/base/paths.cc
   encapsulate/base/printable.cc
@@ -48,6 +49,7 @@ set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/launch/relay.cc
   encapsulate/launch/rseq.cc
   encapsulate/plan/cgroup.cc
+  encapsulate/plan/child_plan.cc
   encapsulate/plan/outer_monitor.cc
   encapsulate/plan/plan.cc
   encapsulate/plan/plan_codec.cc
@@ -119,6 +121,7 @@ set(ENCAPSULATE_LIBRARY_SOURCES
 set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/allow_pattern.h
   encapsulate/base/error.h
+  encapsulate/base/files.h
   encapsulate/base/json.h
   encapsulate/base/leak.h
   encapsulate/base/paths.h
@@ -163,10 +166,12 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/inspect/thread_view.h
   encapsulate/inspect/unwind.h
   encapsulate/isolation.h
+  encapsulate/kernel/directory_reader.h
   encapsulate/kernel/file_identity.h
   encapsulate/kernel/interfaces.h
   encapsulate/kernel/landlock.h
   encapsulate/kernel/mountinfo.h
+  encapsulate/kernel/new_process.h
   encapsulate/kernel/raw_clone.h
   encapsulate/kernel/syscalls.h
   encapsulate/kernel/text.h
@@ -185,6 +190,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/monitor/name_server.h
   encapsulate/options.h
   encapsulate/plan/cgroup.h
+  encapsulate/plan/child_plan.h
   encapsulate/plan/name_server_address.h
   encapsulate/plan/outer_monitor.h
   encapsulate/plan/plan.h
@@ -224,6 +230,7 @@ set(ENCAPSULATE_PLUGIN_SOURCES
   gtest_plugin/encapsulated_test.cc
   gtest_plugin/encapsulation.cc
   gtest_plugin/expect_blocked.cc
+  gtest_plugin/googletest/frames.cc
   gtest_plugin/googletest/internals.cc
   gtest_plugin/googletest/mocks.cc
   gtest_plugin/googletest/stdio.cc
@@ -285,6 +292,7 @@ set(ENCAPSULATE_EVERY_TEST_SOURCES
 set(ENCAPSULATE_MAIN_SOURCES
   gtest_plugin/main.cc)
 set(ENCAPSULATE_TOOL_SOURCES
+  gtest_plugin/googletest/frames.cc
   tool/bazel.cc
   tool/command_line.cc
   tool/flag_types.cc

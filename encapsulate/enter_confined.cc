@@ -43,7 +43,8 @@ absl::StatusOr<absl::optional<Process>> Launcher::EnterConfined(
   const UniqueFd caller(sys::PidfdOpen(getpid()));
   if (!caller.valid()) return HostError("open a pidfd");
   state->childs_socket = std::move(relay_end);
-  Plan& plan = *state->plan;
+  const Plan& plan = *state->plan;
+  state->for_child = std::make_unique<PlanForChild>(*state->plan);
   {
     const SignalsBlocked blocked;
     Relay::Guard guard;
@@ -60,7 +61,7 @@ absl::StatusOr<absl::optional<Process>> Launcher::EnterConfined(
     }
     if (side == Relay::Side::kChild) {
       init.control.Reset();
-      BecomeConfined(plan, state->childs_socket.get());
+      BecomeConfined(*state->for_child, state->childs_socket.get());
       // The environment goes on to point into the plan.
       State::Disown(std::move(state));
       return absl::optional<Process>();
@@ -87,7 +88,8 @@ absl::StatusOr<absl::optional<Process>> Launcher::EnterConfined(
 
 void Launcher::ConfineGuard(void* argument) {
   auto* const state = static_cast<State*>(argument);
-  Setup setup(*state->plan, state->childs_socket.get());
+  PlanForChild& for_child = *state->for_child;
+  Setup setup(for_child.plan(), for_child.notes(), state->childs_socket.get());
   AdoptOrphans(setup);
   DropPrivileges(setup, /*executes=*/true);
   EnterDomain(setup, state->plan->outer_domain);
@@ -95,12 +97,13 @@ void Launcher::ConfineGuard(void* argument) {
 
 // The caller's threads are gone, and with them who may use what this uses.
 void Launcher::Bury(void* argument) {
-  const Plan& plan = *static_cast<State*>(argument)->plan;
+  const ChildPlan& plan = static_cast<State*>(argument)->for_child->plan();
   EndForGood(plan, open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-void Launcher::BecomeConfined(Plan& plan, int socket) {
-  Setup setup(plan, socket);
+void Launcher::BecomeConfined(PlanForChild& for_child, int socket) {
+  const ChildPlan& plan = for_child.plan();
+  Setup setup(plan, for_child.notes(), socket);
   // The relay has told everybody inside to go before it goes itself.
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   setpgid(0, 0);

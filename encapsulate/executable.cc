@@ -23,6 +23,7 @@
 #include <cstring>
 
 #include "encapsulate/child/executable_move.h"
+#include "encapsulate/kernel/new_process.h"
 #include "encapsulate/kernel/raw_clone.h"
 #include "encapsulate/kernel/syscalls.h"
 
@@ -196,7 +197,7 @@ bool MayMount() {
 }
 
 SHARES_CALLER_MEMORY void MoveInPlace(InPlace* frame) {
-  constexpr int kFlags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_NEWNS;
+  constexpr int kFlags = CLONE_VFORK | CLONE_FILES | CLONE_NEWNS;
   // No handler may run beside the program.
   const uint64_t all = ~uint64_t{0};
   uint64_t before = 0;
@@ -205,10 +206,10 @@ SHARES_CALLER_MEMORY void MoveInPlace(InPlace* frame) {
   char* const stack = frame->stack + sizeof(frame->stack);
   // Who may, does without a user namespace, and so may search the directories
   // of others.
-  int pid = MayMount() ? __clone(&Move, stack, kFlags, frame) : -1;
+  int pid = MayMount() ? CloneBeside(&Move, stack, kFlags, frame) : -1;
   if (pid < 0) {
     frame->user_namespace = true;
-    pid = __clone(&Move, stack, kFlags | CLONE_NEWUSER, frame);
+    pid = CloneBeside(&Move, stack, kFlags | CLONE_NEWUSER, frame);
   }
   while (pid > 0 && RawSyscall(SYS_wait4, pid, 0, __WALL, 0) == -EINTR) {
   }

@@ -32,6 +32,7 @@
 #include "encapsulate/host/levels.h"
 #include "encapsulate/isolation.h"
 #include "encapsulate/kernel/interfaces.h"
+#include "encapsulate/kernel/new_process.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/plan/cgroup.h"
 #include "encapsulate/sandbox.h"
@@ -84,37 +85,34 @@ struct ProbeResult {
 };
 
 ProbeResult TryInChild(int flags, Probe probe) {
-  ProbeResult trial;
+  ProbeResult result;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
-    trial.error = errno;
-    return trial;
+    result.error = errno;
+    return result;
   }
   const UniqueFd reader(ends[0]);
   UniqueFd writer(ends[1]);
   const Ids ids = OwnIds();
-  // No exit signal: a caller that ignores SIGCHLD still has a child to wait
-  // for, and its handlers are not concerned.
-  const auto pid = static_cast<pid_t>(syscall(
-      SYS_clone, static_cast<unsigned long>(flags), nullptr, nullptr, 0, 0));
+  const pid_t pid = CloneCopy(static_cast<unsigned>(flags));
   if (pid < 0) {
-    trial.error = errno;
-    return trial;
+    result.error = errno;
+    return result;
   }
   if (pid == 0) {
     if ((flags & CLONE_NEWUSER) != 0) MapIds(writer.get(), ids);
     if (probe != nullptr) probe(writer.get());
     _exit(0);
   }
-  trial.made = true;
+  result.made = true;
   writer.Reset();
   int error = 0;
   if (read(reader.get(), &error, sizeof(error)) == sizeof(error)) {
-    trial.error = error;
+    result.error = error;
   }
   while (waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {
   }
-  return trial;
+  return result;
 }
 
 HostFeature Works(absl::string_view name) {
@@ -133,10 +131,10 @@ HostFeature Lacks(absl::string_view name, HostSupport support, int error,
 // A probe's outcome; `why` explains its errno.
 template <typename Why>
 HostFeature Classify(absl::string_view name, HostSupport otherwise,
-                     const ProbeResult& trial, Why why) {
-  if (trial.error == 0) return Works(name);
-  return Lacks(name, otherwise, trial.error,
-               trial.made ? why(trial.error) : WhyNoNamespaces(trial.error));
+                     const ProbeResult& result, Why why) {
+  if (result.error == 0) return Works(name);
+  return Lacks(name, otherwise, result.error,
+               result.made ? why(result.error) : WhyNoNamespaces(result.error));
 }
 
 void MountPrivately(int report) {

@@ -37,11 +37,10 @@
 #include "encapsulate/plan/plan.h"
 #include "encapsulate/plan/reuse_rules.h"
 #include "encapsulate/process_state.h"
-#include "encapsulate/sandbox_internal.h"
 
 namespace encapsulate {
 
-absl::StatusOr<Process> Launcher::Spawn(
+absl::StatusOr<Process> Launcher::StartCommand(
     const Options& options, const std::vector<std::string>& command) {
   auto state = std::make_unique<State>();
   absl::Status status = Start(options, &command, state.get());
@@ -55,8 +54,8 @@ absl::StatusOr<Process> Launcher::Spawn(
   return Process(std::move(state));
 }
 
-absl::StatusOr<absl::optional<Process>> Launcher::Enter(const Options& options,
-                                                        bool reusable) {
+absl::StatusOr<absl::optional<Process>> Launcher::StartChild(
+    const Options& options, bool reusable) {
   auto state = std::make_unique<State>();
   state->plan->reusable = reusable;
   absl::Status status = Start(options, nullptr, state.get());
@@ -107,7 +106,7 @@ absl::Status Launcher::Start(const Options& options,
   }
   // Enter() without namespaces has its relay in place of init.
   if (command == nullptr && !HasNamespaces(plan)) return absl::OkStatus();
-  return StartInit(state);
+  return StartSandbox(state);
 }
 
 absl::Status Launcher::MakePlanOfLevel(const Options& options,
@@ -164,7 +163,7 @@ absl::Status Launcher::PlanCgroup(const Limits& limits, State* state) {
   return absl::OkStatus();
 }
 
-absl::Status Launcher::StartInit(State* state) {
+absl::Status Launcher::StartSandbox(State* state) {
   Plan& plan = *state->plan;
   const UniqueFd caller(sys::PidfdOpen(getpid()));
   if (!caller.valid()) return HostError("open a pidfd");
@@ -176,7 +175,7 @@ absl::Status Launcher::StartInit(State* state) {
                            : blocked.before();
     // No exit signal: the end of init is nobody's business but ours, and a
     // caller that ignores SIGCHLD must not make the kernel reap it.
-    absl::Status status = encapsulate::StartInit(&plan, caller.get(), 0, &init);
+    absl::Status status = StartInit(&plan, caller.get(), 0, &init);
     if (!status.ok()) return status;
   }
   if (state->confinement != nullptr) state->confinement->SetInit(init.pid);
@@ -238,13 +237,15 @@ absl::StatusOr<absl::optional<Process>> Launcher::EnterStarted(
   if (!status.ok()) return status;
   state->AddSteps(message);
   std::vector<UniqueFd> inputs;
-  for (Input& input : state->plan->inputs) {
+  state->for_child = std::make_unique<PlanForChild>(*state->plan);
+  ChildNotes& notes = state->for_child->notes();
+  for (size_t i = 0; i < state->plan->inputs.size(); ++i) {
     int fd = -1;
     if (!ReceiveMessage(state->init.control.get(), &message, &fd) || fd < 0) {
       return Lost(*state);
     }
     inputs.emplace_back(fd);
-    input.reopened = fd;
+    notes.inputs[i].reopened = fd;
   }
   if (!state->plan->executable.empty()) {
     int fd = -1;
@@ -252,7 +253,7 @@ absl::StatusOr<absl::optional<Process>> Launcher::EnterStarted(
       return Lost(*state);
     }
     inputs.emplace_back(fd);
-    state->plan->executable_file = fd;
+    notes.executable_file = fd;
   }
   if (!state->plan->reusable) return Fork(std::move(state));
   absl::Status started = StartPersistentRelay(state.get());
@@ -278,7 +279,8 @@ absl::StatusOr<absl::optional<Process>> Launcher::Fork(
     }
     if (side == Relay::Side::kChild) {
       state->relay_socket.Reset();
-      BecomeInside(*state->plan, relay_end.get(), state->init.control.get());
+      BecomeInside(*state->for_child, relay_end.get(),
+                   state->init.control.get());
       // The environment goes on to point into the plan.
       State::Disown(std::move(state));
       return absl::optional<Process>();
@@ -308,21 +310,22 @@ absl::StatusOr<absl::optional<Process>> Launcher::Fork(
 }
 
 void Launcher::ProtectExecutable(Setup& setup, int* exposed) {
-  const Plan& plan = setup.plan();
   MoveFailure failure = {MoveStep::kOpen, ENOENT};
-  if (plan.executable_file >= 0 && MoveToView(plan.executable_file, &failure)) {
+  const int file = setup.notes().executable_file;
+  if (file >= 0 && MoveToView(file, &failure)) {
     setup.Done(Step::kProtectExecutable);
     return;
   }
   const int step = static_cast<int>(failure.step);
-  if (plan.must_move) {
+  if (setup.plan().must_move) {
     setup.Fail(Step::kProtectExecutable, step, failure.error);
   }
   *exposed = step * kErrors + failure.error;
 }
 
-void Launcher::BecomeInside(Plan& plan, int socket, int control) {
-  Setup setup(plan, socket);
+void Launcher::BecomeInside(PlanForChild& for_child, int socket, int control) {
+  const ChildPlan& plan = for_child.plan();
+  Setup setup(plan, for_child.notes(), socket);
   int exposed = -1;
   if (!plan.executable.empty()) ProtectExecutable(setup, &exposed);
   UniqueFd watched(setup.Check(eventfd(0, EFD_CLOEXEC), Step::kFork));
@@ -332,9 +335,10 @@ void Launcher::BecomeInside(Plan& plan, int socket, int control) {
   if (!SendDescriptor(control, watch, watched.get())) _exit(1);
   setpgid(0, 0);
   if (chdir(plan.directory.c_str()) != 0) setup.Fail(Step::kEnterDirectory);
-  for (const Input& input : plan.inputs) {
-    setup.Check(dup3(input.reopened, input.fd, 0), Step::kReopenInput,
-                input.fd);
+  for (size_t i = 0; i < plan.inputs.size(); ++i) {
+    const int fd = plan.inputs[i].fd;
+    setup.Check(dup3(setup.notes().inputs[i].reopened, fd, 0),
+                Step::kReopenInput, fd);
   }
   ReopenDevices(setup);
   TakeOver(setup);
@@ -356,14 +360,14 @@ void Launcher::BecomeInside(Plan& plan, int socket, int control) {
 }
 
 void Launcher::TakeOver(Setup& setup) {
-  Plan& plan = setup.plan();
+  const ChildPlan& plan = setup.plan();
   for (const ResourceLimit& limit : plan.limits) {
     setup.Check(SetLimit(limit), Step::kSetLimit, limit.resource);
   }
-  if (plan.umask.has_value()) umask(*plan.umask);
+  if (plan.sets_umask) umask(plan.umask);
   // At once: each putenv(3) would copy them all, in fresh memory.
   if (plan.replace_environment) {
-    environ = const_cast<char**>(plan.envp.data());
+    environ = const_cast<char**>(plan.envp);
   }
 }
 

@@ -19,7 +19,6 @@
 #include "encapsulate/plan/plan.h"
 #include "encapsulate/process_state.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/sandbox_internal.h"
 
 namespace encapsulate {
 
@@ -27,28 +26,42 @@ class Launcher {
  public:
   using State = Process::State;
 
-  static absl::StatusOr<Process> Spawn(const Options& options,
-                                       const std::vector<std::string>& command);
+  // Spawn().
+  static absl::StatusOr<Process> StartCommand(
+      const Options& options, const std::vector<std::string>& command);
 
-  static absl::StatusOr<absl::optional<Process>> Enter(const Options& options,
-                                                       bool reusable);
+  // Enter(), into a new sandbox that may be used again if it is `reusable`.
+  static absl::StatusOr<absl::optional<Process>> StartChild(
+      const Options& options, bool reusable);
 
-  static absl::StatusOr<absl::optional<Process>> EnterAgain(
-      const Options& options, std::unique_ptr<Plan> plan, Process process);
-
-  static std::shared_ptr<const SandboxKind>& Kind(const Process* process);
-
-  static bool IsReusable(const Process& process);
-
-  // After Wait(). What nobody knows counts as touched.
-  static Trace WhatIsLeft(const Process& process);
-
-  static bool FitsCaller(const Process& process,
-                         const std::string& caller_state);
-
+  // Enter() into the sandbox of an init that somebody else has started by
+  // `plan`, which `options` made. `maker` lives as long as the sandbox: its
+  // parent reaps it. MakeReusable() has been called for the plan of one that
+  // may be used again.
   static absl::StatusOr<absl::optional<Process>> EnterPrepared(
       const Options& options, std::unique_ptr<Plan> plan, InitProcess init,
       std::shared_ptr<const void> maker);
+
+  // Enter() into the sandbox of `process`, in which nothing is left. `plan` is
+  // as the sandbox's, as far as WritePlan() tells.
+  static absl::StatusOr<absl::optional<Process>> EnterAgain(
+      const Options& options, std::unique_ptr<Plan> plan, Process process);
+
+  // What a pool says of the sandbox, kept with it.
+  static std::shared_ptr<const SandboxKind>& Kind(const Process* process);
+
+  // Whether it was made so that it may be used again.
+  static bool IsReusable(const Process& process);
+
+  // After Wait(): what keeps the sandbox of such a Process from being used
+  // again; kNone if nobody who runs in it next can tell that somebody did
+  // before. What nobody knows counts as touched.
+  static Trace WhatIsLeft(const Process& process);
+
+  // Whether a child that is forked for it now has what it would have if this
+  // process forked it; `caller_state` is CallerState().
+  static bool FitsCaller(const Process& process,
+                         const std::string& caller_state);
 
  private:
   // Init has died before the sandbox was ready.
@@ -65,7 +78,7 @@ class Launcher {
 
   static absl::Status PlanCgroup(const Limits& limits, State* state);
 
-  static absl::Status StartInit(State* state);
+  static absl::Status StartSandbox(State* state);
 
   // Has the sandbox watched.
   static absl::Status Adopt(InitProcess init, State* state);
@@ -87,7 +100,7 @@ class Launcher {
   // In the relay, which shares the caller's memory: `argument` is the State.
   static void ConfineGuard(void* argument);
   static void Bury(void* argument);
-  static void BecomeConfined(Plan& plan, int socket);
+  static void BecomeConfined(PlanForChild& for_child, int socket);
 
   // --- Enter() into a sandbox that may be used again ------------------------
 
@@ -117,7 +130,7 @@ class Launcher {
   // `control` leads to init, which has to know whom to watch, and goes out of
   // the child's reach, before the child may go on. Meanwhile the child confines
   // itself, and nobody waits for the caller to be scheduled.
-  static void BecomeInside(Plan& plan, int socket, int control);
+  static void BecomeInside(PlanForChild& for_child, int socket, int control);
 
   // In the child: the plan's limits, umask and environment in place of the
   // caller's.

@@ -49,6 +49,21 @@ void AwaitEnd(int pidfd) {
 
 }  // namespace
 
+Process::State::Polls Process::State::PollSources() const {
+  Polls polls;
+  polls.fill({-1, POLLIN, 0});
+  if (watching) polls[kMonitor].fd = monitor->descriptor();
+  if (foreground != nullptr) {
+    polls[kSignals].fd = foreground->signals();
+  } else if (persistent != nullptr) {
+    polls[kRelay].fd = persistent->descriptor();
+  }
+  polls[kInit].fd = init.control.get();
+  if (name_server != nullptr) polls[kNameServer].fd = name_server->descriptor();
+  polls[kDeadline].fd = deadline.descriptor();
+  return polls;
+}
+
 Process::State::~State() {
   if (init.pid > 0) {
     Kill();

@@ -4,10 +4,13 @@
 #ifndef ENCAPSULATE_PROCESS_STATE_H_
 #define ENCAPSULATE_PROCESS_STATE_H_
 
+#include <poll.h>
 #include <sys/types.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <string>
@@ -31,15 +34,23 @@
 #include "encapsulate/plan/cgroup.h"
 #include "encapsulate/plan/plan.h"
 #include "encapsulate/sandbox.h"
-#include "encapsulate/sandbox_internal.h"
 
 namespace encapsulate {
 
 // More than there are values of errno.
 inline constexpr int kErrors = 4096;
 
+// What a pool says of a sandbox: of one kind are those that can take each
+// other's place.
+struct SandboxKind {
+  std::string plan;     // as WritePlan() has it
+  int sockets = 0;      // which of the host's were masked
+  std::string why_not;  // ... it can't be used again; empty if it may
+};
+
 struct Process::State {
   std::unique_ptr<Plan> plan = std::make_unique<Plan>();
+  std::unique_ptr<PlanForChild> for_child;  // Enter(), once init is ready
   Cgroup cgroup;
   InitProcess init;
   // Who made it ahead of need, and is its parent; null: this process.
@@ -86,6 +97,19 @@ struct Process::State {
   std::shared_ptr<const SandboxKind> kind;
 
   ~State();
+
+  // Who can have something to say, as poll(2) takes it: -1 for nobody.
+  enum Source : size_t {
+    kMonitor,
+    kSignals,
+    kRelay,
+    kInit,
+    kNameServer,
+    kDeadline,
+    kSources
+  };
+  using Polls = std::array<struct pollfd, kSources>;
+  Polls PollSources() const;
 
   // Everybody inside. Without a PID namespace, nobody else ends with init, so
   // it is asked to end them.

@@ -78,24 +78,8 @@ struct Result {
   // Beyond the first 64, leftovers are only counted.
   int leftover_count = 0;
   std::vector<OverlayChange> overlay_changes;  // sorted by path
-  // Attempts to reach out, in the order in which they were first made, if
-  // Options::violations is on; not symbolized.
-  std::vector<Violation> violations;
-  // Beyond the first kMaxViolations distinct ones, attempts are only counted.
-  uint64_t violations_beyond = 0;
-  // Calls that couldn't be looked at, and any of which may have reached out:
-  // their process forbids it (PR_SET_DUMPABLE, prctl(2)), which holds only for
-  // children of Enter() that haven't executed another program, or has its
-  // arguments where only the kernel can read them (memfd_secret(2)): those
-  // calls are refused with EFAULT.
-  uint64_t violations_unseen = 0;
-  // A sandbox of this library around this one watches, and the kernel has one
-  // watcher only (seccomp(2)): the outer one records what is attempted here,
-  // but for names, which are in `violations` as always. So `violations` being
-  // empty says nothing of the other rules.
-  bool watched_outside = false;
-  // The exceptions of Options::allowed that were used.
-  std::vector<AllowedUse> allowed;
+  // What was attempted, if Options::violations is on; not symbolized.
+  ViolationRecord record;
 
   // What isolated the command: not Isolation::kBest.
   Isolation isolation = Isolation::kNamespaces;
@@ -111,11 +95,10 @@ struct Result {
   // Whether Options::violations was Violations::kEnforce.
   bool enforced = false;
 
-  // Whether something was attempted, or may have been, that `allowed` isn't
+  // Whether something was attempted, or may have been, that no exception is
   // about.
   bool violated() const {
-    return !violations.empty() || violations_beyond > 0 ||
-           violations_unseen > 0;
+    return !record.violations.empty() || record.beyond > 0 || record.unseen > 0;
   }
 
   // Whether the command exited with 0 and, with Violations::kEnforce, nothing

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Sandboxes that are used again, see sandbox_internal.h and launcher.h.
+// Sandboxes that are used again, see launcher.h.
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,7 +23,6 @@
 #include "encapsulate/monitor/monitor.h"
 #include "encapsulate/plan/plan.h"
 #include "encapsulate/process_state.h"
-#include "encapsulate/sandbox_internal.h"
 
 namespace encapsulate {
 
@@ -32,6 +31,7 @@ absl::StatusOr<absl::optional<Process>> Launcher::EnterAgain(
   std::unique_ptr<State> state = std::move(process.state_);
   if (!state->ReopenDevices()) return HostError("open a device again");
   plan->namespaces = state->plan->namespaces;
+  state->for_child = std::make_unique<PlanForChild>(*plan);
   state->plan = std::move(plan);
   state->allowed = options.allowed;
   state->MakeMonitor(state->killable, state->monitor->TakeListener());
@@ -106,8 +106,8 @@ absl::Status Launcher::StartPersistentRelay(State* state) {
 
 void Launcher::ConfineRelay(void* argument) {
   auto* const state = static_cast<State*>(argument);
-  const Plan& plan = *state->plan;
-  Setup setup(*state->plan, state->childs_socket.get());
+  const ChildPlan& plan = state->for_child->plan();
+  Setup setup(plan, state->for_child->notes(), state->childs_socket.get());
   if (chdir(plan.directory.c_str()) != 0) setup.Fail(Step::kEnterDirectory);
   DropPrivileges(setup, /*executes=*/true);
   OpenDevices(setup, &state->devices);
@@ -151,7 +151,8 @@ absl::StatusOr<absl::optional<Process>> Launcher::ForkAgain(
 }
 
 void Launcher::BecomeInsideAgain(State& state) {
-  Setup setup(*state.plan, state.childs_socket.get());
+  Setup setup(state.for_child->plan(), state.for_child->notes(),
+              state.childs_socket.get());
   setpgid(0, 0);
   EnterDirectoryAgain(setup);
   ReopenDevices(setup, state.devices);
@@ -173,36 +174,6 @@ void Launcher::EnterDirectoryAgain(Setup& setup) {
     return;
   }
   if (chdir(path) != 0) setup.Fail(Step::kEnterDirectory);
-}
-
-void SetKind(std::shared_ptr<const SandboxKind> kind, Process* process) {
-  Launcher::Kind(process) = std::move(kind);
-}
-
-std::shared_ptr<const SandboxKind> KindOf(const Process& process) {
-  return Launcher::Kind(&process);
-}
-
-bool IsReusable(const Process& process) {
-  return Launcher::IsReusable(process);
-}
-
-Trace WhatIsLeft(const Process& process) {
-  return Launcher::WhatIsLeft(process);
-}
-
-bool FitsCaller(const Process& process, const std::string& caller_state) {
-  return Launcher::FitsCaller(process, caller_state);
-}
-
-absl::StatusOr<absl::optional<Process>> EnterReusable(const Options& options) {
-  return Launcher::Enter(options, /*reusable=*/true);
-}
-
-absl::StatusOr<absl::optional<Process>> EnterAgain(const Options& options,
-                                                   std::unique_ptr<Plan> plan,
-                                                   Process process) {
-  return Launcher::EnterAgain(options, std::move(plan), std::move(process));
 }
 
 }  // namespace encapsulate

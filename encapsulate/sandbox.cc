@@ -7,10 +7,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -29,7 +29,6 @@
 #include "encapsulate/plan/cgroup.h"
 #include "encapsulate/plan/plan.h"
 #include "encapsulate/process_state.h"
-#include "encapsulate/sandbox_internal.h"
 
 namespace encapsulate {
 
@@ -49,20 +48,14 @@ pid_t Process::init_pid() const { return state_->init.pid; }
 
 int Process::event_descriptor() const { return state_->events.get(); }
 
-std::array<int, 5> Process::event_descriptors() const {
-  return {
-      state_->watching ? state_->monitor->descriptor() : -1,
-      state_->foreground != nullptr   ? state_->foreground->signals()
-      : state_->persistent != nullptr ? state_->persistent->descriptor()
-                                      : -1,
-      state_->init.control.get(),
-      state_->name_server != nullptr ? state_->name_server->descriptor() : -1,
-      state_->deadline.descriptor()};
+void Process::AppendEvents(std::vector<struct pollfd>* polls) const {
+  absl::c_copy_if(state_->PollSources(), std::back_inserter(*polls),
+                  [](const struct pollfd& source) { return source.fd >= 0; });
 }
 
 const std::vector<Violation>& Process::violations() const {
   return state_->monitor != nullptr ? state_->monitor->violations()
-                                    : state_->result.violations;
+                                    : state_->result.record.violations;
 }
 
 Isolation Process::isolation() const { return state_->plan->isolation; }
@@ -258,29 +251,28 @@ bool Process::Handle() { return HandleEvents(0); }
 // container filters would never end.
 bool Process::HandleEvents(int timeout) {
   if (state_->ended) return false;
-  struct pollfd events[5] = {};
-  const std::array<int, 5> descriptors = event_descriptors();
-  for (size_t i = 0; i < 5; ++i) events[i] = {descriptors[i], POLLIN, 0};
-  if (poll(events, 5, timeout) < 0) return true;  // EINTR
-  if (events[0].revents != 0 && !state_->monitor->Handle()) {
+  State::Polls polls = state_->PollSources();
+  if (poll(polls.data(), polls.size(), timeout) < 0) return true;  // EINTR
+  const auto told_by = [&](State::Source source) {
+    return polls[source].revents != 0;
+  };
+  if (told_by(State::kMonitor) && !state_->monitor->Handle()) {
     state_->watching = false;
-    epoll_ctl(state_->events.get(), EPOLL_CTL_DEL, events[0].fd, nullptr);
+    epoll_ctl(state_->events.get(), EPOLL_CTL_DEL, polls[State::kMonitor].fd,
+              nullptr);
   }
-  if (events[3].revents != 0) state_->name_server->Handle();
-  if (events[1].revents != 0) {
-    if (state_->foreground != nullptr) {
-      ForwardSignals();
-    } else {
-      // Killed from outside: nobody waits for the child any more.
-      state_->Kill();
-      state_->ended = true;
-    }
+  if (told_by(State::kNameServer)) state_->name_server->Handle();
+  if (told_by(State::kSignals)) ForwardSignals();
+  if (told_by(State::kRelay)) {
+    // Killed from outside: nobody waits for the child any more.
+    state_->Kill();
+    state_->ended = true;
   }
-  const bool told = events[2].revents != 0;
+  const bool told = told_by(State::kInit);
   // What came in while the monitor asked for something is told already.
   if (told && state_->early.empty()) state_->ended = !Listen();
   while (!state_->ended && !state_->early.empty()) state_->ended = !Listen();
-  if (!state_->ended && events[4].revents != 0) EndLate();
+  if (!state_->ended && told_by(State::kDeadline)) EndLate();
   return !state_->ended;
 }
 
@@ -315,17 +307,12 @@ Result Process::Wait() {
     if (result.outcome != Outcome::kExited) state_->foreground->RestoreModes();
     state_->foreground = nullptr;
   }
-  result.watched_outside = state_->plan->watched_outside;
   result.isolation = state_->plan->isolation;
   if (state_->confinement != nullptr) {
     result.temporary_files = state_->confinement->Clean();
   }
-  if (state_->monitor != nullptr) {
-    result.violations = state_->monitor->TakeViolations();
-    result.violations_beyond = state_->monitor->beyond();
-    result.violations_unseen = state_->monitor->unseen();
-    result.allowed = state_->monitor->AllowedUses();
-  }
+  if (state_->monitor != nullptr) result.record = state_->monitor->TakeRecord();
+  result.record.watched_outside = state_->plan->watched_outside;
   if (!known) {
     result.outcome = Outcome::kLost;
     result.exit_code = -1;
@@ -341,7 +328,7 @@ Result Process::Wait() {
 
 absl::StatusOr<Process> Spawn(const Options& options,
                               const std::vector<std::string>& command) {
-  return Launcher::Spawn(options, command);
+  return Launcher::StartCommand(options, command);
 }
 
 absl::StatusOr<Result> Run(const Options& options,
@@ -352,14 +339,7 @@ absl::StatusOr<Result> Run(const Options& options,
 }
 
 absl::StatusOr<absl::optional<Process>> Enter(const Options& options) {
-  return Launcher::Enter(options, /*reusable=*/false);
-}
-
-absl::StatusOr<absl::optional<Process>> EnterPrepared(
-    const Options& options, std::unique_ptr<Plan> plan, InitProcess init,
-    std::shared_ptr<const void> maker) {
-  return Launcher::EnterPrepared(options, std::move(plan), std::move(init),
-                                 std::move(maker));
+  return Launcher::StartChild(options, /*reusable=*/false);
 }
 
 }  // namespace encapsulate

@@ -27,9 +27,9 @@
 #ifndef ENCAPSULATE_SANDBOX_H_
 #define ENCAPSULATE_SANDBOX_H_
 
+#include <poll.h>
 #include <sys/types.h>
 
-#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -81,11 +81,11 @@ class Process {
   // See event_descriptor().
   bool Handle();
 
-  // What event_descriptor() stands for, -1 where there is nothing. A poll(2) of
-  // all of them lets the kernel (6.6 and later) go on with the caller on the
-  // processor of the thread that waits inside, which is the faster way on an
-  // idle machine. Ask anew each time.
-  std::array<int, 5> event_descriptors() const;
+  // Appends to `polls` what event_descriptor() stands for. A poll(2) of that
+  // lets the kernel (6.6 and later) go on with the caller on the processor of
+  // the thread that waits inside, which is the faster way on an idle machine.
+  // It may be other descriptors each time.
+  void AppendEvents(std::vector<struct pollfd>* polls) const;
 
   // What has been recorded so far; grows during Handle() and Wait(), and moves
   // to the Result at the end.
@@ -95,7 +95,7 @@ class Process {
   Isolation isolation() const;
 
   // Whether the sandbox around this process watches in place of this one, see
-  // Result::watched_outside.
+  // ViolationRecord::watched_outside.
   bool is_watched_outside() const;
 
   // For attempts that the code inside means to make: from BeginExpected() to
@@ -123,7 +123,8 @@ class Process {
   // Every process inside but init, for a report about a sandbox that doesn't
   // come to its end. Each thread is stopped for a moment (ptrace(2)), which may
   // interrupt what it waits in, sends the caller SIGCHLD, and takes up to a
-  // second where a thread doesn't stop. Empty if init is gone. Where /proc
+  // second where a thread doesn't stop. Of more than 256 threads the first are
+  // told of, and 4 KiB of each command. Empty if init is gone. Where /proc
   // hides processes (hidepid), one that lets nobody look at it may be missing,
   // and what is below it.
   std::vector<SandboxedProcess> Processes() const;

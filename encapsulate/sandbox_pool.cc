@@ -29,10 +29,11 @@
 #include "encapsulate/launch/caller_state.h"
 #include "encapsulate/launch/fork_server.h"
 #include "encapsulate/launch/launch.h"
+#include "encapsulate/launcher.h"
 #include "encapsulate/plan/plan.h"
 #include "encapsulate/plan/plan_codec.h"
 #include "encapsulate/plan/reuse_rules.h"
-#include "encapsulate/sandbox_internal.h"
+#include "encapsulate/process_state.h"
 
 namespace encapsulate {
 namespace {
@@ -311,11 +312,12 @@ class SandboxPool::Used {
   absl::optional<Process> Take(const SandboxKind& kind,
                                const std::string& caller) {
     for (size_t i = processes_.size(); i-- > 0;) {
-      const std::shared_ptr<const SandboxKind> there = KindOf(processes_[i]);
+      const std::shared_ptr<const SandboxKind> there =
+          Launcher::Kind(&processes_[i]);
       if (there->plan != kind.plan || there->sockets != kind.sockets) continue;
       Process taken = std::move(processes_[i]);
       processes_.erase(processes_.begin() + static_cast<ptrdiff_t>(i));
-      if (FitsCaller(taken, caller)) return taken;
+      if (Launcher::FitsCaller(taken, caller)) return taken;
     }
     return absl::nullopt;
   }
@@ -362,7 +364,8 @@ absl::StatusOr<absl::optional<Process>> SandboxPool::Enter(
     if (entered.ok() && entered->has_value()) {
       SandboxKind kind;
       kind.why_not = "its isolation level isn't namespaces";
-      SetKind(std::make_shared<const SandboxKind>(std::move(kind)), &**entered);
+      Launcher::Kind(&**entered) =
+          std::make_shared<const SandboxKind>(std::move(kind));
     }
     return entered;
   }
@@ -387,11 +390,12 @@ absl::StatusOr<absl::optional<Process>> SandboxPool::Enter(
     MakeReusable(plan.get());
     absl::optional<Process> taken = used_->Take(kind, *caller);
     if (taken.has_value()) {
-      const std::shared_ptr<const SandboxKind> there = KindOf(*taken);
+      const std::shared_ptr<const SandboxKind> there = Launcher::Kind(&*taken);
       absl::StatusOr<absl::optional<Process>> entered =
-          EnterAgain(options, std::move(plan), *std::move(taken));
+          Launcher::EnterAgain(options, std::move(plan), *std::move(taken));
       if (entered.ok() && !entered->has_value()) Disown();
-      if (entered.ok() && entered->has_value()) SetKind(there, &**entered);
+      if (entered.ok() && entered->has_value())
+        Launcher::Kind(&**entered) = there;
       if (entered.ok()) return entered;
       // Whatever went wrong, either does so again or not at all.
       plan = std::make_unique<Plan>();
@@ -417,13 +421,13 @@ absl::StatusOr<absl::optional<Process>> SandboxPool::EnterFresh(
       prepares && pool_->Take(shared, &init, &plan->namespaces, &kind);
   absl::StatusOr<absl::optional<Process>> entered = absl::optional<Process>();
   if (taken) {
-    entered = EnterPrepared(options, std::move(plan), std::move(init),
-                            pool_->server());
+    entered = Launcher::EnterPrepared(options, std::move(plan), std::move(init),
+                                      pool_->server());
   }
   // Whatever went wrong, either does so again or not at all.
   if (reusable && (!taken || !entered.ok())) {
     kind.sockets = sockets;
-    entered = EnterReusable(options);
+    entered = Launcher::StartChild(options, /*reusable=*/true);
   }
   if (!entered.ok() || (!taken && !reusable)) {
     entered = encapsulate::Enter(options);
@@ -433,7 +437,8 @@ absl::StatusOr<absl::optional<Process>> SandboxPool::EnterFresh(
     return entered;
   }
   if (entered.ok()) {
-    SetKind(std::make_shared<const SandboxKind>(std::move(kind)), &**entered);
+    Launcher::Kind(&**entered) =
+        std::make_shared<const SandboxKind>(std::move(kind));
   }
   // Not before: whoever is woken may get this thread's processor, and now it
   // has nothing to do but wait for the child.
@@ -449,8 +454,8 @@ absl::StatusOr<absl::optional<Process>> SandboxPool::EnterFresh(
 
 std::string SandboxPool::Give(Process process) {
   if (used_ == nullptr) return "";
-  if (!IsReusable(process)) return KindOf(process)->why_not;
-  const Trace left = WhatIsLeft(process);
+  if (!Launcher::IsReusable(process)) return Launcher::Kind(&process)->why_not;
+  const Trace left = Launcher::WhatIsLeft(process);
   if (left == Trace::kNone) {
     used_->Give(std::move(process));
     return "";

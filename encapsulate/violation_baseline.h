@@ -4,7 +4,7 @@
 //
 //   absl::StatusOr<Baseline> baseline = Baseline::Read(text);
 //   ...
-//   for (const Violation& violation : result.violations) {
+//   for (const Violation& violation : result.record.violations) {
 //     if (!baseline->Has(violation)) ...  // a new one
 //   }
 //

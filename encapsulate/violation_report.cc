@@ -49,19 +49,26 @@ const Frame* PlaceOf(const ViolationReport& report,
       return &frame;
     }
   }
-  return OwnFrame(violation);
+  return OwnFrame(violation, report.left_out);
+}
+
+TextOptions TextOptionsOf(const ViolationReport& report) {
+  TextOptions options;
+  options.left_out = report.left_out;
+  return options;
 }
 
 // What isn't a violation, and yet isn't well.
 std::vector<std::string> Doubts(const ViolationReport& report) {
   std::vector<std::string> doubts;
-  if (report.beyond > 0) {
-    doubts.push_back(absl::StrCat(report.beyond, " attempts beyond the first ",
-                                  kMaxViolations, " have no line"));
+  if (report.record.beyond > 0) {
+    doubts.push_back(absl::StrCat(report.record.beyond,
+                                  " attempts beyond the first ", kMaxViolations,
+                                  " have no line"));
   }
-  if (report.unseen > 0) {
+  if (report.record.unseen > 0) {
     doubts.push_back(
-        absl::StrCat(report.unseen,
+        absl::StrCat(report.record.unseen,
                      " calls could not be looked at, and any may have been a "
                      "violation"));
   }
@@ -121,10 +128,10 @@ std::string JsonOfViolation(const Violation& violation, Language language) {
 
 std::string WriteJson(const ViolationReport& report) {
   std::string lines;
-  for (const Violation& violation : report.violations) {
+  for (const Violation& violation : report.record.violations) {
     absl::StrAppend(&lines, JsonOfViolation(violation, report.language));
   }
-  for (const AllowedUse& use : report.allowed) {
+  for (const AllowedUse& use : report.record.allowed) {
     absl::StrAppend(&lines, "{\"type\":\"ignored\",\"rule\":",
                     JsonString(RuleName(use.allowed.rule)),
                     ",\"target\":", JsonString(use.allowed.target),
@@ -132,9 +139,11 @@ std::string WriteJson(const ViolationReport& report) {
                     ",\"count\":", use.count, "}\n");
   }
   absl::StrAppend(
-      &lines, "{\"type\":\"sum\",\"violations\":", report.violations.size(),
-      ",\"beyond\":", report.beyond, ",\"unseen\":", report.unseen,
-      ",\"watched_outside\":", report.watched_outside ? "true" : "false",
+      &lines,
+      "{\"type\":\"sum\",\"violations\":", report.record.violations.size(),
+      ",\"beyond\":", report.record.beyond,
+      ",\"unseen\":", report.record.unseen,
+      ",\"watched_outside\":", report.record.watched_outside ? "true" : "false",
       "}\n");
   return lines;
 }
@@ -153,15 +162,15 @@ std::string Xml(absl::string_view text) {
 
 std::string WriteJunit(const ViolationReport& report) {
   const std::vector<std::string> doubts = Doubts(report);
-  const size_t failures = report.violations.size() + doubts.size();
+  const size_t failures = report.record.violations.size() + doubts.size();
   const size_t tests = failures == 0 ? 1 : failures;
   std::string xml = absl::StrCat(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"", tests,
       "\" failures=\"", failures,
       "\">\n  <testsuite name=\"encapsulate\" tests=\"", tests,
       "\" failures=\"", failures, "\" errors=\"0\" skipped=\"0\">\n");
-  const TextOptions options;
-  for (const Violation& violation : report.violations) {
+  const TextOptions options = TextOptionsOf(report);
+  for (const Violation& violation : report.record.violations) {
     const Frame* const own = PlaceOf(report, violation);
     absl::StrAppend(&xml, "    <testcase classname=\"",
                     Xml(violation.test.empty() ? ProgramOf(violation)
@@ -227,7 +236,7 @@ std::string SarifPlace(const ViolationReport& report, const Frame& frame) {
 
 std::string SarifStack(const ViolationReport& report,
                        const Violation& violation) {
-  const std::vector<Frame> frames = FramesToShow(violation);
+  const std::vector<Frame> frames = FramesToShow(violation, report.left_out);
   if (frames.empty()) return "";
   std::vector<std::string> texts;
   texts.reserve(frames.size());
@@ -277,7 +286,7 @@ std::string WriteSarif(const ViolationReport& report) {
                                  JsonString(DescribeRule(rule)), "}}"));
   }
   std::vector<std::string> results;
-  for (const Violation& violation : report.violations) {
+  for (const Violation& violation : report.record.violations) {
     results.push_back(SarifResult(report, violation));
   }
   std::vector<std::string> notes;
@@ -309,8 +318,9 @@ std::string GithubProperty(absl::string_view text) {
 }
 
 std::string WriteGithub(const ViolationReport& report) {
+  const TextOptions options = TextOptionsOf(report);
   std::string lines;
-  for (const Violation& violation : report.violations) {
+  for (const Violation& violation : report.record.violations) {
     const Frame* const own = PlaceOf(report, violation);
     std::vector<std::string> properties;
     if (own != nullptr) {
@@ -325,7 +335,8 @@ std::string WriteGithub(const ViolationReport& report) {
                                              : Printable(violation.test),
                       " violates ", RuleName(violation.rule)))));
     absl::StrAppend(&lines, "::error ", absl::StrJoin(properties, ","),
-                    "::", GithubText(DescribeViolation(violation, {})), "\n");
+                    "::", GithubText(DescribeViolation(violation, options)),
+                    "\n");
   }
   for (const std::string& doubt : Doubts(report)) {
     absl::StrAppend(&lines, "::error title=Violations that were not seen::",
@@ -348,7 +359,7 @@ std::string WriteGitlab(const ViolationReport& report) {
         ",\"severity\":\"major\",\"location\":{\"path\":", JsonString(path),
         ",\"lines\":{\"begin\":", line, "}}}"));
   };
-  for (const Violation& violation : report.violations) {
+  for (const Violation& violation : report.record.violations) {
     const Frame* const own = PlaceOf(report, violation);
     const std::string who = violation.test.empty() ? ProgramOf(violation)
                                                    : Printable(violation.test);

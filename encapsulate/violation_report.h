@@ -3,8 +3,7 @@
 // Reports of violations for programs and for pages of CI systems.
 //
 //   encapsulate::ViolationReport report;
-//   report.violations = result.violations;  // symbolized
-//   report.allowed = result.allowed;
+//   report.record = result.record;  // symbolized
 //   WriteAll(fd, WriteReport(encapsulate::ReportFormat::kSarif, report));
 //
 // Every format has each violation once, with its test if it is known, and with
@@ -51,15 +50,13 @@ absl::optional<ReportTarget> ParseReportTarget(absl::string_view text);
 
 // What is reported.
 struct ViolationReport {
-  std::vector<Violation> violations;  // symbolized
-  std::vector<AllowedUse> allowed;    // exceptions that were used
-  uint64_t beyond = 0;                // Result::violations_beyond
-  uint64_t unseen = 0;                // Result::violations_unseen
-  bool watched_outside = false;       // Result::watched_outside
+  ViolationRecord record;  // symbolized
   // Of the lines that would permit or ignore a violation.
   Language language = Language::kFlags;
   // Files in here are named relative to it. Absolute; empty for none.
   std::string directory;
+  // Of every stack, but in JSON, where they are whole.
+  FramesLeftOut left_out;
 };
 
 // The whole file.

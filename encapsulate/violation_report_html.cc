@@ -101,7 +101,7 @@ void AppendFlag(absl::string_view label, const std::string& flag,
                   "</code><button type=\"button\">copy</button></p>\n");
 }
 
-void AppendViolation(const Violation& violation, Language language,
+void AppendViolation(const ViolationReport& report, const Violation& violation,
                      std::string* html) {
   absl::StrAppend(html, "<article>\n<p><span class=\"rule\">",
                   RuleName(violation.rule), "</span> <strong>",
@@ -111,9 +111,9 @@ void AppendViolation(const Violation& violation, Language language,
                   Html(violation.program.empty() ? "an unknown program"
                                                  : violation.program),
                   "; ", Html(DescribeRule(violation.rule)), "</p>\n");
-  const std::vector<Frame> frames = FramesToShow(violation);
+  const std::vector<Frame> frames = FramesToShow(violation, report.left_out);
   if (!frames.empty()) {
-    const Frame* const own = OwnFrame(violation);
+    const Frame* const own = OwnFrame(violation, report.left_out);
     absl::StrAppend(html, "<details><summary>",
                     Html(DescribeFrame(own != nullptr ? *own : frames.front())),
                     "</summary><pre>");
@@ -124,8 +124,8 @@ void AppendViolation(const Violation& violation, Language language,
   }
   absl::StrAppend(html, "<p class=\"meta\"><code>", Html(violation.call), "(",
                   Html(violation.arguments), ")</code></p>\n");
-  AppendFlag("permit", PermitLine(violation, language), html);
-  AppendFlag("ignore", IgnoreLine(violation, language), html);
+  AppendFlag("permit", PermitLine(violation, report.language), html);
+  AppendFlag("ignore", IgnoreLine(violation, report.language), html);
   absl::StrAppend(html, "</article>\n");
 }
 
@@ -137,7 +137,7 @@ std::string WriteHtml(const ViolationReport& report,
   std::vector<std::pair<std::string, std::vector<const Violation*>>> groups;
   std::map<std::string, size_t> places;
   uint64_t attempts = 0;
-  for (const Violation& violation : report.violations) {
+  for (const Violation& violation : report.record.violations) {
     attempts += violation.count;
     const std::string who = !violation.test.empty()      ? violation.test
                             : !violation.program.empty() ? violation.program
@@ -147,12 +147,12 @@ std::string WriteHtml(const ViolationReport& report,
     groups[added.first->second].second.push_back(&violation);
   }
   std::string html(kHead);
-  absl::StrAppend(&html, "<h1>Violations: ", report.violations.size(),
+  absl::StrAppend(&html, "<h1>Violations: ", report.record.violations.size(),
                   "</h1>\n");
   for (const std::string& doubt : doubts) {
     absl::StrAppend(&html, "<p class=\"doubt\">", Html(doubt), "</p>\n");
   }
-  if (report.violations.empty()) {
+  if (report.record.violations.empty()) {
     absl::StrAppend(&html,
                     "<p>Nothing tried to reach out of the sandbox.</p>\n");
   } else {
@@ -165,14 +165,15 @@ std::string WriteHtml(const ViolationReport& report,
     absl::StrAppend(&html, "<section data-who=\"", Html(group.first),
                     "\">\n<h2>", Html(group.first), "</h2>\n");
     for (const Violation* violation : group.second) {
-      AppendViolation(*violation, report.language, &html);
+      AppendViolation(report, *violation, &html);
     }
     absl::StrAppend(&html, "</section>\n");
   }
-  if (!report.allowed.empty()) {
-    absl::StrAppend(&html, "<details><summary>Ignored: ", report.allowed.size(),
+  if (!report.record.allowed.empty()) {
+    absl::StrAppend(&html,
+                    "<details><summary>Ignored: ", report.record.allowed.size(),
                     "</summary><ul>\n");
-    for (const AllowedUse& use : report.allowed) {
+    for (const AllowedUse& use : report.record.allowed) {
       absl::StrAppend(&html, "<li><code>", RuleName(use.allowed.rule), ":",
                       Html(use.allowed.target), "</code>, ", Times(use.count),
                       ": ", Html(use.allowed.reason), "</li>\n");

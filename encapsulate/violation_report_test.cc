@@ -7,11 +7,13 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/time/time.h"
 #include "encapsulate/violation_baseline.h"
 #include "encapsulate/violations.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/violation.h"
 
 namespace encapsulate {
 namespace {
@@ -20,19 +22,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-Violation Make(Rule rule, const std::string& call, const std::string& target,
-               int error, const std::string& program, uint64_t count) {
-  Violation violation;
-  violation.rule = rule;
-  violation.call = call;
-  violation.target = target;
-  violation.error = error;
-  violation.program = program;
-  violation.count = count;
-  violation.first = absl::FromUnixMicros(1500000);
-  return violation;
-}
 
 Frame FrameAt(const std::string& function, const std::string& file, int line) {
   Frame frame;
@@ -47,10 +36,10 @@ Frame FrameAt(const std::string& function, const std::string& file, int line) {
 ViolationReport Placed() {
   ViolationReport report;
   report.directory = "/home/me/src";
-  report.violations = {Make(Rule::kNetwork, "connect", "192.0.2.1:80",
-                            ENETUNREACH, "/bin/a", 3)};
-  report.violations[0].test = "StoreTest.Syncs";
-  report.violations[0].stack = {
+  report.record.violations = {MakeViolation(
+      Rule::kNetwork, "connect", "192.0.2.1:80", ENETUNREACH, "/bin/a", 3)};
+  report.record.violations[0].test = "StoreTest.Syncs";
+  report.record.violations[0].stack = {
       FrameAt("connect", "/usr/src/lib/connect.c", 9),
       FrameAt("Store::Sync()", "/home/me/src/a b/store.cc", 12)};
   return report;
@@ -62,37 +51,37 @@ constexpr char kHostile[] =
 
 ViolationReport Hostile() {
   ViolationReport report;
-  report.violations = {
-      Make(Rule::kWrite, "openat", kHostile, EROFS, kHostile, 1)};
-  report.violations[0].arguments = kHostile;
-  report.violations[0].test = kHostile;
-  report.violations[0].thread = kHostile;
-  report.violations[0].stack = {FrameAt(kHostile, kHostile, 1)};
-  report.allowed = {{{Rule::kWrite, kHostile, kHostile}, 1}};
+  report.record.violations = {
+      MakeViolation(Rule::kWrite, "openat", kHostile, EROFS, kHostile, 1)};
+  report.record.violations[0].arguments = kHostile;
+  report.record.violations[0].test = kHostile;
+  report.record.violations[0].thread = kHostile;
+  report.record.violations[0].stack = {FrameAt(kHostile, kHostile, 1)};
+  report.record.allowed = {{{Rule::kWrite, kHostile, kHostile}, 1}};
   return report;
 }
 
 TEST(JsonReportTest, HoldsEverything) {
   ViolationReport report;
-  report.violations = {
-      Make(Rule::kWrite, "unlink", "/a\"b", EROFS, "/bin/a", 2),
-      Make(Rule::kNetwork, "connect", "192.0.2.1:80", 0, "", 1)};
-  report.violations[0].arguments = "\"/a\\\"b\"";
-  report.violations[0].pid = 3;
-  report.violations[0].tid = 4;
-  report.violations[0].thread = "a";
-  report.violations[0].test = "A.B";
+  report.record.violations = {
+      MakeViolation(Rule::kWrite, "unlink", "/a\"b", EROFS, "/bin/a", 2),
+      MakeViolation(Rule::kNetwork, "connect", "192.0.2.1:80", 0, "", 1)};
+  report.record.violations[0].arguments = "\"/a\\\"b\"";
+  report.record.violations[0].pid = 3;
+  report.record.violations[0].tid = 4;
+  report.record.violations[0].thread = "a";
+  report.record.violations[0].test = "A.B";
   Frame frame;
   frame.object = "/bin/a";
   frame.offset = 17;
   frame.function = "f()";
   frame.file = "a.c";
   frame.line = 5;
-  report.violations[0].stack = {frame, {}};
-  report.violations[1].error_predicted = true;
-  report.allowed = {{{Rule::kName, "x", "why"}, 2}};
-  report.beyond = 5;
-  report.unseen = 6;
+  report.record.violations[0].stack = {frame, {}};
+  report.record.violations[1].error_predicted = true;
+  report.record.allowed = {{{Rule::kName, "x", "why"}, 2}};
+  report.record.beyond = 5;
+  report.record.unseen = 6;
   EXPECT_EQ(
       WriteReport(ReportFormat::kJson, report),
       "{\"type\":\"violation\",\"rule\":\"write\",\"call\":\"unlink\","
@@ -149,15 +138,34 @@ TEST(ReportTest, KeepsFilesElsewhereAbsolute) {
 // An interpreter, say, with debug information of its own.
 TEST(ReportTest, PrefersSourcesOfTheWorkspace) {
   ViolationReport report = Placed();
-  report.violations[0].stack = {FrameAt("call", "/build/python/call.c", 7),
-                                FrameAt("lib", "external/lib/lib.cc", 8),
-                                FrameAt("own", "src/own.cc", 9),
-                                FrameAt("main", "src/main.cc", 10)};
+  report.record.violations[0].stack = {
+      FrameAt("call", "/build/python/call.c", 7),
+      FrameAt("lib", "external/lib/lib.cc", 8), FrameAt("own", "src/own.cc", 9),
+      FrameAt("main", "src/main.cc", 10)};
   EXPECT_THAT(WriteReport(ReportFormat::kGithub, report),
               HasSubstr("file=src/own.cc,line=9,"));
-  report.violations[0].stack.resize(2);
+  report.record.violations[0].stack.resize(2);
   EXPECT_THAT(WriteReport(ReportFormat::kGithub, report),
               HasSubstr("file=/build/python/call.c,line=7,"));
+}
+
+TEST(ReportTest, LeavesAFrameworkOutButInJson) {
+  ViolationReport report = Placed();
+  report.record.violations[0].stack.push_back(
+      FrameAt("framework::Run()", "/opt/framework.cc", 3));
+  for (const std::string& name : ReportFormatNames()) {
+    const ReportFormat format = *ReportFormatOfName(name);
+    report.left_out = {};
+    const std::string whole = WriteReport(format, report);
+    EXPECT_EQ(absl::StrContains(whole, "framework::Run()"), name != "gitlab")
+        << name;
+    report.left_out = {{}, {"framework::Run("}};
+    const std::string shown = WriteReport(format, report);
+    EXPECT_EQ(absl::StrContains(shown, "framework::Run()"), name == "json")
+        << name;
+    EXPECT_EQ(absl::StrContains(shown, "Store::Sync()"), name != "gitlab")
+        << name;
+  }
 }
 
 TEST(ReportTest, SaysThatNothingHappened) {
@@ -173,7 +181,7 @@ TEST(ReportTest, SaysThatNothingHappened) {
 // What wasn't seen may have been a violation, so no format is silent about it.
 TEST(ReportTest, TellsInEveryFormatWhatWasNotSeen) {
   ViolationReport report;
-  report.unseen = 77;
+  report.record.unseen = 77;
   for (const std::string& name : ReportFormatNames()) {
     EXPECT_THAT(WriteReport(*ReportFormatOfName(name), report), HasSubstr("77"))
         << name;
@@ -216,20 +224,20 @@ TEST(ReportTargetTest, HasAFormatOrIsAPath) {
 // -----------------------------------------------
 
 TEST(FingerprintTest, IsTheSameInEveryRun) {
-  const Violation one =
-      Make(Rule::kWrite, "openat", "/var/log/a.1234", EROFS, "/bin/a", 1);
-  Violation other =
-      Make(Rule::kWrite, "openat", "/var/log/a.5678", EROFS, "/bin/a", 9);
+  const Violation one = MakeViolation(Rule::kWrite, "openat", "/var/log/a.1234",
+                                      EROFS, "/bin/a", 1);
+  Violation other = MakeViolation(Rule::kWrite, "openat", "/var/log/a.5678",
+                                  EROFS, "/bin/a", 9);
   EXPECT_EQ(FingerprintOf(one), FingerprintOf(other));
   other.test = "A.B";
   EXPECT_NE(FingerprintOf(one), FingerprintOf(other));
 }
 
 TEST(BaselineTest, KnowsWhatItWasMadeOf) {
-  const Violation known =
-      Make(Rule::kWrite, "openat", "/var/log/a.1234", EROFS, "/bin/a b", 1);
-  const Violation again =
-      Make(Rule::kWrite, "mkdir", "/var/log/a.5678", EROFS, "/bin/a b", 1);
+  const Violation known = MakeViolation(
+      Rule::kWrite, "openat", "/var/log/a.1234", EROFS, "/bin/a b", 1);
+  const Violation again = MakeViolation(
+      Rule::kWrite, "mkdir", "/var/log/a.5678", EROFS, "/bin/a b", 1);
   Violation fresh = known;
   fresh.test = "A.B";
   Baseline baseline;
@@ -251,7 +259,8 @@ TEST(BaselineTest, HoldsAnyText) {
   for (const std::string& text :
        {std::string("-"), std::string("a\n# b"), std::string("%20"),
         std::string("\xff\0 x", 4), std::string(kHostile)}) {
-    Violation violation = Make(Rule::kHostSocket, "connect", text, 0, text, 1);
+    Violation violation =
+        MakeViolation(Rule::kHostSocket, "connect", text, 0, text, 1);
     violation.test = text;
     Baseline baseline;
     baseline.Add(violation);

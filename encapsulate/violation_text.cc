@@ -154,9 +154,8 @@ bool IsRuntime(const Frame& frame) {
         "libtsan.", "libubsan."}) {
     if (absl::StartsWith(object, library)) return true;
   }
-  for (const char* function :
-       {"std::", "__gnu_cxx::", "testing::", "_start", "__libc_start",
-        "void std::", "void testing::", "decltype", "bool testing::"}) {
+  for (const char* function : {"std::", "__gnu_cxx::", "_start", "__libc_start",
+                               "void std::", "decltype"}) {
     if (absl::StartsWith(frame.function, function)) return true;
   }
   // Sanitizers' functions come between, and may be part of the program.
@@ -165,17 +164,15 @@ bool IsRuntime(const Frame& frame) {
          absl::StrContains(frame.file, "/compiler-rt/lib/");
 }
 
-// GoogleTest begins here; what is further out is the same for every test.
-bool RunsTests(const Frame& frame) {
-  for (const char* function : {"testing::Test::Run(", "testing::TestInfo::Run(",
-                               "testing::TestSuite::Run("}) {
-    if (absl::StartsWith(frame.function, function)) return true;
-  }
-  return false;
+bool IsOneOf(const std::vector<std::string>& functions, const Frame& frame) {
+  return absl::c_any_of(functions, [&](const std::string& function) {
+    return absl::StartsWith(frame.function, function);
+  });
 }
 
 // Places in the stack, of which FramesToShow() is made.
-std::vector<size_t> PlacesToShow(const std::vector<Frame>& stack) {
+std::vector<size_t> PlacesToShow(const std::vector<Frame>& stack,
+                                 const FramesLeftOut& left_out) {
   // What has no line in a program that has lines is a library in it.
   std::set<std::string> with_lines;
   for (const Frame& frame : stack) {
@@ -184,8 +181,11 @@ std::vector<size_t> PlacesToShow(const std::vector<Frame>& stack) {
   std::vector<size_t> places;
   for (size_t i = 0; i < stack.size(); ++i) {
     const Frame& frame = stack[i];
-    if (RunsTests(frame)) break;
-    if (frame.function.empty() || IsRuntime(frame)) continue;
+    if (IsOneOf(left_out.callers, frame)) break;
+    if (frame.function.empty() || IsRuntime(frame) ||
+        IsOneOf(left_out.functions, frame)) {
+      continue;
+    }
     if (frame.file.empty() && with_lines.count(frame.object) != 0) continue;
     places.push_back(i);
     if (places.size() == kMaxFrames) break;
@@ -405,16 +405,18 @@ std::string DescribeFrame(const Frame& frame) {
                        : absl::StrCat(function, " in ", frame.object));
 }
 
-std::vector<Frame> FramesToShow(const Violation& violation) {
+std::vector<Frame> FramesToShow(const Violation& violation,
+                                const FramesLeftOut& left_out) {
   std::vector<Frame> frames;
-  for (size_t place : PlacesToShow(violation.stack)) {
+  for (size_t place : PlacesToShow(violation.stack, left_out)) {
     frames.push_back(violation.stack[place]);
   }
   return frames;
 }
 
-const Frame* OwnFrame(const Violation& violation) {
-  for (size_t place : PlacesToShow(violation.stack)) {
+const Frame* OwnFrame(const Violation& violation,
+                      const FramesLeftOut& left_out) {
+  for (size_t place : PlacesToShow(violation.stack, left_out)) {
     const Frame& frame = violation.stack[place];
     if (!frame.file.empty() && !absl::StartsWith(frame.file, "/usr/")) {
       return &frame;
@@ -436,7 +438,7 @@ std::string DescribeViolation(const Violation& violation,
                        : ""),
       &text);
   AppendPart("from",
-             absl::StrJoin(FramesToShow(violation),
+             absl::StrJoin(FramesToShow(violation, options.left_out),
                            absl::StrCat("\n  ", PartLine("", "")),
                            [&](std::string* out, Frame frame) {
                              if (frame.object == options.program) {

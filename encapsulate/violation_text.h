@@ -36,6 +36,14 @@ enum class Language {
   kCode,   // of the plugin: options.allowed.push_back(...);
 };
 
+// Frames of a stack that say nothing about the code under test, those of a test
+// framework for example, by what the names of their functions begin with. Those
+// of the C and C++ libraries are left out anyway.
+struct FramesLeftOut {
+  std::vector<std::string> functions;  // these
+  std::vector<std::string> callers;    // these, and all that is further out
+};
+
 // What the text depends on besides the violation.
 struct TextOptions {
   // Of the lines `permit` and `ignore`.
@@ -48,6 +56,8 @@ struct TextOptions {
   // A read-only directory for which the plugin has an option that lets a test
   // write there and throws that away; "" for none.
   std::string working_directory;
+  // Of `from`.
+  FramesLeftOut left_out;
 };
 
 // The whole text, without a line feed at its end. Its lines start with two
@@ -94,13 +104,15 @@ std::string PartLine(absl::string_view label, absl::string_view text);
 std::string DescribeFrame(const Frame& frame);
 
 // The frames that tell something, innermost first, at most eight: of functions
-// that are known, without those of the C and C++ libraries and of GoogleTest.
-std::vector<Frame> FramesToShow(const Violation& violation);
+// that are known, without those of the C and C++ libraries and `left_out`.
+std::vector<Frame> FramesToShow(const Violation& violation,
+                                const FramesLeftOut& left_out = {});
 
 // Where the code under test made the attempt: the innermost of FramesToShow()
 // with a file that isn't a system header. Null if there is none, and valid as
 // long as the violation is.
-const Frame* OwnFrame(const Violation& violation);
+const Frame* OwnFrame(const Violation& violation,
+                      const FramesLeftOut& left_out = {});
 
 }  // namespace encapsulate
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace encapsulate {
@@ -39,6 +40,11 @@ Frame MakeFrame(const std::string& object, const std::string& function,
   return frame;
 }
 
+// One whose frames say nothing.
+FramesLeftOut Framework() {
+  return {{"framework::"}, {"framework::Test::Run("}};
+}
+
 Violation Write() {
   Violation violation = Make(Rule::kWrite, "openat", "/usr/x", EROFS,
                              "AT_FDCWD, \"/usr/x\", O_WRONLY|O_CREAT, 0644");
@@ -52,7 +58,8 @@ Violation Write() {
       MakeFrame("/usr/lib/libunknown.so.1", ""),
       MakeFrame("/src/test", "CacheTest_Saves_Test::TestBody()",
                 "src/cache_test.cc", 12),
-      MakeFrame("/src/test", "testing::Test::Run()"),
+      MakeFrame("/src/test", "framework::Call(void (*)())"),
+      MakeFrame("/src/test", "framework::Test::Run()"),
       MakeFrame("/src/test", "main", "src/main.cc", 5),
   };
   return violation;
@@ -85,6 +92,7 @@ TEST(ViolationTextTest, TellsEverythingInTheToolsLanguage) {
   violation.count = 3;
   TextOptions options;
   options.writable = {"/tmp/test"};
+  options.left_out = Framework();
   EXPECT_EQ(
       DescribeViolation(violation, options),
       "tried to open '/usr/x' for writing: read-only file system (EROFS)\n"
@@ -100,7 +108,7 @@ TEST(ViolationTextTest, TellsEverythingInTheToolsLanguage) {
       "  ignore   --allow=write:/usr/x");
 }
 
-TEST(ViolationTextTest, AndInThePluginsLanguage) {
+TEST(ViolationTextTest, TellsEverythingInThePluginsLanguage) {
   Violation violation =
       Make(Rule::kHostSocket, "connect", "/run/x \"y\".sock", ECONNREFUSED,
            "3, {AF_UNIX, \"/run/x \\\"y\\\".sock\"}, 110");
@@ -267,6 +275,28 @@ TEST(ViolationTextTest, NamesTheNearestWritableTree) {
   EXPECT_EQ(DescribeInstead(violation, options), "write below '/home/me/out'");
   EXPECT_EQ(DescribeInstead(Make(Rule::kWrite, "mkdir", "/x", EROFS), options),
             "write below '/tmp'");
+}
+
+std::vector<std::string> FunctionsIn(const std::vector<Frame>& frames) {
+  std::vector<std::string> functions;
+  functions.reserve(frames.size());
+  for (const Frame& frame : frames) functions.push_back(frame.function);
+  return functions;
+}
+
+TEST(ViolationTextTest, AFrameworkIsLeftOutIfItIsNamed) {
+  Violation violation = Make(Rule::kWrite, "unlink", "/f", EROFS);
+  violation.stack = {MakeFrame("/test", "framework::Remove()", "f.cc", 1),
+                     MakeFrame("/test", "Cache::Drop()", "cache.cc", 7),
+                     MakeFrame("/test", "framework::Test::Run()", "f.cc", 2),
+                     MakeFrame("/test", "Main()", "main.cc", 3)};
+  EXPECT_THAT(FunctionsIn(FramesToShow(violation, Framework())),
+              testing::ElementsAre("Cache::Drop()"));
+  EXPECT_EQ(OwnFrame(violation, Framework())->file, "cache.cc");
+  EXPECT_THAT(FunctionsIn(FramesToShow(violation)),
+              testing::ElementsAre("framework::Remove()", "Cache::Drop()",
+                                   "framework::Test::Run()", "Main()"));
+  EXPECT_EQ(OwnFrame(violation)->file, "f.cc");
 }
 
 TEST(ViolationTextTest, OwnCodeIsTheInnermostWithALine) {

@@ -9,8 +9,8 @@
 //                              "the compiler's cache; it does without"});
 //   absl::StatusOr<encapsulate::Result> result = Run(options, command);
 //   if (!result.ok() || result->ok()) return;
-//   encapsulate::Symbolize(&result->violations);
-//   for (const encapsulate::Violation& violation : result->violations) {
+//   encapsulate::Symbolize(&result->record.violations);
+//   for (const encapsulate::Violation& violation : result->record.violations) {
 //     std::cerr << violation.call << "(" << violation.arguments << ")\n";
 //   }
 //
@@ -55,7 +55,7 @@ namespace encapsulate {
 enum class Violations {
   // Nobody watches, and nothing costs anything.
   kOff,
-  // They are recorded in Result::violations.
+  // They are recorded in Result::record.
   kReport,
   // The same, and a run with violations has failed: Result::ok() is false. The
   // tool says so by its exit code, the plugin by failing the test.
@@ -156,6 +156,27 @@ struct AllowedUse {
 
 // Distinct violations that are kept; more are only counted.
 inline constexpr size_t kMaxViolations = 10000;
+
+// What a run attempted.
+struct ViolationRecord {
+  // In the order in which they were first made.
+  std::vector<Violation> violations;
+  // Beyond the first kMaxViolations distinct ones, attempts are only counted.
+  uint64_t beyond = 0;
+  // Calls that couldn't be looked at, and any of which may have reached out:
+  // their process forbids it (PR_SET_DUMPABLE, prctl(2)), which holds only for
+  // children of Enter() that haven't executed another program, or has its
+  // arguments where only the kernel can read them (memfd_secret(2)): those
+  // calls are refused with EFAULT.
+  uint64_t unseen = 0;
+  // A sandbox of this library around this one watches, and the kernel has one
+  // watcher only (seccomp(2)): the outer one records what is attempted here,
+  // but for names, which are in `violations` as always. So `violations` being
+  // empty says nothing of the other rules.
+  bool watched_outside = false;
+  // The exceptions of Options::allowed that were used.
+  std::vector<AllowedUse> allowed;
+};
 
 // Fills in functions, files and lines of every stack: by llvm-symbolizer or
 // addr2line, whichever is installed, in one run for each object, and where

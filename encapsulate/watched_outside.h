@@ -5,7 +5,7 @@
 // The kernel has one watcher for all processes below a filter that has one
 // (seccomp(2), EBUSY). Where the sandbox around this process has
 // Options::violations on, it therefore watches for those inside as well:
-// Result::watched_outside. What only code inside knows, it can tell:
+// ViolationRecord::watched_outside. What only code inside knows, it can tell:
 //
 //   if (encapsulate::IsWatchedOutside()) {
 //     encapsulate::NameTestOutside("StoreTest.Saves");

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/environment.h"
 
 namespace encapsulate::tool {
@@ -39,9 +39,8 @@ absl::Status EnterCallersDirectory() {
   if (directory.empty()) directory = Variable("BUILD_WORKING_DIRECTORY");
   // It is for this run of Bazel's, not for one inside.
   unsetenv("BAZELW_WORKING_DIRECTORY");
-  char current[PATH_MAX];
-  if (directory.empty() || getcwd(current, sizeof(current)) == nullptr ||
-      !absl::StrContains(absl::StrCat(current, "/"), ".runfiles/")) {
+  if (directory.empty() ||
+      !absl::StrContains(CurrentDirectory() + "/", ".runfiles/")) {
     return absl::OkStatus();
   }
   if (chdir(directory.c_str()) == 0) return absl::OkStatus();

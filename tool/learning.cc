@@ -185,19 +185,18 @@ void SayLearned(const Result& result, const std::vector<Violation>& violations,
   flags.insert(flags.end(), learned.begin(), learned.end());
   Print(flags.empty() ? "learned: no flag is needed"
                       : absl::StrCat("learned: ", absl::StrJoin(flags, " ")));
-  if (result.watched_outside) {
+  if (result.record.watched_outside) {
     Print(
         "learned: that isn't all, since the sandbox around this one watches; "
         "hint: learn with that one");
   }
-  if (result.violations_beyond > 0) {
+  if (result.record.beyond > 0) {
     Print(absl::StrCat("learned: that isn't all, there were more than ",
                        kMaxViolations, " violations"));
   }
-  if (result.violations_unseen > 0) {
+  if (result.record.unseen > 0) {
     Print(absl::StrCat("learned: that may not be all, since ",
-                       result.violations_unseen,
-                       " calls could not be looked at"));
+                       result.record.unseen, " calls could not be looked at"));
   }
   if (failed && !learned.empty()) {
     Print(

@@ -106,12 +106,12 @@ void ReportViolations(const Options& options, const Reports& reports,
       absl::GetFlag(FLAGS_violations).violations != Violations::kOff;
   const LearnChoice learn = absl::GetFlag(FLAGS_learn);
   const std::vector<Violation> all =
-      learn.learn ? result->violations : std::vector<Violation>();
+      learn.learn ? result->record.violations : std::vector<Violation>();
   reports.ApplyBaseline(result);
-  if (says || reports.wanted()) Symbolize(&result->violations);
+  if (says || reports.wanted()) Symbolize(&result->record.violations);
   // Exceptions alone aren't reported.
   const bool by_note =
-      std::any_of(result->allowed.begin(), result->allowed.end(),
+      std::any_of(result->record.allowed.begin(), result->record.allowed.end(),
                   [](const AllowedUse& use) { return use.by_note; });
   if (says && (PrintViolations(*result, options) || by_note ||
                absl::GetFlag(FLAGS_verbose))) {
@@ -181,7 +181,7 @@ int RunCommand(const CommandLine& line) {
   if (!absl::GetFlag(FLAGS_quiet_leftovers)) SayLeftovers(result);
   SayTemporaryFiles(result);
   if (absl::GetFlag(FLAGS_overlay_changes)) PrintOverlayChanges(result);
-  for (Violation& violation : result.violations) {
+  for (Violation& violation : result.record.violations) {
     if (violation.test.empty()) violation.test = absl::GetFlag(FLAGS_name);
   }
   ReportViolations(*options, reports, !result.ok(), &result);

@@ -333,9 +333,9 @@ std::string ToJson(const Result& result, const Judgement& judgement) {
                           ",\"name\":", JsonString(leftover.name),
                           ",\"command\":", JsonString(leftover.command), "}");
                     }),
-      "],\"violations\":", result.violations.size(),
-      ",\"violations_beyond\":", result.violations_beyond,
-      ",\"violations_unseen\":", result.violations_unseen,
+      "],\"violations\":", result.record.violations.size(),
+      ",\"violations_beyond\":", result.record.beyond,
+      ",\"violations_unseen\":", result.record.unseen,
       ",\"isolation\":", JsonString(IsolationName(result.isolation)),
       ",\"temporary_files\":[",
       absl::StrJoin(result.temporary_files, ",",

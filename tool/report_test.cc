@@ -41,13 +41,13 @@ TEST(ExitCodeTest, IsThatOfATimeoutHoweverItEnded) {
 TEST(ExitCodeTest, IsOfViolationsOnlyIfTheCommandSucceeded) {
   Result result = Ended(Outcome::kExited, 0, 0);
   EXPECT_EQ(ExitCodeOf(result, {Violations::kEnforce}), 0);
-  result.violations.emplace_back();
+  result.record.violations.emplace_back();
   EXPECT_EQ(ExitCodeOf(result, {Violations::kEnforce}), kExitViolations);
   EXPECT_EQ(ExitCodeOf(result, {Violations::kReport}), 0);
   result.exit_code = 3;
   EXPECT_EQ(ExitCodeOf(result, {Violations::kEnforce}), 3);
   result = Ended(Outcome::kTimedOut, 0, 0);
-  result.violations.emplace_back();
+  result.record.violations.emplace_back();
   EXPECT_EQ(ExitCodeOf(result, {Violations::kEnforce}), kExitTimeout);
 }
 
@@ -60,7 +60,7 @@ TEST(ExitCodeTest, IsOfLeftoversOnlyIfAskedAndTheCommandSucceeded) {
   EXPECT_EQ(ExitCodeOf(result), 0);
   EXPECT_EQ(ExitCodeOf(result, judgement), kExitLeftovers);
   judgement.violations = Violations::kEnforce;
-  result.violations.emplace_back();
+  result.record.violations.emplace_back();
   EXPECT_EQ(ExitCodeOf(result, judgement), kExitViolations);
   result.exit_code = 3;
   EXPECT_EQ(ExitCodeOf(result, judgement), 3);
@@ -68,16 +68,16 @@ TEST(ExitCodeTest, IsOfLeftoversOnlyIfAskedAndTheCommandSucceeded) {
 
 TEST(ExitCodeTest, IsOfViolationsIfOneMayHaveBeenMissed) {
   Result result = Ended(Outcome::kExited, 0, 0);
-  result.violations_unseen = 1;
+  result.record.unseen = 1;
   EXPECT_EQ(ExitCodeOf(result, {Violations::kEnforce}), kExitViolations);
-  result.violations_unseen = 0;
-  result.violations_beyond = 1;
+  result.record.unseen = 0;
+  result.record.beyond = 1;
   EXPECT_EQ(ExitCodeOf(result, {Violations::kEnforce}), kExitViolations);
 }
 
 TEST(ExitCodeTest, IsOfALostSandboxWhateverElseIsKnown) {
   Result result = Ended(Outcome::kLost, -1, 0);
-  result.violations.emplace_back();
+  result.record.violations.emplace_back();
   EXPECT_EQ(ExitCodeOf(result, {Violations::kEnforce}), kExitLost);
   EXPECT_FALSE(result.ok());
 }

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -22,12 +21,14 @@
 #include "absl/strings/str_join.h"
 #include "absl/types/optional.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/files.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/base/write_all.h"
 #include "encapsulate/failure.h"
 #include "encapsulate/violation_baseline.h"
 #include "encapsulate/violation_report.h"
+#include "gtest_plugin/googletest/frames.h"
 #include "tool/flags.h"
 #include "tool/report.h"
 
@@ -36,25 +37,6 @@ namespace {
 
 // Of those that are gone; the file has the rest.
 constexpr size_t kShown = 20;
-
-std::string CurrentDirectory() {
-  char buffer[PATH_MAX];
-  return getcwd(buffer, sizeof(buffer)) != nullptr ? buffer : "";
-}
-
-absl::optional<std::string> ReadFile(const std::string& path) {
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid()) return absl::nullopt;
-  std::string text;
-  char buffer[4096];
-  for (;;) {
-    const ssize_t size = read(file.get(), buffer, sizeof(buffer));
-    if (size == 0) return text;
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return absl::nullopt;
-    text.append(buffer, static_cast<size_t>(size));
-  }
-}
 
 // A file that is whole or what it was.
 bool ReplaceFile(const std::string& path, const std::string& text) {
@@ -129,7 +111,7 @@ absl::Status Reports::OpenBaseline() {
     }
     baseline_ = *std::move(read);
   }
-  // Where a link leads to, so that the link is kept.
+  // A link is kept: what it leads to is replaced.
   if (updates && access(ParentOf(RealPathOrSame(path)).c_str(), W_OK) != 0) {
     return MakeFailure(
         {FailureKind::kInvalidOptions, "write the baseline", path, "", errno});
@@ -140,7 +122,8 @@ absl::Status Reports::OpenBaseline() {
 void Reports::UpdateBaseline(const Result& result) const {
   const std::string path = absl::GetFlag(FLAGS_baseline);
   Baseline baseline;
-  for (const Violation& violation : result.violations) baseline.Add(violation);
+  for (const Violation& violation : result.record.violations)
+    baseline.Add(violation);
   if (!ReplaceFile(RealPathOrSame(path), baseline.Write())) {
     Complain("write the baseline", path, errno);
     return;
@@ -153,11 +136,12 @@ void Reports::ApplyBaseline(Result* result) const {
   if (!baseline_.has_value()) return;
   if (absl::GetFlag(FLAGS_update_baseline)) {
     UpdateBaseline(*result);
-    result->violations.clear();
+    result->record.violations.clear();
     return;
   }
-  const std::vector<std::string> gone = baseline_->Gone(result->violations);
-  std::vector<Violation>& violations = result->violations;
+  const std::vector<std::string> gone =
+      baseline_->Gone(result->record.violations);
+  std::vector<Violation>& violations = result->record.violations;
   const auto known = std::remove_if(
       violations.begin(), violations.end(),
       [&](const Violation& violation) { return baseline_->Has(violation); });
@@ -177,12 +161,9 @@ void Reports::ApplyBaseline(Result* result) const {
 
 void Reports::Write(const Result& result) const {
   ViolationReport report;
-  report.violations = result.violations;
-  report.allowed = result.allowed;
-  report.beyond = result.violations_beyond;
-  report.unseen = result.violations_unseen;
-  report.watched_outside = result.watched_outside;
+  report.record = result.record;
   report.directory = CurrentDirectory();
+  report.left_out = gtest_internals::GoogleTestFrames();
   for (const File& file : files_) {
     // The command may have written to it. What isn't a regular file has no
     // size.

@@ -5,9 +5,7 @@
 #include <string.h>  // NOLINT: strerrorname_np is GNU's
 
 #include <algorithm>
-#include <climits>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <string>
 #include <utility>
@@ -24,6 +22,7 @@
 #include "encapsulate/symbolize.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
+#include "gtest_plugin/googletest/frames.h"
 #include "tool/report.h"
 
 namespace encapsulate::tool {
@@ -40,6 +39,7 @@ std::string Times(uint64_t count) {
 
 TextOptions TextOptionsOf(const Options& options) {
   TextOptions text;
+  text.left_out = gtest_internals::GoogleTestFrames();
   for (const std::string& tree : options.writable) {
     text.writable.push_back(RealPathOrSame(tree));
   }
@@ -89,12 +89,12 @@ void AppendPart(absl::string_view label, absl::string_view text,
   lines->push_back(absl::StrCat("          ", PartLine(label, text)));
 }
 
-void AppendViolation(const Violation& violation,
+void AppendViolation(const Violation& violation, const TextOptions& options,
                      std::vector<std::string>* lines) {
   lines->push_back(absl::StrFormat("%6d x  %s: %s", violation.count,
                                    DescribeAttempt(violation),
                                    DescribeError(violation)));
-  const std::vector<Frame> frames = FramesToShow(violation);
+  const std::vector<Frame> frames = FramesToShow(violation, options.left_out);
   for (size_t i = 0; i < std::min(frames.size(), kFrames); ++i) {
     AppendPart(i == 0 ? "from" : "", DescribeFrame(frames[i]), lines);
   }
@@ -119,7 +119,7 @@ void AppendGroup(const Group& group, const TextOptions& options,
                                     " more; --report=FILE has them all"));
       return;
     }
-    AppendViolation(*group.violations[i], lines);
+    AppendViolation(*group.violations[i], options, lines);
   }
 }
 
@@ -128,12 +128,13 @@ void AppendGroup(const Group& group, const TextOptions& options,
 std::vector<std::string> SummaryOf(const Result& result,
                                    const Options& options) {
   std::vector<std::string> lines;
-  const std::vector<Group> groups = GroupsOf(result.violations);
+  const std::vector<Group> groups = GroupsOf(result.record.violations);
   if (!groups.empty()) {
     uint64_t count = 0;
     for (const Group& group : groups) count += group.count;
-    lines.push_back(absl::StrCat("violations: ", result.violations.size(),
-                                 ", tried ", Times(count)));
+    lines.push_back(
+        absl::StrCat("violations: ", result.record.violations.size(),
+                     ", tried ", Times(count)));
   }
   const TextOptions text = TextOptionsOf(options);
   for (size_t i = 0; i < groups.size(); ++i) {
@@ -145,14 +146,14 @@ std::vector<std::string> SummaryOf(const Result& result,
     }
     AppendGroup(groups[i], text, &lines);
   }
-  if (result.violations_beyond > 0) {
+  if (result.record.beyond > 0) {
     lines.push_back(absl::StrCat("violations: other ones were tried ",
-                                 Times(result.violations_beyond),
+                                 Times(result.record.beyond),
                                  " beyond the first ", kMaxViolations));
   }
-  if (result.violations_unseen > 0) {
+  if (result.record.unseen > 0) {
     lines.push_back(absl::StrCat(
-        "violations: ", result.violations_unseen,
+        "violations: ", result.record.unseen,
         " calls could not be looked at, and any may have been one"));
   }
   return lines;
@@ -167,7 +168,7 @@ bool PrintViolations(const Result& result, const Options& options) {
 }
 
 void SayIgnored(const Result& result) {
-  for (const AllowedUse& use : result.allowed) {
+  for (const AllowedUse& use : result.record.allowed) {
     Print(absl::StrCat("ignored: ", RuleName(use.allowed.rule), " ",
                        Quote(use.allowed.target), ", tried ", Times(use.count),
                        " (", use.allowed.reason, ")"));

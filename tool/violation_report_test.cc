@@ -13,25 +13,13 @@
 #include "encapsulate/violations.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/violation.h"
 
 namespace encapsulate::tool {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-Violation Make(Rule rule, const std::string& call, const std::string& target,
-               int error, const std::string& program, uint64_t count) {
-  Violation violation;
-  violation.rule = rule;
-  violation.call = call;
-  violation.target = target;
-  violation.error = error;
-  violation.program = program;
-  violation.count = count;
-  violation.first = absl::FromUnixMicros(1500000);
-  return violation;
-}
 
 TEST(SummaryTest, IsEmptyIfThereWasNothing) {
   Result result;
@@ -40,11 +28,11 @@ TEST(SummaryTest, IsEmptyIfThereWasNothing) {
 
 TEST(SummaryTest, GroupsByProgramAndRuleMostFrequentFirst) {
   Result result;
-  result.violations = {
-      Make(Rule::kSignal, "kill", "pid 9", ESRCH, "/bin/a", 1),
-      Make(Rule::kWrite, "unlink", "/one", EROFS, "/bin/a", 1),
-      Make(Rule::kWrite, "unlink", "/b/two", EROFS, "/bin/b", 2),
-      Make(Rule::kWrite, "rmdir", "/c/three", EROFS, "/bin/a", 3),
+  result.record.violations = {
+      MakeViolation(Rule::kSignal, "kill", "pid 9", ESRCH, "/bin/a", 1),
+      MakeViolation(Rule::kWrite, "unlink", "/one", EROFS, "/bin/a", 1),
+      MakeViolation(Rule::kWrite, "unlink", "/b/two", EROFS, "/bin/b", 2),
+      MakeViolation(Rule::kWrite, "rmdir", "/c/three", EROFS, "/bin/a", 3),
   };
   Frame frame;
   frame.object = "/bin/a";
@@ -52,7 +40,7 @@ TEST(SummaryTest, GroupsByProgramAndRuleMostFrequentFirst) {
     frame.function = absl::StrCat("f", i, "()");
     frame.file = "a.c";
     frame.line = i;
-    result.violations[3].stack.push_back(frame);
+    result.record.violations[3].stack.push_back(frame);
   }
   Options options;
   options.tmpfs = {{"/nowhere", 0}};
@@ -86,10 +74,10 @@ TEST(SummaryTest, GroupsByProgramAndRuleMostFrequentFirst) {
 TEST(SummaryTest, StaysShort) {
   Result result;
   for (int i = 0; i < 1000; ++i) {
-    result.violations.push_back(
-        Make(Rule::kWrite, "unlink", absl::StrCat("/", i), EROFS, "/bin/a", 1));
-    result.violations.push_back(Make(Rule::kWrite, "unlink", "/x", EROFS,
-                                     absl::StrCat("/bin/b", i), 1));
+    result.record.violations.push_back(MakeViolation(
+        Rule::kWrite, "unlink", absl::StrCat("/", i), EROFS, "/bin/a", 1));
+    result.record.violations.push_back(MakeViolation(
+        Rule::kWrite, "unlink", "/x", EROFS, absl::StrCat("/bin/b", i), 1));
   }
   const std::vector<std::string> lines = SummaryOf(result, {});
   EXPECT_LT(lines.size(), 100U);
@@ -101,16 +89,17 @@ TEST(SummaryTest, StaysShort) {
 
 TEST(SummaryTest, NamesTheTest) {
   Result result;
-  result.violations = {Make(Rule::kWrite, "unlink", "/a", EROFS, "/bin/a", 1)};
-  result.violations[0].test = "A.B";
+  result.record.violations = {
+      MakeViolation(Rule::kWrite, "unlink", "/a", EROFS, "/bin/a", 1)};
+  result.record.violations[0].test = "A.B";
   EXPECT_THAT(SummaryOf(result, {}),
               testing::Contains("          test     A.B"));
 }
 
 TEST(SummaryTest, TellsWhatWasNotSeen) {
   Result result;
-  result.violations_beyond = 1;
-  result.violations_unseen = 2;
+  result.record.beyond = 1;
+  result.record.unseen = 2;
   EXPECT_THAT(
       SummaryOf(result, {}),
       ElementsAre("violations: other ones were tried 1 time beyond the first "

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -32,6 +31,12 @@ absl::StatusOr<std::string> RealPath(const std::string& path) {
 std::string RealPathOrSame(const std::string& path) {
   absl::StatusOr<std::string> real = RealPath(path);
   return real.ok() ? *std::move(real) : path;
+}
+
+std::string CurrentDirectory() {
+  const std::unique_ptr<char, decltype(&std::free)> directory(
+      getcwd(nullptr, 0), &std::free);
+  return directory != nullptr ? directory.get() : "";
 }
 
 std::string PathThrough(int fd) { return absl::StrCat("/proc/self/fd/", fd); }

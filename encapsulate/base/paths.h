@@ -20,6 +20,9 @@ absl::StatusOr<std::string> RealPath(const std::string& path);
 // The same, but `path` itself where that fails: of a file that isn't there yet.
 std::string RealPathOrSame(const std::string& path);
 
+// getcwd(3); "" if it can't be known.
+std::string CurrentDirectory();
+
 // A path that leads to the file that a descriptor of this process is open on,
 // O_PATH included, without another look-up of its name.
 std::string PathThrough(int fd);

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "encapsulate/kernel/landlock.h"
+#include "encapsulate/kernel/new_process.h"
 #include "encapsulate/kernel/raw_clone.h"
 
 namespace encapsulate {
@@ -30,8 +31,8 @@ class Command {
     // page tables of a large caller aren't copied a second time, and its
     // failure can be read from here.
     alignas(16) static char stack[65536];
-    const pid_t pid = clone(&Command::Main, stack + sizeof(stack),
-                            CLONE_VM | CLONE_VFORK | SIGCHLD, this);
+    const pid_t pid = CloneBeside(&Command::Main, stack + sizeof(stack),
+                                  CLONE_VFORK | SIGCHLD, this);
     setup_.Check(pid, Step::kFork);
     if (failed_step_ == Step::kFinished) return pid;
     waitpid(pid, nullptr, 0);
@@ -69,7 +70,7 @@ class Command {
         Fail(Step::kSetLimit, limit.resource, "");
       }
     }
-    umask(plan_.umask.value_or(inherited_.umask));
+    umask(plan_.sets_umask ? plan_.umask : inherited_.umask);
     // What init needs is close-on-exec; what the command is to get is not.
     for (int fd : plan_.keep_descriptors) fcntl(fd, F_SETFD, 0);
     ResetSignals();
@@ -113,9 +114,9 @@ class Command {
   const char* ExecuteFirst() {
     const bool searched = strchr(plan_.command.c_str(), '/') == nullptr;
     const char* refused = nullptr;
-    auto* const* argv = const_cast<char* const*>(plan_.argv.data());
-    auto* const* envp = const_cast<char* const*>(plan_.envp.data());
-    for (const std::string& executable : plan_.executables) {
+    auto* const* argv = const_cast<char* const*>(plan_.argv);
+    auto* const* envp = const_cast<char* const*>(plan_.envp);
+    for (const PlainText& executable : plan_.executables) {
       const char* path = executable.c_str();
       // Most directories of PATH don't have it, and this tells sooner.
       if (access(path, F_OK) != 0) {
@@ -128,8 +129,8 @@ class Command {
       execve(path, argv, envp);
       if (errno == ENOEXEC) {
         // A script without a first line, which execvp(3) gives to the shell.
-        plan_.shell_argv[1] = path;
-        execve("/bin/sh", const_cast<char* const*>(plan_.shell_argv.data()),
+        setup_.notes().shell_argv[1] = path;
+        execve("/bin/sh", const_cast<char* const*>(setup_.notes().shell_argv),
                envp);
         errno = ENOEXEC;
         return path;
@@ -149,7 +150,7 @@ class Command {
   }
 
   Setup& setup_;
-  Plan& plan_;
+  const ChildPlan& plan_;
   const Inherited& inherited_;
   Step failed_step_ = Step::kFinished;
   int failed_index_ = -1;

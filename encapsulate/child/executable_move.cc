@@ -313,10 +313,11 @@ bool MoveExecutable(ExecutableMove* move, int file) {
 }
 
 void OpenExecutable(Setup& setup) {
-  Plan& plan = setup.plan();
+  const ChildPlan& plan = setup.plan();
   if (plan.executable.empty()) return;
   // A failure is for the child to tell.
-  plan.executable_file = open(plan.executable.c_str(), O_RDONLY | O_CLOEXEC);
+  setup.notes().executable_file =
+      open(plan.executable.c_str(), O_RDONLY | O_CLOEXEC);
 }
 
 bool MoveToView(int file, MoveFailure* failure) {

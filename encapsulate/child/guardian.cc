@@ -50,7 +50,7 @@ void EnterDomain(Setup& setup, int ruleset) {
   setup.Done(Step::kEnterDomain);
 }
 
-void SignalAll(const Plan& plan, int proc, int signal) {
+void SignalAll(const ChildPlan& plan, int proc, int signal) {
   if (HasNamespaces(plan) || plan.outer_domain >= 0) {
     kill(-1, signal);
   } else {
@@ -58,7 +58,7 @@ void SignalAll(const Plan& plan, int proc, int signal) {
   }
 }
 
-void EndAll(const Plan& plan, int proc) {
+void EndAll(const ChildPlan& plan, int proc) {
   if (HasNamespaces(plan) || plan.outer_domain >= 0) {
     kill(-1, SIGKILL);
     // But for the child that Enter()'s caller has forked, all are ours now.
@@ -73,7 +73,7 @@ void EndAll(const Plan& plan, int proc) {
   }
 }
 
-void EndForGood(const Plan& plan, int proc) {
+void EndForGood(const ChildPlan& plan, int proc) {
   // Everybody else ends with it.
   if (HasNamespaces(plan)) _exit(1);
   EndAll(plan, proc);

@@ -52,8 +52,8 @@ int64_t Now() {
 
 class Init {
  public:
-  Init(Plan& plan, int control, int caller)
-      : setup_(plan, control),
+  Init(const ChildPlan& plan, ChildNotes& notes, int control, int caller)
+      : setup_(plan, notes, control),
         plan_(plan),
         control_(control),
         caller_(caller) {}
@@ -106,7 +106,7 @@ class Init {
   }
 
   // Closes whatever the caller had open, but for what the command is to get
-  // and what init needs. The list is sorted in place.
+  // and what init needs. The list is sorted.
   void CloseOthers() {
     unsigned next = 0;
     size_t i = 0;
@@ -274,7 +274,7 @@ class Init {
   // Enter(): hands what was reopened to the caller, whose child gets it.
   void ReportReady() {
     setup_.Report(MessageKind::kReady);
-    for (const Input& input : plan_.inputs) {
+    for (const ChildInput& input : plan_.inputs) {
       Message message;
       message.kind = MessageKind::kInput;
       message.number = input.fd;
@@ -283,7 +283,7 @@ class Init {
     if (plan_.executable.empty()) return;
     Message message;
     message.kind = MessageKind::kInput;
-    const int file = plan_.executable_file;
+    const int file = setup_.notes().executable_file;
     if (file < 0 ? !SendMessage(control_, message)
                  : !SendDescriptor(control_, message, file)) {
       _exit(1);
@@ -490,7 +490,7 @@ class Init {
     SyncInputs();
     if (plan_.list_overlay_changes) {
       UseCapabilities(kReadAll);
-      if (!ReportOverlayChanges(plan_, stage_, control_)) {
+      if (!ReportOverlayChanges(plan_, setup_.notes(), stage_, control_)) {
         message.step = Step::kFindChanges;
         message.error = errno;
       }
@@ -518,7 +518,7 @@ class Init {
   // The command has read through a descriptor of its own; whoever shares the
   // caller's goes on from where it stopped.
   void SyncInputs() {
-    for (const Input& input : plan_.inputs) {
+    for (const ChildNotes::Input& input : setup_.notes().inputs) {
       if (input.original < 0) continue;
       const off_t offset = lseek(input.reopened, 0, SEEK_CUR);
       if (offset >= 0) lseek(input.original, offset, SEEK_SET);
@@ -526,7 +526,7 @@ class Init {
   }
 
   Setup setup_;
-  Plan& plan_;
+  const ChildPlan& plan_;
   const int control_;
   const int caller_;
   int stage_ = -1;
@@ -591,8 +591,9 @@ void Setup::Report(MessageKind kind, int number) {
   if (!SendMessage(control_, message)) _exit(1);
 }
 
-void RunInit(Plan& plan, int control, int caller) {
-  Init(plan, control, caller).Run();
+void RunInit(const ChildPlan& plan, ChildNotes& notes, int control,
+             int caller) {
+  Init(plan, notes, control, caller).Run();
 }
 
 }  // namespace encapsulate

@@ -21,7 +21,9 @@ bool IsHarmless(int fd, const struct stat& info) {
 }  // namespace
 
 void ReopenInputs(Setup& setup) {
-  for (Input& input : setup.plan().inputs) {
+  for (size_t i = 0; i < setup.plan().inputs.size(); ++i) {
+    const ChildInput& input = setup.plan().inputs[i];
+    ChildNotes::Input& noted = setup.notes().inputs[i];
     const auto check = [&](int result) {
       return setup.Check(result, Step::kReopenInput, input.fd);
     };
@@ -39,8 +41,8 @@ void ReopenInputs(Setup& setup) {
     }
     const off_t offset = lseek(input.fd, 0, SEEK_CUR);
     if (offset >= 0) lseek(fresh, offset, SEEK_SET);
-    input.original = check(fcntl(input.fd, F_DUPFD_CLOEXEC, 3));
-    input.reopened = fresh;
+    noted.original = check(fcntl(input.fd, F_DUPFD_CLOEXEC, 3));
+    noted.reopened = fresh;
     check(dup3(fresh, input.fd, 0));
   }
   setup.Done(Step::kReopenInput);
@@ -56,7 +58,7 @@ int OpenDevice(const Setup& setup, int fd, const struct stat& before) {
   const auto check = [&](int result) {
     return setup.Check(result, Step::kReopenInput, fd);
   };
-  for (const Place& place : setup.plan().places) {
+  for (const ChildPlace& place : setup.plan().places) {
     if (place.kind != PlaceKind::kDevice) continue;
     struct stat after;
     check(stat(place.target.c_str(), &after));

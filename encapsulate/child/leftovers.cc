@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "encapsulate/child/message.h"
+#include "encapsulate/kernel/directory_reader.h"
 #include "encapsulate/kernel/text.h"
 
 namespace encapsulate {
@@ -55,19 +56,14 @@ uint64_t StatusMask(const char* status, const char* name) {
 // something else than kGone.
 template <typename Function>
 Look ForEachNumber(int directory, Function look) {
-  alignas(dirent64) char buffer[8192];
-  ssize_t size;
-  while ((size = syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) >
-         0) {
-    for (ssize_t offset = 0; offset < size;) {
-      const auto* entry = reinterpret_cast<dirent64*>(buffer + offset);
-      offset += entry->d_reclen;
-      const int number = static_cast<int>(NumberIn(entry->d_name));
-      const Look found = number > 0 ? look(number) : Look::kGone;
-      if (found != Look::kGone) return found;
-    }
+  DirectoryReader<8192> reader;
+  reader.Start(directory);
+  while (const dirent64* const entry = reader.Next()) {
+    const int number = static_cast<int>(NumberIn(entry->d_name));
+    const Look found = number > 0 ? look(number) : Look::kGone;
+    if (found != Look::kGone) return found;
   }
-  return size < 0 ? Failure() : Look::kGone;
+  return reader.error() != 0 ? Failure() : Look::kGone;
 }
 
 // A thread, or a process by its first one, whose directory in /proc is `path`.

@@ -27,6 +27,7 @@
 #include "encapsulate/child/mount_attributes.h"
 #include "encapsulate/child/setup.h"
 #include "encapsulate/child/stage.h"
+#include "encapsulate/kernel/directory_reader.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/kernel/text.h"
 
@@ -69,7 +70,7 @@ class ViewBuilder {
   // its place since is not followed.
   void CloneTrees() {
     for (size_t i = 0; i < plan_.places.size(); ++i) {
-      Place& place = plan_.places[i];
+      const ChildPlace& place = plan_.places[i];
       if (place.kind != PlaceKind::kWritable &&
           place.kind != PlaceKind::kShown) {
         continue;
@@ -87,7 +88,7 @@ class ViewBuilder {
                             sys::kRecursive | AT_EMPTY_PATH),
           Step::kCloneTree, index);
       close(path);
-      place.tree = tree;
+      setup_.notes().places[i].tree = tree;
     }
     setup_.Done(Step::kCloneTree);
   }
@@ -120,7 +121,7 @@ class ViewBuilder {
     setup_.Done(Step::kMountStage);
   }
 
-  void Generate(const char* path, const std::string& content) {
+  void Generate(const char* path, const PlainText& content) {
     const int file =
         setup_.Check(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444),
                      Step::kMountStage);
@@ -151,7 +152,7 @@ class ViewBuilder {
     }
   }
 
-  void MakePoint(const Place& place, int index) {
+  void MakePoint(const ChildPlace& place, int index) {
     const char* target = place.target.c_str();
     MakeParents(target, Step::kMakeMountPoint, index);
     const int made = place.directory ? mkdir(target, 0755)
@@ -187,11 +188,11 @@ class ViewBuilder {
   // made before, and taken along.
   void MakeCoveredOverlays() {
     for (size_t i = 0; i < plan_.places.size(); ++i) {
-      Place& place = plan_.places[i];
+      const ChildPlace& place = plan_.places[i];
       if (place.kind != PlaceKind::kOverlay || !place.make_point) continue;
       MountOverlay(place, i);
       const int index = static_cast<int>(i);
-      place.tree = setup_.Check(
+      setup_.notes().places[i].tree = setup_.Check(
           sys::OpenTree(AT_FDCWD, place.target.c_str(),
                         sys::kOpenTreeClone | sys::kOpenTreeCloexec),
           Step::kMountPlace, index);
@@ -200,14 +201,15 @@ class ViewBuilder {
     }
   }
 
-  void MountOverlay(Place& place, size_t i) {
+  void MountOverlay(const ChildPlace& place, size_t i) {
     const int index = static_cast<int>(i);
-    place.lower = setup_.Check(
+    const int lower = setup_.Check(
         open(place.target.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC),
         Step::kMountPlace, index);
+    setup_.notes().places[i].lower = lower;
     // The mount's own directory has to look like the one it covers.
     struct stat info;
-    setup_.Check(fstat(place.lower, &info), Step::kMountPlace, index);
+    setup_.Check(fstat(lower, &info), Step::kMountPlace, index);
     MakeStaged(Name("upper", i).c_str(), info.st_mode & 07777, index);
     MakeStaged(Name("work", i).c_str(), 0700, index);
     setup_.Check(mount("overlay", place.target.c_str(), "overlay",
@@ -217,7 +219,7 @@ class ViewBuilder {
 
   // /dev is put together in the stage, because the host's nodes can't be bound
   // any more once it covers them.
-  void MountDev(const Place& place, size_t i) {
+  void MountDev(const ChildPlace& place, size_t i) {
     const int index = static_cast<int>(i);
     const auto check = [&](int result) {
       setup_.Check(result, Step::kMountPlace, index);
@@ -232,7 +234,7 @@ class ViewBuilder {
     check(symlink("/proc/self/fd/2", "dev/stderr"));
     check(symlink("pts/ptmx", "dev/ptmx"));
     for (size_t j = 0; j < plan_.places.size(); ++j) {
-      const Place& device = plan_.places[j];
+      const ChildPlace& device = plan_.places[j];
       if (device.kind != PlaceKind::kDevice) continue;
       const Text<64> point("dev", strrchr(device.target.c_str(), '/'));
       const int device_index = static_cast<int>(j);
@@ -245,10 +247,9 @@ class ViewBuilder {
     check(mount("dev", place.target.c_str(), nullptr, MS_MOVE, nullptr));
   }
 
-  void MountTree(const Place& place, int index) {
-    setup_.Check(sys::MoveMount(place.tree, AT_FDCWD, place.target.c_str()),
-                 Step::kMountPlace, index);
-    close(place.tree);
+  void MountTree(const ChildPlace& place, size_t i) {
+    const int index = static_cast<int>(i);
+    MoveTree(i);
     uint64_t set = sys::kMountAttrNosuid;
     if (!place.devices) set |= sys::kMountAttrNodev;
     if (place.kind == PlaceKind::kShown) set |= sys::kMountAttrReadOnly;
@@ -256,8 +257,15 @@ class ViewBuilder {
                  Step::kMountPlace, index);
   }
 
+  void MoveTree(size_t i) {
+    const int tree = setup_.notes().places[i].tree;
+    setup_.Check(sys::MoveMount(tree, AT_FDCWD, plan_.places[i].target.c_str()),
+                 Step::kMountPlace, static_cast<int>(i));
+    close(tree);
+  }
+
   void MountPlace(size_t i) {
-    Place& place = plan_.places[i];
+    const ChildPlace& place = plan_.places[i];
     const int index = static_cast<int>(i);
     const char* target = place.target.c_str();
     constexpr unsigned long kInert = MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -267,7 +275,7 @@ class ViewBuilder {
     switch (place.kind) {
       case PlaceKind::kWritable:
       case PlaceKind::kShown:
-        MountTree(place, index);
+        MountTree(place, i);
         break;
       case PlaceKind::kTmpfs: {
         // As for mount(8), 0 would be no limit.
@@ -278,9 +286,7 @@ class ViewBuilder {
       }
       case PlaceKind::kOverlay:
         if (place.make_point) {
-          setup_.Check(sys::MoveMount(place.tree, AT_FDCWD, target),
-                       Step::kMountPlace, index);
-          close(place.tree);
+          MoveTree(i);
         } else {
           MountOverlay(place, i);
         }
@@ -401,17 +407,12 @@ class ViewBuilder {
     check(attributes_.Change("/proc", sys::kMountAttrReadOnly, 0, false));
     const int directory =
         check(open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    alignas(dirent64) char buffer[8192];
-    ssize_t size;
-    while ((size = syscall(SYS_getdents64, directory, buffer, sizeof(buffer))) >
-           0) {
-      for (ssize_t offset = 0; offset < size;) {
-        const auto* entry = reinterpret_cast<dirent64*>(buffer + offset);
-        offset += entry->d_reclen;
-        ProtectProcEntry(directory, *entry);
-      }
+    DirectoryReader<8192> reader;
+    reader.Start(directory);
+    while (const dirent64* const entry = reader.Next()) {
+      ProtectProcEntry(directory, *entry);
     }
-    check(static_cast<int>(size));
+    if (reader.error() != 0) setup_.Fail(Step::kProtectProc);
     close(directory);
     check(attributes_.Change("/proc", 0, sys::kMountAttrReadOnly, false));
     setup_.Done(Step::kProtectProc);
@@ -432,7 +433,7 @@ class ViewBuilder {
   }
 
   Setup& setup_;
-  Plan& plan_;
+  const ChildPlan& plan_;
   MountAttributes attributes_;
   int stage_ = -1;
 };

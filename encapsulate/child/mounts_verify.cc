@@ -44,24 +44,24 @@ class ViewVerifier {
   }
 
  private:
-  const Place* PlaceAt(const char* path) const {
-    for (const Place& place : plan_.places) {
+  const ChildPlace* PlaceAt(const char* path) const {
+    for (const ChildPlace& place : plan_.places) {
       if (strcmp(place.target.c_str(), path) == 0) return &place;
     }
     return nullptr;
   }
 
   // The innermost place that `path` is in; null if it is plain host.
-  const Place* PlaceAround(const char* path) const {
-    const Place* around = nullptr;
-    for (const Place& place : plan_.places) {  // outer before inner
+  const ChildPlace* PlaceAround(const char* path) const {
+    const ChildPlace* around = nullptr;
+    for (const ChildPlace& place : plan_.places) {  // outer before inner
       if (IsBelow(path, place.target.c_str())) around = &place;
     }
     return around;
   }
 
   bool MayWrite(const char* point) const {
-    const Place* place = PlaceAround(point);
+    const ChildPlace* place = PlaceAround(point);
     if (place == nullptr) return plan_.root_writable;
     switch (place->kind) {
       case PlaceKind::kWritable:
@@ -87,7 +87,7 @@ class ViewVerifier {
   }
 
   bool MayHoldDevices(const char* point) const {
-    const Place* place = PlaceAround(point);
+    const ChildPlace* place = PlaceAround(point);
     return place != nullptr &&
            (place->devices || place->kind == PlaceKind::kDevice ||
             place->kind == PlaceKind::kDev ||
@@ -123,7 +123,7 @@ class ViewVerifier {
   bool CoverIfKernel(const MountInfo& mount) {
     if (!ShowsKernel(mount.type)) return false;
     if (PlaceAt(mount.point) != nullptr) return false;
-    const Place* around = PlaceAround(mount.point);
+    const ChildPlace* around = PlaceAround(mount.point);
     if (around != nullptr) {
       // In the sandbox's own /proc, /sys and /dev there is nothing else, and
       // what the caller named by its own path is meant to be seen.
@@ -149,7 +149,7 @@ class ViewVerifier {
   }
 
   Setup& setup_;
-  const Plan& plan_;
+  const ChildPlan& plan_;
   const int mount_table_;
 };
 

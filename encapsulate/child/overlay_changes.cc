@@ -15,6 +15,7 @@
 #include <cstring>
 
 #include "encapsulate/child/message.h"
+#include "encapsulate/kernel/directory_reader.h"
 #include "encapsulate/kernel/text.h"
 #include "encapsulate/result.h"
 
@@ -120,24 +121,16 @@ class Changes {
   // Reports what is in a directory, and closes it. How deep that goes is the
   // command's choice, so the stack is not for it.
   bool ReportDirectory(const Level& top) {
-    alignas(dirent64) char buffer[2048];
     levels_[0] = top;
     for (size_t depth = 1; depth > 0;) {
       Level& level = levels_[depth - 1];
       if (lseek(level.directory, level.next, SEEK_SET) < 0) return false;
-      const ssize_t size =
-          syscall(SYS_getdents64, level.directory, buffer, sizeof(buffer));
-      if (size < 0) return false;
-      if (size == 0) {
-        close(level.directory);
-        if (level.lower >= 0) close(level.lower);
-        --depth;
-        continue;
-      }
+      DirectoryReader<2048> reader;
+      reader.Start(level.directory);
       Entry entry = Entry::kReported;
-      for (ssize_t offset = 0; offset < size && entry == Entry::kReported;) {
-        const auto* found = reinterpret_cast<dirent64*>(buffer + offset);
-        offset += found->d_reclen;
+      while (entry == Entry::kReported) {
+        const dirent64* const found = reader.Next();
+        if (found == nullptr) break;
         level.next = found->d_off;
         if (strcmp(found->d_name, ".") == 0 ||
             strcmp(found->d_name, "..") == 0) {
@@ -152,13 +145,19 @@ class Changes {
         change_.text[level.length] = '/';
         memcpy(change_.text + level.length + 1, found->d_name, name);
         entry = ReportEntry(level, found->d_name, length, &levels_[depth]);
+        if (sent_ > kMostBytes) {
+          errno = E2BIG;
+          return false;
+        }
       }
-      if (entry == Entry::kFailed) return false;
-      if (sent_ > kMostBytes) {
-        errno = E2BIG;
-        return false;
+      if (entry == Entry::kFailed || reader.error() != 0) return false;
+      if (entry == Entry::kDeeper) {
+        ++depth;
+        continue;
       }
-      if (entry == Entry::kDeeper) ++depth;
+      close(level.directory);
+      if (level.lower >= 0) close(level.lower);
+      --depth;
     }
     return true;
   }
@@ -219,15 +218,16 @@ class Changes {
 
 }  // namespace
 
-bool ReportOverlayChanges(const Plan& plan, int stage, int control) {
+bool ReportOverlayChanges(const ChildPlan& plan, const ChildNotes& notes,
+                          int stage, int control) {
   Changes changes(control);
   for (size_t i = 0; i < plan.places.size(); ++i) {
-    const Place& place = plan.places[i];
+    const ChildPlace& place = plan.places[i];
     if (place.kind != PlaceKind::kOverlay) continue;
     const int upper = openat(stage, Text<32>("upper", i).c_str(),
                              O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (upper < 0 ||
-        !changes.ReportOverlay(place.target.c_str(), upper, place.lower)) {
+    if (upper < 0 || !changes.ReportOverlay(place.target.c_str(), upper,
+                                            notes.places[i].lower)) {
       return false;
     }
   }

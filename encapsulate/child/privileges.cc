@@ -58,7 +58,7 @@ int SetCapabilities(uint64_t effective, uint64_t permitted) {
 // Whether the bounding set and securebits may be changed. An ordinary user
 // without a namespace may not, and needn't: what has no capabilities and
 // no_new_privs gets none by execve(2), whatever the bounding set holds.
-bool MayChangeBounds(const Plan& plan) {
+bool MayChangeBounds(const ChildPlan& plan) {
   if (HasNamespaces(plan)) return true;
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct held[2] = {};
@@ -199,7 +199,7 @@ void FilterCalls(Setup& setup) {
   setup.Done(Step::kFilterCalls);
 }
 
-int ListenToCalls(const Plan& plan, bool* killable) {
+int ListenToCalls(const ChildPlan& plan, bool* killable) {
   constexpr unsigned kWaitKillable = 1U << 5;  // Linux 5.19
   constexpr unsigned kListen = SECCOMP_FILTER_FLAG_NEW_LISTENER;
   *killable = true;
@@ -211,7 +211,7 @@ int ListenToCalls(const Plan& plan, bool* killable) {
   return static_cast<int>(listener);
 }
 
-bool WatchCalls(const Plan& plan, int control) {
+bool WatchCalls(const ChildPlan& plan, int control) {
   bool killable;
   const int listener = ListenToCalls(plan, &killable);
   if (listener < 0) return false;

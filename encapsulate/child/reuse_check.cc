@@ -18,6 +18,7 @@
 #include <ctime>
 #include <string>
 
+#include "encapsulate/kernel/directory_reader.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/kernel/text.h"
 
@@ -80,7 +81,7 @@ uint64_t ReuseCheck::Capabilities() {
   return uint64_t{1} << kCheckpointRestore | uint64_t{1} << CAP_SYS_ADMIN;
 }
 
-void ReuseCheck::Open(const Plan& plan) {
+void ReuseCheck::Open(const ChildPlan& plan) {
   proc_ = NewProcfs();
   if (proc_ < 0) {
     obstacle_ = Trace::kNoProcfs;
@@ -88,7 +89,7 @@ void ReuseCheck::Open(const Plan& plan) {
   }
   last_pid_ = openat(proc_, "sys/kernel/ns_last_pid", O_RDWR | O_CLOEXEC);
   if (last_pid_ < 0) obstacle_ = Trace::kNoPidNumbers;
-  for (const Place& place : plan.places) {
+  for (const ChildPlace& place : plan.places) {
     const char* const target = place.target.c_str();
     if (place.kind == PlaceKind::kProc) {
       procfs_ = Pick(target);
@@ -105,7 +106,7 @@ void ReuseCheck::Open(const Plan& plan) {
     }
     if (place.make_point) WatchParents(target, plan);
   }
-  for (const std::string& path : plan.make_directories) {
+  for (const PlainText& path : plan.make_directories) {
     Watch(path.c_str());
     WatchParents(path.c_str(), plan);
   }
@@ -124,8 +125,8 @@ void ReuseCheck::Watch(const char* path, int flags) {
 }
 
 // Those that were made along the way to `path`, in a fresh place.
-void ReuseCheck::WatchParents(const char* path, const Plan& plan) {
-  for (const Place& place : plan.places) {
+void ReuseCheck::WatchParents(const char* path, const ChildPlan& plan) {
+  for (const ChildPlace& place : plan.places) {
     const char* const tree = place.target.c_str();
     const size_t size = place.target.size();
     if (!IsFresh(place.kind) || strncmp(path, tree, size) != 0 ||
@@ -216,23 +217,16 @@ bool ReuseCheck::IsAsNoted(const Watched& watched) const {
 // But for this one. As the directory has them: a process that has no parent
 // in here is in it as well.
 bool ReuseCheck::AreProcessesGone() const {
-  constexpr size_t kNameAt = 19;  // of linux_dirent64
-  alignas(8) char buffer[2048];
   if (lseek(proc_, 0, SEEK_SET) != 0) return false;
-  for (;;) {
-    const long size =
-        syscall(SYS_getdents64, proc_, buffer, long{sizeof(buffer)});
-    if (size <= 0) return size == 0;
-    for (long at = 0; at < size;) {
-      uint16_t length;
-      memcpy(&length, buffer + at + kNameAt - 3, sizeof(length));
-      const char* const name = buffer + at + kNameAt;
-      if (name[0] >= '1' && name[0] <= '9' && strcmp(name, "1") != 0) {
-        return false;
-      }
-      at += length;
+  DirectoryReader<2048> reader;
+  reader.Start(proc_);
+  while (const dirent64* const entry = reader.Next()) {
+    const char* const name = entry->d_name;
+    if (name[0] >= '1' && name[0] <= '9' && strcmp(name, "1") != 0) {
+      return false;
     }
   }
+  return reader.error() == 0;
 }
 
 Trace ReuseCheck::Look() {

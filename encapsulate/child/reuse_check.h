@@ -24,7 +24,7 @@
 #include <cstdint>
 
 #include "encapsulate/child/message.h"
-#include "encapsulate/plan/plan.h"
+#include "encapsulate/plan/child_plan.h"
 
 namespace encapsulate {
 
@@ -36,7 +36,7 @@ class ReuseCheck {
 
   // Opens what the check looks through. Called in the finished view, with every
   // capability.
-  void Open(const Plan& plan);
+  void Open(const ChildPlan& plan);
 
   // Notes how the sandbox is, when all that belongs to it is there. Returns why
   // it can't be compared later, or kNone.
@@ -61,7 +61,7 @@ class ReuseCheck {
   static constexpr size_t kMostWatched = 48;
 
   void Watch(const char* path, int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  void WatchParents(const char* path, const Plan& plan);
+  void WatchParents(const char* path, const ChildPlan& plan);
   bool IsAsNoted(const Watched& watched) const;
   bool AreProcessesGone() const;
   int64_t CountSockets() const;

@@ -4,11 +4,6 @@
 // into a sandbox, in the child. Nothing here uses the heap, stdio or a lock,
 // because the child may be a copy of one thread of a process with many.
 //
-// The child's copy of the plan is its own, so the steps may note things in it.
-// It holds strings and lists, which the caller makes and compares: the child
-// only reads them, as imports_test.cc holds it to, and never destroys them:
-// init ends by _exit(2), and Enter()'s child keeps its plan for good.
-//
 // A step that fails sends a record of itself to the caller and ends the child,
 // so the functions below return only when all is well.
 #ifndef ENCAPSULATE_CHILD_SETUP_H_
@@ -21,18 +16,20 @@
 #include <ctime>
 
 #include "encapsulate/child/message.h"
-#include "encapsulate/plan/plan.h"
+#include "encapsulate/plan/child_plan.h"
 
 namespace encapsulate {
 
 // The failure exit and the stop-watch of a child.
 class Setup {
  public:
-  Setup(Plan& plan, int control) : plan_(plan), control_(control) {
+  Setup(const ChildPlan& plan, ChildNotes& notes, int control)
+      : plan_(plan), notes_(notes), control_(control) {
     clock_gettime(CLOCK_MONOTONIC, &last_);
   }
 
-  Plan& plan() const { return plan_; }
+  const ChildPlan& plan() const { return plan_; }
+  ChildNotes& notes() const { return notes_; }
   int control() const { return control_; }
 
   // Sends the record {step, index, error, text} and exits.
@@ -54,7 +51,8 @@ class Setup {
  private:
   static int errno_now();
 
-  Plan& plan_;
+  const ChildPlan& plan_;
+  ChildNotes& notes_;
   const int control_;
   struct timespec last_;
   uint32_t count_ = 0;
@@ -95,12 +93,12 @@ void FilterCalls(Setup& setup);
 // Filters system calls with a monitor, who is told by `control`. False, with
 // errno, if that fails. Takes the place of FilterCalls(): where one filter
 // refuses, another can't hand the call to anybody.
-bool WatchCalls(const Plan& plan, int control);
+bool WatchCalls(const ChildPlan& plan, int control);
 
 // For the process that forks all the commands of a sandbox: filters its calls
 // and theirs by the plan's watching filter, which has no handover, and returns
 // the listener, or -1 with errno. `killable` as in SendListener().
-int ListenToCalls(const Plan& plan, bool* killable);
+int ListenToCalls(const ChildPlan& plan, bool* killable);
 
 // inputs.cc: replaces descriptors opened for reading by ones that went through
 // the read-only view. Called while nothing covers the host's paths yet.
@@ -120,14 +118,14 @@ void EnterDomain(Setup& setup, int ruleset);
 
 // Sends a signal to everybody inside but this process. What forks meanwhile is
 // reached as well where Landlock keeps signals inside (ABI 6).
-void SignalAll(const Plan& plan, int proc, int signal);
+void SignalAll(const ChildPlan& plan, int proc, int signal);
 
 // Kills everybody inside and waits until nobody is left.
-void EndAll(const Plan& plan, int proc);
+void EndAll(const ChildPlan& plan, int proc);
 
 // The caller is gone: ends everybody, removes what is left of the sandbox, and
 // exits.
-[[noreturn]] void EndForGood(const Plan& plan, int proc);
+[[noreturn]] void EndForGood(const ChildPlan& plan, int proc);
 
 // Such devices, opened before the calls that open them are filtered.
 struct OpenedDevices {
@@ -167,7 +165,8 @@ void MakeMappingsPrivate(Setup& setup);
 
 // init.cc: all of it, in a process fresh from clone(2). `caller` is a pidfd of
 // the caller, whose death ends the sandbox.
-[[noreturn]] void RunInit(Plan& plan, int control, int caller);
+[[noreturn]] void RunInit(const ChildPlan& plan, ChildNotes& notes, int control,
+                          int caller);
 
 }  // namespace encapsulate
 

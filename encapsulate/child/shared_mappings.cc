@@ -173,16 +173,16 @@ bool StartsWith(const char* text, const char* start) {
   return strncmp(text, start, strlen(start)) == 0;
 }
 
-bool IsBelow(const char* path, const std::string& tree) {
+bool IsBelow(const char* path, const PlainText& tree) {
   if (tree.size() == 1) return path[0] == '/';
   return strncmp(path, tree.c_str(), tree.size()) == 0 &&
          (path[tree.size()] == '\0' || path[tree.size()] == '/');
 }
 
 // Whether the caller has named it: the innermost place is the last.
-bool IsNamed(const Plan& plan, const char* path) {
+bool IsNamed(const ChildPlan& plan, const char* path) {
   bool named = false;
-  for (const Place& place : plan.places) {
+  for (const ChildPlace& place : plan.places) {
     if (IsBelow(path, place.target)) {
       named = place.kind == PlaceKind::kWritable;
     }
@@ -246,7 +246,7 @@ bool MakePrivate(const Mapping& mapping) {
 
 void MakeMappingsPrivate(Setup& setup) {
   constexpr Step kStep = Step::kMakeMappingsPrivate;
-  const Plan& plan = setup.plan();
+  const ChildPlan& plan = setup.plan();
   if (!plan.private_mappings) return;
   const int maps =
       setup.Check(open("/proc/self/maps", O_RDONLY | O_CLOEXEC), kStep);

@@ -27,6 +27,7 @@
 #include "encapsulate/host/mount_table.h"
 #include "encapsulate/host/patient_lookup.h"
 #include "encapsulate/host/unix_names.h"
+#include "encapsulate/kernel/directory_reader.h"
 
 namespace encapsulate {
 namespace {
@@ -207,26 +208,19 @@ class Finder {
                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   }
 
-  // getdents64(2) itself: readdir(3) costs an allocation and two more calls
-  // for each directory.
   void WalkDirectory(const UniqueFd& directory, const std::string& path,
                      int levels) {
     std::vector<std::string> below;
-    ssize_t size;
-    while ((size = syscall(SYS_getdents64, directory.get(), buffer_,
-                           sizeof(buffer_))) > 0) {
-      for (ssize_t offset = 0; offset < size;) {
-        const auto* entry = reinterpret_cast<const dirent64*>(buffer_ + offset);
-        offset += entry->d_reclen;
-        const unsigned char type = TypeOf(directory.get(), *entry);
-        if (type == DT_DIR) {
-          const absl::string_view name = entry->d_name;
-          if (levels > 0 && name != "." && name != "..") {
-            below.emplace_back(name);
-          }
-        } else if (type == DT_SOCK || type == DT_FIFO) {
-          AddFound(Join(path, entry->d_name));
+    reader_.Start(directory.get());
+    while (const dirent64* const entry = reader_.Next()) {
+      const unsigned char type = TypeOf(directory.get(), *entry);
+      if (type == DT_DIR) {
+        const absl::string_view name = entry->d_name;
+        if (levels > 0 && name != "." && name != "..") {
+          below.emplace_back(name);
         }
+      } else if (type == DT_SOCK || type == DT_FIFO) {
+        AddFound(Join(path, entry->d_name));
       }
     }
     for (const std::string& name : below) {
@@ -266,7 +260,7 @@ class Finder {
   std::set<std::string> walked_;
   std::vector<std::string> found_;
   std::vector<std::string> unknown_;
-  alignas(dirent64) char buffer_[16384];
+  DirectoryReader<16384> reader_;
   int error_ = 0;
 };
 

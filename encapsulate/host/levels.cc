@@ -27,6 +27,7 @@
 #include "encapsulate/host/causes.h"
 #include "encapsulate/host/containers.h"
 #include "encapsulate/kernel/landlock.h"
+#include "encapsulate/kernel/new_process.h"
 
 namespace encapsulate {
 namespace {
@@ -119,8 +120,7 @@ void TryInChild(LandlockFacts* facts) {
   UniqueFd end(end_ends[1]);
   // No exit signal: a caller that ignores SIGCHLD still has a child to wait
   // for, and its handlers are not concerned.
-  const auto child =
-      static_cast<pid_t>(syscall(SYS_clone, 0UL, nullptr, nullptr, 0, 0));
+  const auto child = CloneCopy(0);
   if (child < 0) {
     facts->landlock_error = errno;
     return;

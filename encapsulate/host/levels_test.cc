@@ -245,6 +245,7 @@ TEST_F(ProbeLandlockTest, BelievesNoCall) {
 TEST_F(ProbeLandlockTest, SeesALackOfProcesses) {
   InChild([] {
     FailCall(SYS_clone, EAGAIN);
+    FailCall(SYS_clone3, EAGAIN);
     const LandlockFacts facts = ProbeLandlock();
     EXPECT_EQ(facts.landlock_error, EAGAIN);
     EXPECT_EQ(facts.abi, 0);

@@ -26,6 +26,7 @@
 #include "absl/time/time.h"
 #include "encapsulate/base/signals_blocked.h"
 #include "encapsulate/base/unique_fd.h"
+#include "encapsulate/kernel/new_process.h"
 #include "encapsulate/kernel/raw_clone.h"
 #include "encapsulate/kernel/syscalls.h"
 
@@ -170,8 +171,8 @@ bool LookUpPatiently(const std::string& point,
   int pidfd = -1;
   {
     const SignalsBlocked blocked;
-    if (__clone(&Job::Main, job->stack + sizeof(job->stack),
-                CLONE_VM | CLONE_PIDFD, job, &pidfd) < 0) {
+    if (CloneBeside(&Job::Main, job->stack + sizeof(job->stack), CLONE_PIDFD,
+                    job, &pidfd) < 0) {
       const int error = errno;
       munmap(memory, size);
       errno = error;

@@ -13,8 +13,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -28,6 +26,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "encapsulate/base/files.h"
 #include "encapsulate/base/signals_blocked.h"
 #include "encapsulate/inspect/thread_view.h"
 #include "encapsulate/inspect/unwind.h"
@@ -39,10 +38,9 @@ namespace {
 // processor stops when it gets one.
 constexpr int kPatience = 1000;
 
+// A process may be gone, and then has nothing to tell.
 std::string ReadAll(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file),
-          std::istreambuf_iterator<char>()};
+  return ReadFile(path).value_or("");
 }
 
 // The numbers in a directory of /proc, in order.
@@ -70,6 +68,11 @@ std::vector<std::string> Field(const std::string& status,
   }
   return {};
 }
+
+// What can be looked at in a time that somebody waits for, and what can be read
+// by people. The code inside chooses how much there is.
+constexpr size_t kMostThreads = 256;
+constexpr size_t kMostCommand = 4096;
 
 std::string ReadStatus(pid_t pid) {
   return ReadAll(absl::StrCat("/proc/", pid, "/status"));
@@ -260,7 +263,9 @@ std::vector<SandboxedProcess> ListSandboxedProcesses(pid_t init, int init_pidfd,
   std::map<pid_t, pid_t> inside = {{init, 1}};  // by the numbers outside
   std::vector<pid_t> parents;
   std::vector<std::vector<ThreadView>> threads;
+  size_t count = 0;
   for (pid_t pid : Descendants({init, relay})) {
+    if (count == kMostThreads) break;
     const std::string status = ReadStatus(pid);
     SandboxedProcess one;
     one.pid = number_inside(status);
@@ -268,12 +273,14 @@ std::vector<SandboxedProcess> ListSandboxedProcesses(pid_t init, int init_pidfd,
     inside[pid] = one.pid;
     parents.push_back(ParentOf(status));
     one.command = ReadAll(absl::StrCat("/proc/", pid, "/cmdline"));
+    one.command.resize(std::min(one.command.size(), kMostCommand));
     while (!one.command.empty() && one.command.back() == '\0') {
       one.command.pop_back();
     }
     std::replace(one.command.begin(), one.command.end(), '\0', ' ');
     threads.emplace_back();
     for (pid_t tid : Numbers(absl::StrCat("/proc/", pid, "/task"))) {
+      if (count == kMostThreads) break;
       const ThreadView view(tid);
       SandboxedThread thread;
       thread.tid = number_inside(ReadStatus(tid));
@@ -281,6 +288,7 @@ std::vector<SandboxedProcess> ListSandboxedProcesses(pid_t init, int init_pidfd,
       thread.state = view.State();
       thread.waits_in = WaitsIn(view);
       if (thread.tid == 0 || thread.state == '\0') continue;  // gone
+      ++count;
       threads.back().push_back(view);
       one.threads.push_back(std::move(thread));
     }

@@ -179,7 +179,7 @@ bool ThreadView::IsMachineOfProc(int fd) const {
          MountOf(absl::StrCat("/proc/", tid_, "/root/proc").c_str(), AT_FDCWD);
 }
 
-bool ThreadView::Judge(int fd, PathTarget* target) const {
+bool ThreadView::Examine(int fd, PathTarget* target) const {
   if (places_ != nullptr) {
     target->devices = places_->Holds(fd);
     target->location =
@@ -236,7 +236,7 @@ PathTarget ThreadView::LookUp(int directory, const std::string& path,
   if (found.error != 0) return Failed(target.path, found.error);
   if (!found.file.valid()) {
     // The directory is what would change.
-    if (!Judge(found.directory.get(), &target)) return target;
+    if (!Examine(found.directory.get(), &target)) return target;
     if (places_ != nullptr) {
       target.location = places_->HoldsEntry(found.directory.get(), found.name)
                             ? Location::kWritable
@@ -252,7 +252,7 @@ PathTarget ThreadView::LookUp(int directory, const std::string& path,
     return target;
   }
   struct stat info;
-  if (!Judge(found.file.get(), &target) ||
+  if (!Examine(found.file.get(), &target) ||
       fstat(found.file.get(), &info) != 0) {
     target.location = Location::kUnknown;
     return target;
@@ -274,7 +274,7 @@ PathTarget ThreadView::LookUp(int descriptor) const {
   if (!file.valid() || fstat(file.get(), &info) != 0) {
     return Failed("", errno);
   }
-  if (!Judge(file.get(), &target)) return target;
+  if (!Examine(file.get(), &target)) return target;
   target.exists = true;
   target.mode = info.st_mode;
   if (target.location == Location::kReadOnly) target.path = Link(link);

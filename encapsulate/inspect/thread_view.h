@@ -112,7 +112,7 @@ class ThreadView {
   // An O_PATH descriptor of what /proc/TID/`name` leads to.
   UniqueFd Open(const std::string& name) const;
   // Fills in where `fd` is. False if that can't be told.
-  bool Judge(int fd, PathTarget* target) const;
+  bool Examine(int fd, PathTarget* target) const;
   bool IsMachineOfProc(int fd) const;
 
   const pid_t tid_;

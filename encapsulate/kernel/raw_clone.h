@@ -21,12 +21,6 @@
                  no_sanitize("undefined"), no_profile_instrument_function))
 #endif
 
-// glibc's own name for clone(2). Sanitizers take the other for a thread's start
-// or a fork, and it is neither.
-// NOLINTNEXTLINE(bugprone-reserved-identifier)
-extern "C" int __clone(int (*function)(void*), void* stack, int flags,
-                       void* argument, ...);
-
 namespace encapsulate {
 
 // A system call that doesn't touch errno.

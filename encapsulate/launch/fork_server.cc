@@ -21,6 +21,7 @@
 #include "encapsulate/base/signals_blocked.h"
 #include "encapsulate/child/message.h"
 #include "encapsulate/host/causes.h"
+#include "encapsulate/kernel/new_process.h"
 #include "encapsulate/kernel/raw_clone.h"
 #include "encapsulate/kernel/syscalls.h"
 
@@ -78,9 +79,8 @@ struct ForkServer::Reaper {
 // Returns once the fork server has been executed, or hasn't.
 void ForkServer::Reaper::Start(Reaper* self) {
   self->busy = 1;
-  self->pid =
-      __clone(&Main, self->stack + kStackSize, CLONE_VM | CLONE_CHILD_CLEARTID,
-              self, nullptr, nullptr, &self->busy);
+  self->pid = CloneBeside(&Main, self->stack + kStackSize, CLONE_CHILD_CLEARTID,
+                          self, nullptr, &self->busy);
   if (self->pid < 0) self->error = errno;
   while (self->pid > 0 && __atomic_load_n(&self->busy, __ATOMIC_ACQUIRE) != 0) {
     RawSyscall(SYS_futex, reinterpret_cast<long>(&self->busy), FUTEX_WAIT, 1);
@@ -89,9 +89,8 @@ void ForkServer::Reaper::Start(Reaper* self) {
 
 int ForkServer::Reaper::Main(void* argument) {
   auto* const self = static_cast<Reaper*>(argument);
-  const pid_t server = __clone(&Execute, self->server_stack + kStackSize,
-                               CLONE_VM | CLONE_VFORK | SIGCHLD, self, nullptr,
-                               nullptr, nullptr);
+  const pid_t server = CloneBeside(&Execute, self->server_stack + kStackSize,
+                                   CLONE_VFORK | SIGCHLD, self);
   if (server < 0) self->error = errno;
   __atomic_store_n(&self->busy, 0, __ATOMIC_RELEASE);
   RawSyscall(SYS_futex, reinterpret_cast<long>(&self->busy), FUTEX_WAKE, 1);

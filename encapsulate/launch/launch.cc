@@ -20,25 +20,12 @@
 #include "encapsulate/child/setup.h"
 #include "encapsulate/host/causes.h"
 #include "encapsulate/host/host_sockets.h"
+#include "encapsulate/kernel/new_process.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/launch/explain.h"
 
 namespace encapsulate {
 namespace {
-
-pid_t CloneInit(uint64_t flags, int exit_signal, int* pidfd) {
-  sys::CloneArgs args;
-  args.flags = flags | CLONE_PIDFD | sys::kCloneClearSighand;
-  args.pidfd = reinterpret_cast<uint64_t>(pidfd);
-  args.exit_signal = static_cast<uint64_t>(exit_signal);
-  const pid_t pid = sys::Clone3(args);
-  if (pid >= 0 || errno != ENOSYS) return pid;
-  // Some containers filter clone3. Handlers stay until the command's start;
-  // all signals are blocked till then.
-  return static_cast<pid_t>(syscall(
-      SYS_clone, flags | CLONE_PIDFD | static_cast<unsigned>(exit_signal),
-      nullptr, pidfd, nullptr, 0));
-}
 
 absl::Status MapIds(const Plan& plan, pid_t init) {
   const std::string directory = absl::StrCat("/proc/", init);
@@ -101,26 +88,32 @@ absl::Status StartInit(Plan* plan, int caller, int exit_signal,
   }
   init->control = UniqueFd(sockets[0]);
   const UniqueFd child_control(sockets[1]);
+  PlanForChild for_child(*plan);
   int pidfd = -1;
   const auto flags = [plan] {
-    // Init makes that one itself.
-    return plan->namespaces & ~uint64_t{CLONE_NEWNET};
+    // Init makes its network itself. Where clone3 is filtered, handlers stay
+    // until the command's start; all signals are blocked till then.
+    return (plan->namespaces & ~uint64_t{CLONE_NEWNET}) |
+           sys::kCloneClearSighand;
   };
-  pid_t pid = CloneInit(flags(), exit_signal, &pidfd);
+  pid_t pid = CloneCopy(flags(), exit_signal, &pidfd);
   if (pid < 0 && errno == ENOSPC && CgroupNamespacesAreOff()) {
     // Inside another sandbox, most likely, whose cgroup namespace does.
     plan->namespaces &= ~uint64_t{CLONE_NEWCGROUP};
-    pid = CloneInit(flags(), exit_signal, &pidfd);
+    for_child.set_namespaces(plan->namespaces);
+    pid = CloneCopy(flags(), exit_signal, &pidfd);
   }
   if (pid == 0) {
+    const ChildPlan& childs = for_child.plan();
+    ChildNotes& notes = for_child.notes();
     // Numbers that a closed standard descriptor left free are the command's,
     // not init's.
     const int control = fcntl(child_control.get(), F_DUPFD_CLOEXEC, 3);
     const int caller_pidfd = fcntl(caller, F_DUPFD_CLOEXEC, 3);
     if (control < 0 || caller_pidfd < 0) {
-      Setup(*plan, child_control.get()).Fail(Step::kFinished);
+      Setup(childs, notes, child_control.get()).Fail(Step::kFinished);
     }
-    RunInit(*plan, control, caller_pidfd);
+    RunInit(childs, notes, control, caller_pidfd);
   }
   if (pid < 0) return Explain(*plan, {Step::kClone, -1, errno, ""});
   init->pid = pid;

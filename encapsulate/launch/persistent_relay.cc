@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "encapsulate/child/message.h"
+#include "encapsulate/kernel/new_process.h"
 #include "encapsulate/kernel/raw_clone.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/kernel/untrace.h"
@@ -218,10 +219,9 @@ void PersistentRelay::Job::End() {
 
 // Returns once the caller's thread is the caller's alone.
 pid_t PersistentRelay::Job::Clone(Job* job, void* stack) {
-  const pid_t pid =
-      __clone(&Main, stack,
-              CLONE_VM | CLONE_FILES | CLONE_SIGHAND | CLONE_CHILD_CLEARTID,
-              job, nullptr, nullptr, &job->busy);
+  const pid_t pid = CloneBeside(
+      &Main, stack, CLONE_FILES | CLONE_SIGHAND | CLONE_CHILD_CLEARTID, job,
+      nullptr, &job->busy);
   if (pid > 0) AwaitChange(&job->busy, 1);
   return pid;
 }

@@ -20,6 +20,7 @@
 #include <new>
 
 #include "encapsulate/child/message.h"
+#include "encapsulate/kernel/new_process.h"
 #include "encapsulate/kernel/raw_clone.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/kernel/untrace.h"
@@ -84,8 +85,8 @@ struct Relay::Region {
 
 // Returns once the caller's thread is the caller's alone.
 pid_t Relay::Job::Clone(Job* job, void* stack) {
-  const pid_t pid = __clone(&Main, stack, CLONE_VM | CLONE_CHILD_CLEARTID, job,
-                            nullptr, nullptr, &job->busy);
+  const pid_t pid =
+      CloneBeside(&Main, stack, CLONE_CHILD_CLEARTID, job, nullptr, &job->busy);
   while (pid > 0 && __atomic_load_n(&job->busy, __ATOMIC_ACQUIRE) != 0) {
     RawSyscall(SYS_futex, reinterpret_cast<long>(&job->busy), FUTEX_WAIT, 1);
   }

@@ -80,17 +80,28 @@ Verdict Classifier::Classify(const ThreadView& thread,
   }
 }
 
+// Of two paths that are outside, the first counts, unless an exception is about
+// it: that says nothing of the other.
 Verdict Classifier::ClassifyFiles(const ThreadView& thread,
-                                  const SyscallArgs& call) {
+                                  const SyscallArgs& call) const {
   int predicted = EROFS;
-  Verdict first;
+  Verdict found;
   for (size_t i = 0; call.watched->operands[i] != Operand::kNone; ++i) {
     Verdict verdict = ClassifyFile(thread, call, i, &predicted);
     if (verdict.kind == Verdict::Kind::kPass) continue;
-    if (first.kind == Verdict::Kind::kPass) first = std::move(verdict);
+    if (found.kind == Verdict::Kind::kPass || IsAllowed(found)) {
+      found = std::move(verdict);
+    }
   }
-  if (first.error == EROFS) first.error = predicted;
-  return first;
+  if (found.error == EROFS) found.error = predicted;
+  return found;
+}
+
+bool Classifier::IsAllowed(const Verdict& verdict) const {
+  return absl::c_any_of(allowed_, [&](const Allowed& allowed) {
+    return allowed.rule == verdict.rule &&
+           Matches(verdict.target, allowed.target);
+  });
 }
 
 bool Classifier::FindTarget(const ThreadView& thread, const SyscallArgs& call,

@@ -62,8 +62,9 @@ class Classifier {
   Verdict Classify(const ThreadView& thread, const SyscallArgs& call) const;
 
  private:
-  static Verdict ClassifyFiles(const ThreadView& thread,
-                               const SyscallArgs& call);
+  Verdict ClassifyFiles(const ThreadView& thread,
+                        const SyscallArgs& call) const;
+  bool IsAllowed(const Verdict& verdict) const;
   static Verdict ClassifyFile(const ThreadView& thread, const SyscallArgs& call,
                               size_t operand, int* predicted);
   // Where the path in that operand leads. False if it leads nowhere.

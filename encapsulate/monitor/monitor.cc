@@ -200,11 +200,11 @@ void Monitor::Answer(const seccomp_notif& notification) {
     }
     verdict = classifier_.Classify(thread, call);
     if (thread.refused() && verdict.kind != Verdict::Kind::kRefuse) {
-      ++unseen_;
+      ++record_.unseen;
       verdict = {};
     } else if (verdict.kind != Verdict::Kind::kRefuse && thread.HidesMemory()) {
       // Nobody but the kernel knows what it is about.
-      ++unseen_;
+      ++record_.unseen;
       verdict.kind = Verdict::Kind::kRefuse;
       verdict.error = EFAULT;
       Reply(notification.id, verdict);
@@ -302,7 +302,7 @@ int Monitor::WhoExpects(const Verdict& verdict,
 std::vector<Violation>& Monitor::SeenBy(int number) {
   const auto found = absl::c_find_if(
       expected_, [&](const Expected& one) { return one.number == number; });
-  return found == expected_.end() ? violations_ : found->seen;
+  return found == expected_.end() ? record_.violations : found->seen;
 }
 
 bool Monitor::Count(const Key& key) {
@@ -313,7 +313,7 @@ bool Monitor::Count(const Key& key) {
     return true;
   }
   if (SeenBy(expects).size() < kMaxViolations) return false;
-  if (expects == kUnexpected) ++beyond_;
+  if (expects == kUnexpected) ++record_.beyond;
   return true;
 }
 
@@ -387,7 +387,7 @@ void Monitor::Record(const seccomp_notif& notification,
     violation.error = *stop->result < 0 ? static_cast<int>(-*stop->result) : 0;
   }
   // Neither the result is known nor what it is likely to be.
-  if (!known && verdict.error == 0) ++unseen_;
+  if (!known && verdict.error == 0) ++record_.unseen;
   if (stop.has_value() && stop->sorts_addresses) return;
   if (stop.has_value()) {
     violation.stack = std::move(stop->stack);

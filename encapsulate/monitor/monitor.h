@@ -98,12 +98,11 @@ class Monitor {
   void RecordName(const Question& asked, bool tcp, int port);
 
   // In the order of the first attempt.
-  const std::vector<Violation>& violations() const { return violations_; }
+  const std::vector<Violation>& violations() const {
+    return record_.violations;
+  }
   // At the end: what was expected by notes counts as such from here on.
-  std::vector<Violation> TakeViolations();
-  uint64_t beyond() const { return beyond_; }
-  uint64_t unseen() const { return unseen_; }
-  std::vector<AllowedUse> AllowedUses() const;
+  ViolationRecord TakeRecord();
 
  private:
   // What a thread that was stopped behind its call tells.
@@ -183,6 +182,7 @@ class Monitor {
   // Whether the call names the name server's address.
   static bool AsksForNames(const ThreadView& thread, const SyscallArgs& call);
   bool IsAllowed(const Verdict& verdict);
+  std::vector<AllowedUse> AllowedUses() const;
   // Replies; nothing if the thread can't be stopped or is gone.
   absl::optional<Stop> StopBehind(const seccomp_notif& notification,
                                   const ThreadView& thread,
@@ -206,14 +206,12 @@ class Monitor {
   std::map<std::pair<pid_t, std::string>, std::set<uint16_t>> look_ups_;
 
   std::map<Key, size_t> known_;  // places in what SeenBy() returns
-  std::vector<Violation> violations_;
+  ViolationRecord record_;       // `allowed` at the end only
   std::vector<Expected> expected_;
   int last_number_ = kUnexpected;
   std::map<std::string, NamedTest> tests_;  // by PID namespace
   // What was expected by notes, for the report.
   std::map<std::tuple<Rule, std::string, std::string>, uint64_t> expected_uses_;
-  uint64_t beyond_ = 0;
-  uint64_t unseen_ = 0;
   std::vector<uint64_t> allowed_counts_;
 };
 

@@ -92,7 +92,7 @@ int Monitor::CountExpected(const std::string& space, int64_t note) {
     expected_uses_[std::move(use)] += count;
   } else {
     // Too many to list: then they are what they would be without a note.
-    beyond_ += count;
+    record_.beyond += count;
   }
   return static_cast<int>(std::min<uint64_t>(count, INT16_MAX));
 }
@@ -107,9 +107,10 @@ void Monitor::EndNotes(const std::string& space) {
   }
 }
 
-std::vector<Violation> Monitor::TakeViolations() {
+ViolationRecord Monitor::TakeRecord() {
   EndNotes("");
-  return std::move(violations_);
+  record_.allowed = AllowedUses();
+  return std::move(record_);
 }
 
 void Monitor::DropEndedTests() {

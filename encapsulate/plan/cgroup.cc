@@ -13,9 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,9 +26,11 @@
 #include "absl/time/clock.h"
 #include "absl/types/optional.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/files.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/kernel/mountinfo.h"
+#include "encapsulate/kernel/new_process.h"
 #include "encapsulate/kernel/syscalls.h"
 
 namespace encapsulate {
@@ -41,17 +41,10 @@ constexpr char kMemory[] = "memory";
 constexpr char kPids[] = "pids";
 
 // The directory below which a cgroup with some controller can be made.
-struct Place {
+struct CgroupParent {
   std::string directory;
   bool v2 = false;
 };
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
 
 bool HasController(absl::string_view list, absl::string_view name) {
   for (absl::string_view word :
@@ -61,17 +54,12 @@ bool HasController(absl::string_view list, absl::string_view name) {
   return false;
 }
 
-// The caller's path in the hierarchy that has `controller` ("" for v2), from
-// /proc/self/cgroup, whose lines are ID:CONTROLLERS:PATH.
+// The caller's path in the hierarchy that has `controller` ("" for v2).
 absl::optional<std::string> OwnPath(absl::string_view controller) {
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    const std::vector<std::string> parts =
-        absl::StrSplit(line, absl::MaxSplits(':', 2));
-    if (parts.size() != 3) continue;
-    if (controller.empty() ? parts[1].empty()
-                           : HasController(parts[1], controller)) {
-      return parts[2];
+  for (const CgroupOfProcess& one : ReadCgroups("/proc/self/cgroup")) {
+    if (controller.empty() ? one.controllers.empty()
+                           : HasController(one.controllers, controller)) {
+      return one.path;
     }
   }
   return absl::nullopt;
@@ -113,12 +101,12 @@ bool MayUse(const std::string& directory) {
          access(absl::StrCat(directory, "/cgroup.procs").c_str(), W_OK) == 0;
 }
 
-absl::StatusOr<Place> FindPlace(const char* controller) {
+absl::StatusOr<CgroupParent> FindParent(const char* controller) {
   bool exists = false;
   if (const auto own = OwnPath(controller); own.has_value()) {
     const auto seen = FindDirectory(*own, /*v2=*/false, controller);
     if (seen.has_value()) {
-      if (MayUse(seen->directory)) return Place{seen->directory, false};
+      if (MayUse(seen->directory)) return CgroupParent{seen->directory, false};
       exists = true;
     }
   }
@@ -130,9 +118,10 @@ absl::StatusOr<Place> FindPlace(const char* controller) {
          seen.has_value() && IsWithin(directory, seen->mount_point);
          directory = ParentOf(directory)) {
       if (HasController(
-              ReadFile(absl::StrCat(directory, "/cgroup.subtree_control")),
+              ReadFile(absl::StrCat(directory, "/cgroup.subtree_control"))
+                  .value_or(""),
               controller)) {
-        if (MayUse(directory)) return Place{directory, true};
+        if (MayUse(directory)) return CgroupParent{directory, true};
         exists = true;
       }
       if (directory == seen->mount_point) break;
@@ -157,7 +146,8 @@ bool WriteFile(const std::string& path, const std::string& text) {
 
 // The value behind `key` in a file of "key value" lines; 0 if there is none.
 uint64_t ReadCount(const std::string& path, absl::string_view key) {
-  for (absl::string_view line : absl::StrSplit(ReadFile(path), '\n')) {
+  const std::string content = ReadFile(path).value_or("");
+  for (absl::string_view line : absl::StrSplit(content, '\n')) {
     const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
     uint64_t value;
     if (words.size() == 2 && words[0] == key &&
@@ -192,9 +182,9 @@ absl::StatusOr<Cgroup> Cgroup::Make(const Limits& limits) {
       absl::StrCat("/encapsulate-", getpid(), "-", absl::Hex(RandomNumber()));
   // Both controllers may live in one hierarchy.
   const auto plan = [&](const char* controller) -> absl::StatusOr<std::string> {
-    const absl::StatusOr<Place> place = FindPlace(controller);
-    if (!place.ok()) return place.status();
-    std::string path = absl::StrCat(place->directory, name);
+    const absl::StatusOr<CgroupParent> parent = FindParent(controller);
+    if (!parent.ok()) return parent.status();
+    std::string path = absl::StrCat(parent->directory, name);
     if (!absl::c_linear_search(cgroup.directories_, path)) {
       cgroup.directories_.push_back(path);
     }
@@ -238,9 +228,9 @@ absl::StatusOr<Cgroup> Cgroup::Make(const Limits& limits) {
   return cgroup;
 }
 
-absl::Status Cgroup::MayLimitMemory() { return FindPlace(kMemory).status(); }
+absl::Status Cgroup::MayLimitMemory() { return FindParent(kMemory).status(); }
 
-absl::Status Cgroup::MayLimitProcesses() { return FindPlace(kPids).status(); }
+absl::Status Cgroup::MayLimitProcesses() { return FindParent(kPids).status(); }
 
 Cgroup::Cgroup(Cgroup&& other) noexcept { *this = std::move(other); }
 
@@ -271,10 +261,7 @@ absl::Status Cgroup::WatchOver() {
   sigset_t before;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, &before);
-  // No exit signal: the caller's handler for SIGCHLD is not concerned.
-  const auto pid = static_cast<pid_t>(
-      caller.valid() ? syscall(SYS_clone, 0, nullptr, nullptr, nullptr, 0)
-                     : -1);
+  const pid_t pid = caller.valid() ? CloneCopy(0) : -1;
   if (pid == 0) RemoveWhenDead(caller.get());
   const int error = errno;
   sigprocmask(SIG_SETMASK, &before, nullptr);

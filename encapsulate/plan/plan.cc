@@ -27,6 +27,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/files.h"
 #include "encapsulate/host/exposed_executable.h"
 #include "encapsulate/kernel/landlock.h"
 #include "encapsulate/plan/outer_monitor.h"
@@ -129,21 +130,18 @@ class Planner {
   // Whether file modes let this process change a cgroup that it is in. Yes, if
   // in doubt: where no cgroup can be seen at its usual place (cgroups(7)).
   static bool MayChangeOwnCgroup() {
-    std::ifstream file("/proc/self/cgroup");
+    bool is_whole;
     bool writable = false;
-    // ID:CONTROLLERS:PATH; version 2 names no controllers.
-    for (std::string line; std::getline(file, line);) {
-      const std::vector<absl::string_view> parts =
-          absl::StrSplit(line, absl::MaxSplits(':', 2));
-      if (parts.size() != 3) return true;
+    for (const CgroupOfProcess& one :
+         ReadCgroups("/proc/self/cgroup", &is_whole)) {
       std::vector<absl::string_view> hierarchies = {"", "unified"};
-      if (!parts[1].empty()) {
-        hierarchies = {absl::StripPrefix(parts[1], "name=")};
+      if (!one.controllers.empty()) {
+        hierarchies = {absl::StripPrefix(one.controllers, "name=")};
       }
       bool seen = false;
       for (absl::string_view hierarchy : hierarchies) {
         const std::string directory =
-            absl::StrCat("/sys/fs/cgroup/", hierarchy, parts[2]);
+            absl::StrCat("/sys/fs/cgroup/", hierarchy, one.path);
         seen |= access(directory.c_str(), F_OK) == 0;
         writable |=
             access(directory.c_str(), W_OK) == 0 ||
@@ -151,7 +149,7 @@ class Planner {
       }
       if (!seen) return true;
     }
-    return writable;
+    return writable || !is_whole;
   }
 
   absl::Status PlanUser() {

@@ -23,7 +23,9 @@
 
 #include "absl/debugging/stacktrace.h"
 #include "absl/debugging/symbolize.h"
+#include "encapsulate/kernel/directory_reader.h"
 #include "gtest_plugin/child/sanitizers.h"
+#include "gtest_plugin/googletest/frames.h"
 #include "gtest_plugin/googletest/internals.h"
 #include "gtest_plugin/googletest/stdio.h"
 
@@ -342,19 +344,14 @@ void OnHangSignal(int signal, siginfo_t* info, void* context) {
   }
   const int directory =
       open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  alignas(dirent64) char buffer[4096];
-  ssize_t size;
-  while (directory >= 0 && (size = syscall(SYS_getdents64, directory, buffer,
-                                           sizeof(buffer))) > 0) {
-    for (ssize_t offset = 0; offset < size;) {
-      const auto* const entry = reinterpret_cast<dirent64*>(buffer + offset);
-      offset += entry->d_reclen;
-      const int thread = atoi(entry->d_name);
-      if (thread <= 0 || thread == gettid()) continue;
-      const uint32_t before = threads_written;
-      if (syscall(SYS_tgkill, getpid(), thread, signal) == 0) {
-        AwaitThread(thread, before);
-      }
+  DirectoryReader<4096> reader;
+  reader.Start(directory);
+  while (const dirent64* const entry = reader.Next()) {
+    const int thread = atoi(entry->d_name);
+    if (thread <= 0 || thread == gettid()) continue;
+    const uint32_t before = threads_written;
+    if (syscall(SYS_tgkill, getpid(), thread, signal) == 0) {
+      AwaitThread(thread, before);
     }
   }
   if (directory >= 0) close(directory);

@@ -178,17 +178,6 @@ std::string CurrentTrace() {
   return trace;
 }
 
-bool RunsTests(const char* function) {
-  for (const char* caller :
-       {"testing::internal::Handle", "testing::Test::Run()",
-        "testing::TestInfo::Run()",
-        "encapsulate::gtest_internals::(anonymous namespace)::"
-        "WrappingFactory::"}) {
-    if (strncmp(function, caller, strlen(caller)) == 0) return true;
-  }
-  return false;
-}
-
 bool IsDeathTestChild() {
   return !GTEST_FLAG_GET(internal_run_death_test).empty();
 }

@@ -94,11 +94,6 @@ const char* StackTraceHeading();
 // shown with a failure; empty if there are none. Locks and allocates.
 std::string CurrentTrace();
 
-// Whether a function, by its name in a stack, is one that tests are run by, of
-// GoogleTest's or in this file, and so says nothing about a test. Safe in a
-// signal handler.
-bool RunsTests(const char* function);
-
 // Whether this process is GoogleTest's own child for a "threadsafe" death
 // test.
 bool IsDeathTestChild();

@@ -13,19 +13,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "encapsulate/base/files.h"
 
 namespace encapsulate {
-namespace {
-
-std::string FirstLine(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
-}  // namespace
-
 std::vector<std::string> OtherThreads() {
   std::vector<std::string> names;
   std::error_code error;

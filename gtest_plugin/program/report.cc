@@ -27,6 +27,7 @@
 #include "encapsulate/base/printable.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
+#include "gtest_plugin/googletest/frames.h"
 #include "gtest_plugin/googletest/internals.h"
 
 namespace encapsulate {
@@ -188,7 +189,8 @@ std::string FormatProcesses(const std::vector<SandboxedProcess>& processes) {
                         process.command.size() > kCommandBytes ? "..." : "");
       }
       absl::StrAppend(&text, "\n");
-      for (const Frame& frame : FramesToShow(stacks[shown])) {
+      for (const Frame& frame :
+           FramesToShow(stacks[shown], gtest_internals::GoogleTestFrames())) {
         absl::StrAppend(
             &text, "    @ ",
             frame.object == own

@@ -12,7 +12,6 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -402,10 +401,11 @@ void Runner::Await() {
   std::vector<TestRun*> tests = ahead_.running();
   if (current_ != nullptr) tests.push_back(current_.get());
   std::vector<struct pollfd> polls;
+  std::vector<size_t> ends;  // of each test's polls
   absl::Duration left = absl::InfiniteDuration();
   for (const TestRun* test : tests) {
-    const TestRun::PollSet set = test->Polls();
-    polls.insert(polls.end(), set.begin(), set.end());
+    test->AppendPolls(&polls);
+    ends.push_back(polls.size());
     left = std::min(left, test->UntilTimer());
   }
   const absl::Duration until_progress = UntilProgress();
@@ -420,10 +420,8 @@ void Runner::Await() {
   const int happened = poll(polls.data(), polls.size(), wait);
   progress.reset();
   if (happened < 0) return;  // EINTR
-  const struct pollfd* of_test = polls.data();
-  for (TestRun* test : tests) {
-    test->Handle(of_test);
-    of_test += std::tuple_size<TestRun::PollSet>::value;
+  for (size_t i = 0, begin = 0; i < tests.size(); begin = ends[i++]) {
+    tests[i]->Handle({polls.data() + begin, ends[i] - begin});
   }
   ahead_.Settle();
 }

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
@@ -76,6 +75,13 @@ void SymbolizeShown(std::vector<Violation>* violations) {
   std::move(shown.begin(), shown.end(), violations->begin());
 }
 
+// By a sandbox around this program. A filter stays, so it is asked once, beside
+// each sandbox that asks for itself.
+bool ProgramIsWatched() {
+  static const bool watched = IsWatchedOutside();
+  return watched;
+}
+
 }  // namespace
 
 std::string FullName(const testing::TestInfo& test) {
@@ -123,7 +129,7 @@ absl::StatusOr<TestRun::Side> TestRun::Start(Where where, SandboxPool* pool,
     const gtest_internals::ResultsLock lock;
     // A scratch directory of the test's own makes its sandbox one of a kind.
     watched_outside_ =
-        view_.options.violations != Violations::kOff && IsWatchedOutside();
+        view_.options.violations != Violations::kOff && ProgramIsWatched();
     const int alike = scratch_.has_value() ? 0 : more;
     entered = pool->Enter(view_.options, alike);
   }
@@ -226,19 +232,15 @@ void TestRun::Note(std::string line) {
 
 // --- Watching ---------------------------------------------------------------
 
-TestRun::PollSet TestRun::Polls() const {
-  PollSet polls;
-  polls.fill({-1, POLLIN, 0});  // which poll(2) leaves out
+// The bell, the streams, and what the Process has, however much that is. What
+// isn't waited for is -1, which poll(2) leaves out.
+void TestRun::AppendPolls(std::vector<struct pollfd>* polls) const {
   // While the test waits for an answer, it has no reason to ring.
-  if (!waits_) polls[kBell].fd = channel_->bell();
-  size_t i = kProcess;
-  for (int descriptor : process_->event_descriptors()) {
-    polls[i++].fd = descriptor;
+  polls->push_back({waits_ ? -1 : channel_->bell(), POLLIN, 0});
+  for (int descriptor : streams_.descriptors()) {
+    polls->push_back({paused() ? -1 : descriptor, POLLIN, 0});
   }
-  if (paused()) return polls;
-  i = kStreams;
-  for (int descriptor : streams_.descriptors()) polls[i++].fd = descriptor;
-  return polls;
+  process_->AppendEvents(polls);
 }
 
 absl::Duration TestRun::UntilTimer() const {
@@ -246,16 +248,15 @@ absl::Duration TestRun::UntilTimer() const {
   return std::max(std::min(limit_, slow_) - Passed(), absl::ZeroDuration());
 }
 
-void TestRun::Handle(const struct pollfd* polls) {
-  const auto has_any = [polls](size_t begin, size_t end) {
-    return std::any_of(
-        polls + begin, polls + end,
-        [](const struct pollfd& one) { return one.revents != 0; });
+void TestRun::Handle(absl::Span<const struct pollfd> polls) {
+  const auto has_any = [](absl::Span<const struct pollfd> some) {
+    return absl::c_any_of(
+        some, [](const struct pollfd& one) { return one.revents != 0; });
   };
   // A bell that rings without end mustn't hide the rest.
-  if (has_any(kBell, kProcess)) HandleBell();
-  if (has_any(kStreams, kPolls)) TakeOutput();
-  if (has_any(kProcess, kStreams) && !process_->Handle()) {
+  if (has_any(polls.subspan(0, 1))) HandleBell();
+  if (has_any(polls.subspan(1, OutputStreams::kMost))) TakeOutput();
+  if (has_any(polls.subspan(1 + OutputStreams::kMost)) && !process_->Handle()) {
     End();
     return;
   }
@@ -442,7 +443,7 @@ void TestRun::Conclude(Result result) {
   evidence_.overflowed = channel_->overflowed();
   evidence_.open_expectations = expectations_.Open();
   files_.Add(evidence_.test, evidence_.result);
-  SymbolizeShown(&evidence_.result.violations);
+  SymbolizeShown(&evidence_.result.record.violations);
   for (const Finding& finding : Classify(evidence_)) Add(finding);
   if (!is_lost && evidence_.failed) TellWhatItMissed();
   evidence_.result = Result();

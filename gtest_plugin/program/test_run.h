@@ -11,9 +11,10 @@
 //     return;
 //   }
 //   while (!test.ended()) {
-//     auto polls = test.Polls();
+//     std::vector<struct pollfd> polls;
+//     test.AppendPolls(&polls);
 //     poll(polls.data(), polls.size(), Milliseconds(test.UntilTimer()));
-//     test.Handle(polls.data());
+//     test.Handle(polls);
 //     while (auto event = test.Next()) Show(*event);
 //     if (test.waits()) test.GoOn(Answer::kGoOn);
 //   }
@@ -26,11 +27,9 @@
 
 #include <poll.h>
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -39,6 +38,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "absl/types/span.h"
 #include "encapsulate/result.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/sandbox_pool.h"
@@ -64,15 +64,6 @@ namespace encapsulate {
 std::string FullName(const testing::TestInfo& test);
 
 class TestRun {
-  // What PollSet holds: the bell, what the Process has, and the streams.
-  static constexpr size_t kBell = 0;
-  static constexpr size_t kProcess = 1;
-  static constexpr size_t kStreams =
-      kProcess +
-      std::tuple_size<
-          decltype(std::declval<Process>().event_descriptors())>::value;
-  static constexpr size_t kPolls = kStreams + OutputStreams::kMost;
-
  public:
   struct EffectiveOptions {
     TestOptions options;
@@ -113,12 +104,11 @@ class TestRun {
 
   // --- Watching -------------------------------------------------------------
 
-  using PollSet = std::array<struct pollfd, kPolls>;
-  // What to wait for, at most as long as UntilTimer() says; then call Handle()
-  // with what poll(2) said.
-  PollSet Polls() const;
+  // Appends what to wait for, at most as long as UntilTimer() says; then call
+  // Handle() with what poll(2) said of it.
+  void AppendPolls(std::vector<struct pollfd>* polls) const;
   absl::Duration UntilTimer() const;
-  void Handle(const struct pollfd* polls);
+  void Handle(absl::Span<const struct pollfd> polls);
 
   absl::optional<Event> Next() { return events_.Next(); }
   size_t held_bytes() const { return events_.bytes(); }

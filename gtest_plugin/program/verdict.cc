@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "encapsulate/base/printable.h"
 #include "encapsulate/violation_text.h"
+#include "gtest_plugin/googletest/frames.h"
 #include "gtest_plugin/shared/channel.h"
 
 namespace encapsulate {
@@ -194,8 +195,9 @@ void Verdict::FindViolation(const Violation& violation,
   const std::string text =
       absl::StrCat("The test ", DescribeViolation(violation, options));
   // The lines of other programs aren't the test's.
-  const Frame* const frame =
-      violation.program == evidence_.program ? OwnFrame(violation) : nullptr;
+  const Frame* const frame = violation.program == evidence_.program
+                                 ? OwnFrame(violation, options.left_out)
+                                 : nullptr;
   if (evidence_.violations == Violations::kEnforce && frame != nullptr) {
     Add(Kind::kNonFatalFailure, text).position = {frame->file, frame->line};
   } else {
@@ -205,26 +207,26 @@ void Verdict::FindViolation(const Violation& violation,
 
 void Verdict::FindViolations() {
   TextOptions options = {Language::kCode, evidence_.writable, evidence_.program,
-                         ""};
+                         "", gtest_internals::GoogleTestFrames()};
   if (evidence_.working_directory == WorkingDirectory::kReadOnly) {
     options.working_directory = evidence_.directory;
   }
   const size_t shown =
-      std::min(result_.violations.size(), kMostShownViolations);
+      std::min(result_.record.violations.size(), kMostShownViolations);
   for (size_t i = 0; i < shown; ++i) {
-    FindViolation(result_.violations[i], options);
+    FindViolation(result_.record.violations[i], options);
   }
   const uint64_t more =
-      result_.violations.size() - shown + result_.violations_beyond;
+      result_.record.violations.size() - shown + result_.record.beyond;
   if (more > 0) {
     ReachedOut(absl::StrCat("The test reached out in ", more,
                             " more ways, which are not shown."));
   }
   // Any of them may have been a violation.
-  if (result_.violations_unseen > 0) {
+  if (result_.record.unseen > 0) {
     ReachedOut(absl::StrCat(
-        "The test made ", result_.violations_unseen,
-        result_.violations_unseen == 1 ? " system call" : " system calls",
+        "The test made ", result_.record.unseen,
+        result_.record.unseen == 1 ? " system call" : " system calls",
         " that may have reached out and couldn't be looked at, because its "
         "process forbids it (PR_SET_DUMPABLE, memfd_secret).\n"
         "hint: make those calls in a program that the test executes, which is "
@@ -242,7 +244,7 @@ void Verdict::FindViolations() {
 }
 
 void Verdict::NoteAllowed() {
-  for (const AllowedUse& use : result_.allowed) {
+  for (const AllowedUse& use : result_.record.allowed) {
     const Allowed& allowed = use.allowed;
     const bool is_default =
         absl::c_any_of(DefaultAllowed(), [&](const Allowed& one) {

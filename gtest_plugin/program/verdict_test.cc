@@ -173,7 +173,7 @@ TEST(VerdictTest, DamageFailsATestThatIsDone) {
 TEST(VerdictTest, ViolationsAreNoEndOfATestWithDamagedResults) {
   Evidence evidence = Unfinished();
   evidence.damage = "there is half a record at byte 0";
-  evidence.result.violations = {WriteTo("/etc/a")};
+  evidence.result.record.violations = {WriteTo("/etc/a")};
   evidence.result.enforced = true;
   EXPECT_THAT(Classify(evidence),
               ElementsAre(Is(Kind::kFatalFailure,
@@ -204,7 +204,7 @@ TEST(VerdictTest, LostSandboxFailsTheTest) {
   EXPECT_EQ(EndOf(evidence),
             "The test was lost with its sandbox: init was killed.");
   // What was recorded is shown; what init would have told isn't known.
-  evidence.result.violations = {WriteTo("/etc/a")};
+  evidence.result.record.violations = {WriteTo("/etc/a")};
   evidence.result.leftover_count = 1;
   EXPECT_THAT(Classify(evidence),
               ElementsAre(Is(Kind::kFatalFailure, StartsWith("The test was")),
@@ -228,7 +228,7 @@ TEST(VerdictTest, StraysAndLostResultsFailTheTest) {
 
 TEST(VerdictTest, ViolationsFailTheTest) {
   Evidence evidence = Passed();
-  evidence.result.violations = {WriteTo("/etc/a")};
+  evidence.result.record.violations = {WriteTo("/etc/a")};
   const std::vector<Finding> findings = Classify(evidence);
   ASSERT_THAT(findings, ElementsAre(Is(Kind::kNonFatalFailure,
                                        StartsWith("The test tried to "))));
@@ -244,14 +244,14 @@ TEST(VerdictTest, ViolationIsAtTheLineOfTheTestsCode) {
   frame.file = "store.cc";
   frame.line = 31;
   violation.stack = {frame};
-  evidence.result.violations = {violation};
+  evidence.result.record.violations = {violation};
   std::vector<Finding> findings = Classify(evidence);
   ASSERT_THAT(findings, SizeIs(1));
   ASSERT_TRUE(findings[0].position.has_value());
   EXPECT_EQ(findings[0].position->file, "store.cc");
   EXPECT_EQ(findings[0].position->line, 31);
   // Lines of other programs aren't the test's.
-  evidence.result.violations[0].program = "/bin/other";
+  evidence.result.record.violations[0].program = "/bin/other";
   findings = Classify(evidence);
   ASSERT_THAT(findings, SizeIs(1));
   EXPECT_FALSE(findings[0].position.has_value());
@@ -260,8 +260,8 @@ TEST(VerdictTest, ViolationIsAtTheLineOfTheTestsCode) {
 TEST(VerdictTest, ViolationsAreNotedWhereTheyAreReportedOnly) {
   Evidence evidence = Passed();
   evidence.violations = Violations::kReport;
-  evidence.result.violations = {WriteTo("/etc/a")};
-  evidence.result.violations_unseen = 1;
+  evidence.result.record.violations = {WriteTo("/etc/a")};
+  evidence.result.record.unseen = 1;
   EXPECT_THAT(
       Classify(evidence),
       ElementsAre(
@@ -273,9 +273,10 @@ TEST(VerdictTest, ViolationsAreNotedWhereTheyAreReportedOnly) {
 TEST(VerdictTest, ManyViolationsAreCounted) {
   Evidence evidence = Passed();
   for (size_t i = 0; i < kMostShownViolations + 1; ++i) {
-    evidence.result.violations.push_back(WriteTo(absl::StrCat("/etc/", i)));
+    evidence.result.record.violations.push_back(
+        WriteTo(absl::StrCat("/etc/", i)));
   }
-  evidence.result.violations_beyond = 5;
+  evidence.result.record.beyond = 5;
   const std::vector<Finding> findings = Classify(evidence);
   ASSERT_THAT(findings, SizeIs(kMostShownViolations + 1));
   EXPECT_THAT(findings.back(),
@@ -306,7 +307,7 @@ TEST(VerdictTest, AllowedAttemptsAreNotedUnlessByDefault) {
   AllowedUse by_default;
   by_default.allowed = DefaultAllowed().front();
   by_default.count = 1;
-  evidence.result.allowed = {own, by_default};
+  evidence.result.record.allowed = {own, by_default};
   EXPECT_THAT(Classify(evidence),
               ElementsAre(Is(Kind::kNote,
                              "Suite.Test was blocked, which is allowed: write "

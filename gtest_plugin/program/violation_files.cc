@@ -5,16 +5,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <climits>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/result.h"
 #include "encapsulate/violation_report.h"
 #include "encapsulate/violations.h"
+#include "gtest_plugin/googletest/frames.h"
 
 namespace encapsulate {
 
@@ -22,10 +23,8 @@ absl::Status ViolationFiles::Create(std::vector<ReportTarget> targets) {
   targets_.clear();
   report_ = ViolationReport();
   report_.language = Language::kCode;
-  char directory[PATH_MAX];
-  if (getcwd(directory, sizeof(directory)) != nullptr) {
-    report_.directory = directory;
-  }
+  report_.left_out = gtest_internals::GoogleTestFrames();
+  report_.directory = CurrentDirectory();
   for (ReportTarget& target : targets) {
     OutputFile file("the report", std::move(target.path));
     absl::Status status = file.Create();
@@ -37,35 +36,36 @@ absl::Status ViolationFiles::Create(std::vector<ReportTarget> targets) {
 
 void ViolationFiles::Add(const std::string& test, const Result& result) {
   if (targets_.empty()) return;
-  for (const Violation& violation : result.violations) {
-    report_.violations.push_back(violation);
-    report_.violations.back().test = test;
+  for (const Violation& violation : result.record.violations) {
+    report_.record.violations.push_back(violation);
+    report_.record.violations.back().test = test;
   }
-  for (const AllowedUse& use : result.allowed) {
+  for (const AllowedUse& use : result.record.allowed) {
     const auto known =
-        absl::c_find_if(report_.allowed, [&](const AllowedUse& one) {
+        absl::c_find_if(report_.record.allowed, [&](const AllowedUse& one) {
           return one.allowed.rule == use.allowed.rule &&
                  one.allowed.target == use.allowed.target &&
                  one.allowed.reason == use.allowed.reason;
         });
-    if (known == report_.allowed.end()) {
-      report_.allowed.push_back(use);
+    if (known == report_.record.allowed.end()) {
+      report_.record.allowed.push_back(use);
     } else {
       known->count += use.count;
     }
   }
-  report_.beyond += result.violations_beyond;
-  report_.unseen += result.violations_unseen;
-  report_.watched_outside = report_.watched_outside || result.watched_outside;
+  report_.record.beyond += result.record.beyond;
+  report_.record.unseen += result.record.unseen;
+  report_.record.watched_outside =
+      report_.record.watched_outside || result.record.watched_outside;
 }
 
 absl::Status ViolationFiles::Write() {
   if (targets_.empty()) return absl::OkStatus();
   // Tests end in another order if several run at a time.
   std::stable_sort(
-      report_.violations.begin(), report_.violations.end(),
+      report_.record.violations.begin(), report_.record.violations.end(),
       [](const Violation& a, const Violation& b) { return a.first < b.first; });
-  Symbolize(&report_.violations);
+  Symbolize(&report_.record.violations);
   absl::Status status;
   for (const Target& target : targets_) {
     status.Update(target.file.Write(WriteReport(target.format, report_)));

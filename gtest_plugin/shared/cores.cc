@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
-#include <fstream>
 #include <limits>
 #include <memory>
 #include <string>
@@ -20,6 +19,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "encapsulate/base/files.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/kernel/mountinfo.h"
 
@@ -27,13 +27,6 @@ namespace encapsulate {
 namespace {
 
 constexpr double kUnlimited = std::numeric_limits<double>::infinity();
-
-std::string FirstLine(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
 
 double Ratio(absl::string_view quota, absl::string_view period) {
   int64_t time;
@@ -74,16 +67,13 @@ struct Hierarchy {
   bool v2;
 };
 
-// Lines of /proc/self/cgroup are ID:CONTROLLERS:PATH (cgroups(7)).
 std::vector<Hierarchy> HierarchiesOfTime(const std::string& root) {
   std::vector<Hierarchy> found;
-  std::ifstream file(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    const std::vector<std::string> parts =
-        absl::StrSplit(line, absl::MaxSplits(':', 2));
-    if (parts.size() != 3) continue;
-    if (parts[1].empty()) found.push_back({parts[2], true});
-    if (HasWord(parts[1].c_str(), "cpu")) found.push_back({parts[2], false});
+  for (const CgroupOfProcess& one : ReadCgroups(root + "/proc/self/cgroup")) {
+    if (one.controllers.empty()) found.push_back({one.path, true});
+    if (HasWord(one.controllers.c_str(), "cpu")) {
+      found.push_back({one.path, false});
+    }
   }
   return found;
 }

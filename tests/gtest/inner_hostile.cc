@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "gtest_plugin/encapsulated_environment.h"
 #include "tests/gtest/hostile_acts.h"
+#include "tests/support/rights.h"
 
 namespace encapsulate {
 namespace {
@@ -52,20 +53,7 @@ HONEST(5)
 TEST(ChannelTest, SendsDescriptors) {
   const int bell = hostile::FindBell();
   ASSERT_GE(bell, 0);
-  char byte = '!';
-  struct iovec data = {&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  struct msghdr header = {};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof(control);
-  cmsghdr* const rights = CMSG_FIRSTHDR(&header);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(rights), &bell, sizeof(bell));
-  EXPECT_EQ(sendmsg(bell, &header, MSG_DONTWAIT), -1);
+  EXPECT_EQ(encapsulate::SendRight(bell, bell, MSG_DONTWAIT), -1);
   EXPECT_EQ(errno, ENOTSOCK);
 }
 

@@ -152,11 +152,11 @@ TEST_F(ReachTest, MakesASandbox) {
   }
   ASSERT_TRUE(result.ok()) << result.status();
   // By the monitor of this test.
-  EXPECT_TRUE(result->watched_outside);
+  EXPECT_TRUE(result->record.watched_outside);
   options.violations = Violations::kOff;
   const auto unwatched = encapsulate::Run(options, {"true"});
   ASSERT_TRUE(unwatched.ok()) << unwatched.status();
-  EXPECT_FALSE(unwatched->watched_outside);
+  EXPECT_FALSE(unwatched->record.watched_outside);
 }
 // Attempts to write to `path` as often as to ten others together, while a child
 // disturbs it, each time somewhere else.

@@ -439,22 +439,14 @@ TEST(EnterTest, TheCallerKeepsItsOwnProcFiles) {
 }
 
 TEST(EnterTest, ALostCallerEndsTheChild) {
-  int ends[2];
-  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
-  const pid_t caller = fork();
-  if (caller == 0) {
+  LoseCaller([] {
     absl::StatusOr<absl::optional<Process>> child = Enter(Options());
     if (!child.ok()) _exit(1);
     if (!child->has_value()) {
       for (;;) pause();
     }
     raise(SIGKILL);
-  }
-  close(ends[1]);
-  char byte;
-  EXPECT_EQ(read(ends[0], &byte, 1), 0) << "everyone who had it is gone";
-  close(ends[0]);
-  EXPECT_EQ(waitpid(caller, nullptr, 0), caller);
+  });
 }
 
 TEST(EnterTest, NothingIsLeftInTheCaller) {

@@ -49,7 +49,7 @@ Options Watching(const std::vector<std::string>& writable = {}) {
 // "write /usr/x EROFS", a line each.
 std::string Targets(const Result& result) {
   std::vector<std::string> lines;
-  for (const Violation& violation : result.violations) {
+  for (const Violation& violation : result.record.violations) {
     const char* const error = strerrorname_np(violation.error);
     lines.push_back(absl::StrCat(RuleName(violation.rule), " ",
                                  violation.target, " ",
@@ -124,7 +124,7 @@ TEST(HiddenAttemptsTest, ArgumentsThatOnlyTheKernelCanReadAreRefused) {
   });
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(Targets(result), "");
-  EXPECT_EQ(result.violations_unseen, 1U);
+  EXPECT_EQ(result.record.unseen, 1U);
 }
 
 TEST(HiddenAttemptsTest, ArgumentsInMemoryOnlyForWritingAreRefused) {
@@ -139,7 +139,7 @@ TEST(HiddenAttemptsTest, ArgumentsInMemoryOnlyForWritingAreRefused) {
   });
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(Targets(result), "");
-  EXPECT_EQ(result.violations_unseen, 1U);
+  EXPECT_EQ(result.record.unseen, 1U);
 }
 
 TEST(HiddenAttemptsTest, ArgumentsThatNobodyCanReadAreNoAttempts) {
@@ -153,7 +153,7 @@ TEST(HiddenAttemptsTest, ArgumentsThatNobodyCanReadAreNoAttempts) {
     return 0;
   });
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_EQ(result.violations_unseen, 0U);
+  EXPECT_EQ(result.record.unseen, 0U);
 }
 
 // A socket that is made after the others were masked is kept away by nobody but
@@ -183,7 +183,7 @@ TEST(HiddenAttemptsTest, AHostSocketIsNotReachedByAnAddressInSecretMemory) {
   ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(Targets(result), "");
-  EXPECT_EQ(result.violations_unseen, 1U);
+  EXPECT_EQ(result.record.unseen, 1U);
 }
 
 // --- Paths -------------------------------------------------------------------
@@ -220,7 +220,7 @@ TEST(HiddenAttemptsTest, ADirectoryUnderAMountIsItself) {
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(Targets(result), absl::StrCat("write ", outside, "/file EROFS\n",
                                           "write ", outside, "/new EROFS"));
-  EXPECT_EQ(result.violations_unseen, 0U);
+  EXPECT_EQ(result.record.unseen, 0U);
 }
 
 TEST(HiddenAttemptsTest, ANewRootMayHoldAnything) {
@@ -290,7 +290,7 @@ TEST(HiddenAttemptsTest, ATracerOfItsOwnHidesNothing) {
   });
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(Targets(result), "write /usr/nothing EROFS");
-  EXPECT_EQ(result.violations_unseen, 0U);
+  EXPECT_EQ(result.record.unseen, 0U);
 }
 
 // --- Messages ----------------------------------------------------------------

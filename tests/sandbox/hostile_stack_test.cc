@@ -111,11 +111,11 @@ void ExpectFrames(const std::function<bool()>& prepare, size_t least,
       return prepare() && AttemptFromForgedLibrary() ? 0 : 1;
     });
     EXPECT_EQ(result.exit_code, 0);
-    ASSERT_EQ(result.violations.size(), 1U);
-    EXPECT_EQ(result.violations[0].target, "/usr/nothing");
-    EXPECT_EQ(result.violations[0].error, EROFS);
-    EXPECT_GE(result.violations[0].stack.size(), least);
-    EXPECT_LE(result.violations[0].stack.size(), most);
+    ASSERT_EQ(result.record.violations.size(), 1U);
+    EXPECT_EQ(result.record.violations[0].target, "/usr/nothing");
+    EXPECT_EQ(result.record.violations[0].error, EROFS);
+    EXPECT_GE(result.record.violations[0].stack.size(), least);
+    EXPECT_LE(result.record.violations[0].stack.size(), most);
     EXPECT_LE(PeakMegabytes() - before, 64U);
   });
 }

@@ -498,21 +498,21 @@ TEST_F(LandlockTest, RecordsViolations) {
   options.violations = Violations::kEnforce;
   Ran ran = RunIn(options, {ProbePath(), "chmod", Out("file")});
   ASSERT_TRUE(ran.status.ok()) << ran.status;
-  ASSERT_EQ(ran.result.violations.size(), 1U);
-  EXPECT_EQ(ran.result.violations[0].rule, Rule::kWrite);
-  EXPECT_EQ(ran.result.violations[0].target, Out("file"));
-  EXPECT_EQ(ran.result.violations[0].error, EROFS);
+  ASSERT_EQ(ran.result.record.violations.size(), 1U);
+  EXPECT_EQ(ran.result.record.violations[0].rule, Rule::kWrite);
+  EXPECT_EQ(ran.result.record.violations[0].target, Out("file"));
+  EXPECT_EQ(ran.result.record.violations[0].error, EROFS);
   EXPECT_FALSE(ran.result.ok());
   ran = RunIn(options, {ProbePath(), "chmod", In("file")});
-  EXPECT_THAT(ran.result.violations, IsEmpty());
+  EXPECT_THAT(ran.result.record.violations, IsEmpty());
   EXPECT_TRUE(ran.result.ok());
   ran = RunIn(options, {ProbePath(), "connect-ip", "192.0.2.1", "80"});
-  ASSERT_EQ(ran.result.violations.size(), 1U);
-  EXPECT_EQ(ran.result.violations[0].rule, Rule::kNetwork);
-  EXPECT_EQ(ran.result.violations[0].target, "192.0.2.1:80");
+  ASSERT_EQ(ran.result.record.violations.size(), 1U);
+  EXPECT_EQ(ran.result.record.violations[0].rule, Rule::kNetwork);
+  EXPECT_EQ(ran.result.record.violations[0].target, "192.0.2.1:80");
   // Nothing is recorded unless somebody asks for it.
   ran = RunIn(options_, {ProbePath(), "chmod", Out("file")});
-  EXPECT_THAT(ran.result.violations, IsEmpty());
+  EXPECT_THAT(ran.result.record.violations, IsEmpty());
 }
 
 // --- Options -----------------------------------------------------------------
@@ -638,8 +638,8 @@ TEST_F(LandlockTest, RecordsViolationsOfAnEnteredChild) {
   const std::string file = Out("file");
   const Result result = RunEntered(
       options, [&] { return chmod(file.c_str(), 0600) == 0 ? 1 : 0; });
-  ASSERT_EQ(result.violations.size(), 1U);
-  EXPECT_EQ(result.violations[0].target, file);
+  ASSERT_EQ(result.record.violations.size(), 1U);
+  EXPECT_EQ(result.record.violations[0].target, file);
 }
 
 TEST_F(LandlockTest, BuriesAnEnteredChild) {
@@ -699,8 +699,8 @@ TEST(ProcessLevelTest, KeepsNothingFromBeingWritten) {
   const Ran ran = RunIn(options, {ProbePath(), "write", scratch / "other"});
   ASSERT_TRUE(ran.status.ok()) << ran.status;
   EXPECT_EQ(ran.output, "EROFS\n");
-  ASSERT_EQ(ran.result.violations.size(), 1U);
-  EXPECT_EQ(ran.result.violations[0].target, scratch / "other");
+  ASSERT_EQ(ran.result.record.violations.size(), 1U);
+  EXPECT_EQ(ran.result.record.violations[0].target, scratch / "other");
 }
 
 TEST(ProcessLevelTest, KeepsTheTimeOfStorms) {

@@ -171,7 +171,7 @@ int Ping(const char* address) {
 // The violations of a run, "network 192.0.2.1:9".
 std::string Violated(const Result& result) {
   std::string text;
-  for (const Violation& violation : result.violations) {
+  for (const Violation& violation : result.record.violations) {
     absl::StrAppend(&text, RuleName(violation.rule), " ", violation.target,
                     "\n");
   }

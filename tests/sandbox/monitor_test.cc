@@ -117,8 +117,8 @@ TEST(MonitorTest, EightThreadsAreToldApart) {
     return failed ? 1 : 0;
   });
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_EQ(result.violations.size(), size_t{kThreads});
-  for (const Violation& violation : result.violations) {
+  EXPECT_EQ(result.record.violations.size(), size_t{kThreads});
+  for (const Violation& violation : result.record.violations) {
     EXPECT_EQ(violation.count, uint64_t{kAttempts}) << violation.target;
     EXPECT_NE(violation.pid, violation.tid);
   }
@@ -145,7 +145,7 @@ TEST(MonitorTest, SignalsAtAHighRateInterruptNothing) {
     return 0;
   });
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_EQ(result.violations.size(), size_t{kAttempts});
+  EXPECT_EQ(result.record.violations.size(), size_t{kAttempts});
 }
 
 TEST(MonitorTest, AForkStormIsCounted) {
@@ -163,8 +163,8 @@ TEST(MonitorTest, AForkStormIsCounted) {
     return 0;
   });
   EXPECT_EQ(result.exit_code, 0);
-  ASSERT_EQ(result.violations.size(), 1U);
-  EXPECT_EQ(result.violations[0].count, uint64_t{kProcesses});
+  ASSERT_EQ(result.record.violations.size(), 1U);
+  EXPECT_EQ(result.record.violations[0].count, uint64_t{kProcesses});
 }
 
 TEST(MonitorTest, ExecutionInTheMidstOfACallHarmsNobody) {
@@ -185,7 +185,7 @@ TEST(MonitorTest, ExecutionInTheMidstOfACallHarmsNobody) {
     });
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.signal, 0);
-    EXPECT_GE(result.violations.size(), 1U);
+    EXPECT_GE(result.record.violations.size(), 1U);
   }
 }
 
@@ -283,10 +283,10 @@ TEST(MonitorTest, ATracedProcessIsRecordedWithoutItsStack) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 2;
   });
   EXPECT_EQ(result.exit_code, 0);
-  ASSERT_EQ(result.violations.size(), 1U);
-  EXPECT_EQ(result.violations[0].error, EROFS);
-  EXPECT_TRUE(result.violations[0].error_predicted);
-  EXPECT_TRUE(result.violations[0].stack.empty());
+  ASSERT_EQ(result.record.violations.size(), 1U);
+  EXPECT_EQ(result.record.violations[0].error, EROFS);
+  EXPECT_TRUE(result.record.violations[0].error_predicted);
+  EXPECT_TRUE(result.record.violations[0].stack.empty());
 }
 
 TEST(MonitorTest, AnUndumpableProcessIsSeenOrCounted) {
@@ -296,7 +296,7 @@ TEST(MonitorTest, AnUndumpableProcessIsSeenOrCounted) {
   });
   EXPECT_EQ(result.exit_code, 0);
   // Root may look all the same.
-  EXPECT_EQ(result.violations.size() + result.violations_unseen, 1U);
+  EXPECT_EQ(result.record.violations.size() + result.record.unseen, 1U);
 }
 
 TEST(MonitorTest, ASandboxInsideLeavesWatchingToTheOneOutside) {
@@ -304,7 +304,7 @@ TEST(MonitorTest, ASandboxInsideLeavesWatchingToTheOneOutside) {
     const absl::StatusOr<Result> inner =
         encapsulate::Run(Watching(), {"/bin/true"});
     if (geteuid() == 0) return 0;  // it can't make any: see SECURITY.md
-    return inner.ok() && inner->ok() && inner->watched_outside ? 0 : 1;
+    return inner.ok() && inner->ok() && inner->record.watched_outside ? 0 : 1;
   });
   EXPECT_EQ(result.exit_code, 0);
 }
@@ -317,11 +317,11 @@ TEST(MonitorTest, ASandboxInsideIsWatchedFromOutside) {
     return inner.ok() && inner->exit_code == 1 ? 0 : 1;
   });
   EXPECT_EQ(result.exit_code, 0);
-  ASSERT_EQ(result.violations.size(), 1U);
-  EXPECT_EQ(result.violations[0].target, "/usr/nothing");
+  ASSERT_EQ(result.record.violations.size(), 1U);
+  EXPECT_EQ(result.record.violations[0].target, "/usr/nothing");
   // The sandbox inside leaves its session keyring, as this one did.
-  ASSERT_EQ(result.allowed.size(), 1U);
-  EXPECT_EQ(result.allowed[0].allowed.target, "new session keyring");
+  ASSERT_EQ(result.record.allowed.size(), 1U);
+  EXPECT_EQ(result.record.allowed[0].allowed.target, "new session keyring");
 }
 
 TEST(MonitorTest, MemoryIsBounded) {
@@ -334,9 +334,9 @@ TEST(MonitorTest, MemoryIsBounded) {
     return Attempt(0) ? 0 : 1;
   });
   EXPECT_EQ(result.exit_code, 0);
-  ASSERT_EQ(result.violations.size(), kMaxViolations);
-  EXPECT_EQ(result.violations_beyond, uint64_t{kMore});
-  EXPECT_EQ(result.violations[0].count, 2U);
+  ASSERT_EQ(result.record.violations.size(), kMaxViolations);
+  EXPECT_EQ(result.record.beyond, uint64_t{kMore});
+  EXPECT_EQ(result.record.violations[0].count, 2U);
 }
 
 TEST(MonitorTest, ACallerThatReapsAnyChildGetsItsRecords) {
@@ -353,7 +353,7 @@ TEST(MonitorTest, ACallerThatReapsAnyChildGetsItsRecords) {
                    "for i in 1 2 3 4 5; do mkdir /usr/nothing-$i; done 2>&-"});
   done = true;
   reaper.join();
-  EXPECT_EQ(result.violations.size(), 5U);
+  EXPECT_EQ(result.record.violations.size(), 5U);
 }
 
 TEST(MonitorTest, ACallerThatIgnoresSigchldGetsItsRecords) {
@@ -362,7 +362,7 @@ TEST(MonitorTest, ACallerThatIgnoresSigchldGetsItsRecords) {
     const Result result =
         RunEntered(Watching(), [] { return Attempt(1) ? 0 : 1; });
     EXPECT_EQ(result.exit_code, 0);
-    EXPECT_EQ(result.violations.size(), 1U);
+    EXPECT_EQ(result.record.violations.size(), 1U);
   });
 }
 
@@ -386,8 +386,8 @@ TEST(MonitorTest, ExecutedProgramsAreNamed) {
     // Interpreters ask for the user's name.
     options.allowed = {{Rule::kHostSocket, "*", "the C library's"}};
     Result result = Runs(options, program.command);
-    ASSERT_EQ(result.violations.size(), 1U);
-    const Violation& violation = result.violations[0];
+    ASSERT_EQ(result.record.violations.size(), 1U);
+    const Violation& violation = result.record.violations[0];
     EXPECT_EQ(violation.rule, Rule::kWrite);
     EXPECT_EQ(violation.target, "/usr/nothing");
     EXPECT_EQ(violation.error, EROFS);
@@ -422,10 +422,10 @@ TEST(MonitorTest, StacksHaveFunctionsAndLines) {
                    .c_str()),
         0);
     Result result = Runs(Watching(), {program});
-    ASSERT_EQ(result.violations.size(), 1U);
-    Symbolize(&result.violations);
+    ASSERT_EQ(result.record.violations.size(), 1U);
+    Symbolize(&result.record.violations);
     std::vector<std::string> calls;
-    for (const Frame& frame : result.violations[0].stack) {
+    for (const Frame& frame : result.record.violations[0].stack) {
       if (frame.object != program || frame.file != source) continue;
       calls.push_back(absl::StrCat(frame.function, ":", frame.line));
     }
@@ -460,10 +460,10 @@ TEST(MonitorTest, StacksGoThroughSignalHandlers) {
     return attempts_in_handler == 2 ? 0 : 1;
   });
   EXPECT_EQ(result.exit_code, 0);
-  ASSERT_EQ(result.violations.size(), 1U);
-  Symbolize(&result.violations);
+  ASSERT_EQ(result.record.violations.size(), 1U);
+  Symbolize(&result.record.violations);
   std::string functions;
-  for (const Frame& frame : result.violations[0].stack) {
+  for (const Frame& frame : result.record.violations[0].stack) {
     absl::StrAppend(&functions, frame.function, "\n");
   }
   // main() and the C library's part around it.
@@ -515,7 +515,7 @@ TEST(MonitorTest, WhatFailsForOtherReasonsIsSilent) {
     return 0;
   });
   EXPECT_EQ(result.exit_code, 0);
-  for (const Violation& violation : result.violations) {
+  for (const Violation& violation : result.record.violations) {
     ADD_FAILURE() << violation.call << "(" << violation.arguments << ") "
                   << violation.target << " " << violation.error;
   }
@@ -567,7 +567,30 @@ void ReachForSocketsAndFifos() {
       absl::StrCat("host-socket ", scratch / "late", " ECONNREFUSED"),
       absl::StrCat("fifo ", late_fifo, " EACCES"),
   };
-  EXPECT_EQ(Describe(result.violations), wanted);
+  EXPECT_EQ(Describe(result.record.violations), wanted);
+}
+
+// What is moved and where it goes are both outside.
+TEST(MonitorTest, AnExceptionForOnePathOfACallSaysNothingOfTheOther) {
+  const Scratch scratch;
+  const std::string from = scratch.File("from", "");
+  const std::string to = scratch / "to";
+  const auto body = [&] {
+    if (rename(from.c_str(), to.c_str()) == 0 || errno != EROFS) return 1;
+    return link(from.c_str(), to.c_str()) != 0 && errno == EROFS ? 0 : 2;
+  };
+  const std::string of_from = absl::StrCat("write ", from, " EROFS");
+  const std::string of_to = absl::StrCat("write ", to, " EROFS");
+  Options options = Watching();
+  EXPECT_EQ(Describe(RunEntered(options, body).record.violations),
+            (std::vector<std::string>{of_from, of_to}));
+  options.allowed.push_back({Rule::kWrite, from, "for the test"});
+  EXPECT_EQ(Describe(RunEntered(options, body).record.violations),
+            (std::vector<std::string>{of_to, of_to}));
+  options.allowed.push_back({Rule::kWrite, to, "for the test"});
+  const Result result = RunEntered(options, body);
+  EXPECT_EQ(Describe(result.record.violations), std::vector<std::string>());
+  EXPECT_EQ(result.exit_code, 0);
 }
 
 TEST(MonitorTest, SocketsAndFifosOfTheHostAreRefused) {
@@ -606,13 +629,13 @@ TEST(MonitorTest, SocketsThatTheHostHasNotAreNamed) {
   const std::string outside =
       absl::StrCat("host-socket ", scratch / "outside/");
   EXPECT_EQ(
-      Describe(result.violations),
+      Describe(result.record.violations),
       (std::vector<std::string>{absl::StrCat(outside, "none ENOENT"),
                                 absl::StrCat(outside, "none/none/none ENOENT"),
                                 absl::StrCat(outside, "none/../none ENOENT"),
                                 "host-socket /dev/log ENOENT",
                                 absl::StrCat(outside, "datagram ENOENT")}));
-  EXPECT_EQ(result.allowed.size(), 0U) << "it isn't there";
+  EXPECT_EQ(result.record.allowed.size(), 0U) << "it isn't there";
 }
 
 TEST(MonitorTest, WhatEveryProgramTriesIsNamedWithoutExceptions) {
@@ -623,10 +646,10 @@ TEST(MonitorTest, WhatEveryProgramTriesIsNamedWithoutExceptions) {
   const auto body = [] {
     return ConnectTo("/run/nscd/socket") == ENOENT ? 0 : 1;
   };
-  EXPECT_EQ(Describe(RunEntered(options, body).violations),
+  EXPECT_EQ(Describe(RunEntered(options, body).record.violations),
             std::vector<std::string>());
   options.allowed.clear();
-  EXPECT_EQ(Describe(RunEntered(options, body).violations),
+  EXPECT_EQ(Describe(RunEntered(options, body).record.violations),
             std::vector<std::string>{"host-socket /run/nscd/socket ENOENT"});
 }
 
@@ -653,7 +676,7 @@ TEST(MonitorTest, HostSocketsBehindPrivatePlacesAreNamed) {
   };
   const Result result = RunEntered(options, body);
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_EQ(Describe(result.violations),
+  EXPECT_EQ(Describe(result.record.violations),
             (std::vector<std::string>{
                 absl::StrCat("host-socket ", scratch / "server", " ENOENT"),
                 absl::StrCat("host-socket ", name, " ECONNREFUSED")}));
@@ -663,7 +686,7 @@ TEST(MonitorTest, HostSocketsBehindPrivatePlacesAreNamed) {
   const Result on_host =
       RunEntered(options, [&] { return ConnectTo(name) == 0 ? 0 : 1; });
   EXPECT_EQ(on_host.exit_code, 0);
-  EXPECT_EQ(Describe(on_host.violations), std::vector<std::string>());
+  EXPECT_EQ(Describe(on_host.record.violations), std::vector<std::string>());
 }
 
 // The host needn't have them.
@@ -683,7 +706,7 @@ TEST(MonitorTest, WellKnownSocketsAreNamedWhereNobodyServesThem) {
   });
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(
-      Describe(result.violations),
+      Describe(result.record.violations),
       (std::vector<std::string>{"host-socket /tmp/.X11-unix/X0 ENOENT",
                                 "host-socket @/tmp/.X11-unix/X0 ECONNREFUSED",
                                 "host-socket /tmp/.s.PGSQL.5432 ENOENT",
@@ -697,11 +720,11 @@ TEST(MonitorTest, ExceptionsAreCounted) {
   const Result result = RunEntered(
       options, [] { return Attempt(1) && Attempt(2) && Attempt(10) ? 0 : 1; });
   EXPECT_EQ(result.exit_code, 0) << "the calls fail all the same";
-  ASSERT_EQ(result.violations.size(), 1U);
-  EXPECT_EQ(result.violations[0].target, "/usr/nothing-10");
-  ASSERT_EQ(result.allowed.size(), 1U);
-  EXPECT_EQ(result.allowed[0].count, 2U);
-  EXPECT_EQ(result.allowed[0].allowed.reason, "a test's own");
+  ASSERT_EQ(result.record.violations.size(), 1U);
+  EXPECT_EQ(result.record.violations[0].target, "/usr/nothing-10");
+  ASSERT_EQ(result.record.allowed.size(), 1U);
+  EXPECT_EQ(result.record.allowed[0].count, 2U);
+  EXPECT_EQ(result.record.allowed[0].allowed.reason, "a test's own");
 }
 
 TEST(MonitorTest, EveryDefaultExceptionHasAReasonAndAName) {
@@ -736,7 +759,7 @@ TEST(MonitorTest, ACallersOwnLoopSeesThemAsTheyHappen) {
   const Result result = process.Wait();
   ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_EQ(result.violations.size(), 1U);
+  EXPECT_EQ(result.record.violations.size(), 1U);
 }
 
 TEST(MonitorTest, ExpectationsTakeWhatFitsWhileTheyLast) {
@@ -770,13 +793,9 @@ TEST(MonitorTest, ExpectationsTakeWhatFitsWhileTheyLast) {
   std::vector<Violation> seen_by_outer;
   std::vector<Violation> seen_by_inner;
   for (int asked = 0; process.Handle();) {
-    const auto descriptors = process.event_descriptors();
-    struct pollfd events[] = {{asks[0], POLLIN, 0},
-                              {descriptors[0], POLLIN, 0},
-                              {descriptors[1], POLLIN, 0},
-                              {descriptors[2], POLLIN, 0},
-                              {descriptors[3], POLLIN, 0}};
-    ASSERT_GT(poll(events, 5, -1), 0);
+    std::vector<struct pollfd> events = {{asks[0], POLLIN, 0}};
+    process.AppendEvents(&events);
+    ASSERT_GT(poll(events.data(), events.size(), -1), 0);
     if (events[0].revents == 0) continue;
     char byte;
     ASSERT_EQ(read(asks[0], &byte, 1), 1);
@@ -805,10 +824,10 @@ TEST(MonitorTest, ExpectationsTakeWhatFitsWhileTheyLast) {
   EXPECT_TRUE(process.EndExpected(inner).empty());
   const Result result = process.Wait();
   ASSERT_NE(result.outcome, Outcome::kLost) << result.lost;
-  ASSERT_EQ(result.violations.size(), 2U);
-  EXPECT_EQ(result.violations[0].target, Outside(1));
-  EXPECT_EQ(result.violations[0].count, 1U);
-  EXPECT_EQ(result.violations[1].target, Outside(2));
+  ASSERT_EQ(result.record.violations.size(), 2U);
+  EXPECT_EQ(result.record.violations[0].target, Outside(1));
+  EXPECT_EQ(result.record.violations[0].count, 1U);
+  EXPECT_EQ(result.record.violations[1].target, Outside(2));
 }
 
 TEST(MonitorTest, WhatWasRecordedOutlivesASandboxThatIsLost) {
@@ -834,10 +853,10 @@ TEST(MonitorTest, WhatWasRecordedOutlivesASandboxThatIsLost) {
   EXPECT_EQ(recorded.lost,
             "cannot tell how the command ended: the sandbox's init was killed "
             "from outside");
-  ASSERT_EQ(recorded.violations.size(), 1U);
-  EXPECT_EQ(recorded.violations[0].target, Outside(1));
-  ASSERT_EQ(recorded.allowed.size(), 1U);
-  EXPECT_EQ(recorded.allowed[0].count, 1U);
+  ASSERT_EQ(recorded.record.violations.size(), 1U);
+  EXPECT_EQ(recorded.record.violations[0].target, Outside(1));
+  ASSERT_EQ(recorded.record.allowed.size(), 1U);
+  EXPECT_EQ(recorded.record.allowed[0].count, 1U);
 }
 
 TEST(MonitorTest, ARunWithViolationsFailsOnlyIfTheyAreEnforced) {
@@ -865,17 +884,17 @@ TEST(MonitorTest, QuotasByADescriptorAreAPrivilege) {
   const int error = result.exit_code;
   if (error == ENOSYS) GTEST_SKIP() << "this kernel has no quotactl_fd(2)";
   EXPECT_EQ(error, EROFS);
-  ASSERT_EQ(result.violations.size(), 1U);
-  EXPECT_EQ(result.violations[0].call, "quotactl_fd");
-  EXPECT_EQ(result.violations[0].rule, Rule::kPrivilege);
-  EXPECT_EQ(result.violations[0].error, EROFS);
+  ASSERT_EQ(result.record.violations.size(), 1U);
+  EXPECT_EQ(result.record.violations[0].call, "quotactl_fd");
+  EXPECT_EQ(result.record.violations[0].rule, Rule::kPrivilege);
+  EXPECT_EQ(result.record.violations[0].error, EROFS);
 }
 
 TEST(MonitorTest, NobodyWatchesUnlessAsked) {
   const Result result =
       RunEntered(Options(), [] { return Attempt(1) ? 0 : 1; });
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_TRUE(result.violations.empty());
+  EXPECT_TRUE(result.record.violations.empty());
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ bool IsRefusal(const char* answer, ssize_t size) {
 
 std::string Names(const Result& result) {
   std::string names;
-  for (const Violation& violation : result.violations) {
+  for (const Violation& violation : result.record.violations) {
     absl::StrAppend(&names, RuleName(violation.rule), ":", violation.target,
                     " ");
   }
@@ -72,8 +72,8 @@ void ExpectTheAskerToBeKnown() {
     return LookUp("www.Example.com") == EAI_NONAME ? 0 : 1;
   });
   EXPECT_EQ(result.exit_code, 0);
-  ASSERT_EQ(result.violations.size(), 1U) << Names(result);
-  Violation& violation = result.violations[0];
+  ASSERT_EQ(result.record.violations.size(), 1U) << Names(result);
+  Violation& violation = result.record.violations[0];
   EXPECT_EQ(violation.rule, Rule::kName);
   EXPECT_EQ(violation.target, "www.example.com");
   EXPECT_EQ(violation.count, 1U) << "of the IPv4 and the IPv6 address";
@@ -114,9 +114,9 @@ TEST(NamesTest, LookUpsAreCountedNotQuestions) {
   });
   EXPECT_EQ(result.exit_code, 0);
   ASSERT_EQ(Names(result), "name:www.example.com ");
-  EXPECT_EQ(result.violations[0].count, 3U);
-  ASSERT_EQ(result.allowed.size(), 1U);
-  EXPECT_EQ(result.allowed[0].count, 3U);
+  EXPECT_EQ(result.record.violations[0].count, 3U);
+  ASSERT_EQ(result.record.allowed.size(), 1U);
+  EXPECT_EQ(result.record.allowed[0].count, 3U);
 }
 
 TEST(NamesTest, LookUpsOfDifferentProcessesAreCounted) {
@@ -131,7 +131,7 @@ TEST(NamesTest, LookUpsOfDifferentProcessesAreCounted) {
   });
   EXPECT_EQ(result.exit_code, 0);
   ASSERT_EQ(Names(result), "name:www.example.com ");
-  EXPECT_EQ(result.violations[0].count, 3U);
+  EXPECT_EQ(result.record.violations[0].count, 3U);
 }
 
 TEST(NamesTest, LocalNamesAreFoundInSilence) {
@@ -160,8 +160,8 @@ TEST(NamesTest, AnAllowedNameIsStillRefused) {
   });
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(Names(result), "name:www.example.org ");
-  ASSERT_EQ(result.allowed.size(), 1U);
-  EXPECT_EQ(result.allowed[0].allowed.target, "*.example.com");
+  ASSERT_EQ(result.record.allowed.size(), 1U);
+  EXPECT_EQ(result.record.allowed[0].allowed.target, "*.example.com");
 }
 
 TEST(NamesTest, AQuestionByDatagramIsRecordedAsItsCall) {
@@ -178,10 +178,10 @@ TEST(NamesTest, AQuestionByDatagramIsRecordedAsItsCall) {
   });
   EXPECT_EQ(result.exit_code, 0);
   ASSERT_EQ(Names(result), "name:ab.cd ");
-  EXPECT_EQ(result.violations[0].call, "sendto");
-  EXPECT_TRUE(absl::EndsWith(result.violations[0].arguments,
+  EXPECT_EQ(result.record.violations[0].call, "sendto");
+  EXPECT_TRUE(absl::EndsWith(result.record.violations[0].arguments,
                              ", 23, 0, {AF_INET, \"127.0.0.1:53\"}, 16"))
-      << result.violations[0].arguments;
+      << result.record.violations[0].arguments;
 }
 
 TEST(NamesTest, AQuestionByConnectionIsRecordedAsItsCall) {
@@ -212,8 +212,8 @@ TEST(NamesTest, AQuestionByConnectionIsRecordedAsItsCall) {
   });
   EXPECT_EQ(result.exit_code, 0);
   ASSERT_EQ(Names(result), "name:ab.cd ");
-  EXPECT_EQ(result.violations[0].count, 2U);
-  EXPECT_EQ(result.violations[0].call, "connect");
+  EXPECT_EQ(result.record.violations[0].count, 2U);
+  EXPECT_EQ(result.record.violations[0].call, "connect");
 }
 
 TEST(NamesTest, ConnectionsThatSayNothingKeepNobodyWaiting) {
@@ -260,7 +260,7 @@ TEST(NamesTest, ProgramsAreRefusedAndNamed) {
     ASSERT_TRUE(ran.status.ok()) << ran.status;
     EXPECT_EQ(ran.result.exit_code, 2);
     ASSERT_EQ(Names(ran.result), "name:example.com ");
-    const std::string& program = ran.result.violations[0].program;
+    const std::string& program = ran.result.record.violations[0].program;
     EXPECT_TRUE(absl::StrContains(program, "getent") ||
                 absl::StrContains(program, "python3"))
         << program;

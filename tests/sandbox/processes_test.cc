@@ -125,6 +125,40 @@ TEST(ProcessesTest, ProcessesAreSeenWhereProcHidesProcesses) {
   }
 }
 
+// How many there are, and how long their arguments, is the choice of who is
+// inside.
+TEST(ProcessesTest, ProcessesWithoutEndAreListedInPart) {
+  constexpr int kMany = 300;
+  int ready[2];
+  ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
+  absl::StatusOr<absl::optional<Process>> child = Enter(Options());
+  ASSERT_TRUE(child.ok()) << child.status();
+  if (!child->has_value()) {
+    for (int i = 0; i < kMany; ++i) {
+      if (fork() == 0) {
+        if (write(ready[1], "x", 1) != 1) _exit(1);
+        for (;;) pause();
+      }
+    }
+    const std::string argument(100000, 'x');
+    execl("/bin/sh", "sh", "-c", "sleep 1000; true", "sh", argument.c_str(),
+          nullptr);
+    _exit(1);
+  }
+  char byte;
+  for (int i = 0; i < kMany; ++i) ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  close(ready[0]);
+  close(ready[1]);
+  std::vector<SandboxedProcess> seen;
+  do {
+    seen = (*child)->Processes();
+    ASSERT_EQ(seen.size(), 256U);
+  } while (seen[0].command.find("sleep 1000") == std::string::npos);
+  EXPECT_EQ(seen[0].command.size(), 4096U);
+  (*child)->Kill();
+  EXPECT_EQ((*child)->Wait().signal, SIGKILL);
+}
+
 TEST(ProcessesTest, InitCannotBeKilledFromInside) {
   const Result result =
       RunIn(Options(), {"/bin/sh", "-c",

@@ -58,6 +58,7 @@
 #include "encapsulate/sandbox.h"
 #include "encapsulate/sandbox_pool.h"
 #include "gtest/gtest.h"
+#include "tests/support/rights.h"
 #include "tests/support/sandbox.h"
 
 namespace encapsulate {
@@ -365,21 +366,8 @@ void AwaitZombie() {
   }
 }
 
-void SendRight(int socket, int fd) {
-  char byte = 'x';
-  iovec data = {&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header = {};
-  header.msg_iov = &data;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof(control);
-  cmsghdr* const rights = CMSG_FIRSTHDR(&header);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
-  if (sendmsg(socket, &header, 0) < 0) _exit(9);
+void SendOrExit(int socket, int fd) {
+  if (SendRight(socket, fd) < 0) _exit(9);
 }
 
 void Write(const char* path, const char* text) {
@@ -560,8 +548,8 @@ const Deed kDeeds[] = {
      [] {
        int ends[2];
        socketpair(AF_UNIX, SOCK_DGRAM, 0, ends);
-       SendRight(ends[0], ends[1]);
-       SendRight(ends[1], ends[0]);
+       SendOrExit(ends[0], ends[1]);
+       SendOrExit(ends[1], ends[0]);
      }},
     {"a process left", Left::kSomething, [] { Spawn(Stay, SIGCHLD); }},
     {"a sibling left", Left::kSomething,
@@ -752,7 +740,7 @@ TEST(ReuseRulesTest, ResultsAreTheOwn) {
     if (i % 3 != 1) {
       EXPECT_EQ(run.result.exit_code, i);
     }
-    EXPECT_EQ(run.result.violations.size(), i % 3 == 2 ? 1U : 0U);
+    EXPECT_EQ(run.result.record.violations.size(), i % 3 == 2 ? 1U : 0U);
     EXPECT_EQ(run.why_not.empty(), i % 3 == 0);
   }
 }

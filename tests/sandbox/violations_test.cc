@@ -144,7 +144,7 @@ void MakeThose(bool of_32_bits, const Way& way) {
       way(number, {false, inside, other, "127.0.0.1", "::1", child});
     });
     EXPECT_EQ(result.signal, 0);
-    const std::string got = Describe(result.violations);
+    const std::string got = Describe(result.record.violations);
     // What is predicted leaves modes aside.
     const std::string settings_errno =
         geteuid() == 0 || !HasStacks() ? "EROFS" : "EACCES";
@@ -152,7 +152,7 @@ void MakeThose(bool of_32_bits, const Way& way) {
         attempt.records,
         {{"$T", outside}, {"$W", other}, {"$E", settings_errno}});
     EXPECT_EQ(got, wanted);
-    for (const Violation& violation : result.violations) {
+    for (const Violation& violation : result.record.violations) {
       if (HasStacks()) {
         EXPECT_EQ(violation.error_predicted, attempt.predicted);
       }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -279,6 +280,21 @@ void OnHostWithProc(const std::string& options,
       body();
     });
   });
+}
+
+void LoseCaller(const std::function<void()>& start) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const pid_t caller = fork();
+  if (caller == 0) {
+    start();
+    raise(SIGKILL);
+  }
+  close(ends[1]);
+  char byte;
+  EXPECT_EQ(read(ends[0], &byte, 1), 0) << "everyone who had it is gone";
+  close(ends[0]);
+  EXPECT_EQ(waitpid(caller, nullptr, 0), caller);
 }
 
 void Mount(const char* type, const std::string& target, unsigned long flags,

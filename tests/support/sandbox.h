@@ -80,6 +80,10 @@ void OnHostWith(const std::function<void()>& build,
 void OnHostWithProc(const std::string& options,
                     const std::function<void()>& body);
 
+// Runs `start`, at whose end it is killed as it stands, in a forked process,
+// and returns when nobody is left that has what that had open.
+void LoseCaller(const std::function<void()>& start);
+
 // Mounts, or fails the test.
 void Mount(const char* type, const std::string& target, unsigned long flags = 0,
            const std::string& data = "");
