@@ -256,6 +256,7 @@ set(ENCAPSULATE_PLUGIN_SOURCES
   gtest_plugin/shared/channel.cc
   gtest_plugin/shared/cores.cc
   gtest_plugin/shared/flags.cc
+  gtest_plugin/shared/isolation_level.cc
   gtest_plugin/shared/output.cc
   gtest_plugin/shared/records.cc
   gtest_plugin/shared/settings.cc

@@ -9,6 +9,7 @@ def encapsulated_cc_test(
         deps = [],
         args = [],
         per_test_timeout = None,
+        isolation = None,
         working_directory = None,
         network = None,
         leftovers = None,
@@ -29,6 +30,7 @@ def encapsulated_cc_test(
       deps: as of cc_test, without a library that has a main().
       args: as of cc_test.
       per_test_timeout: wall time of one test, like "30s".
+      isolation: "namespaces" (the default), "landlock", "process" or "best".
       working_directory: "read-only" (the default), "overlay" or "copy".
       network: "loopback" (the default), "none" or "host".
       leftovers: "fail" (the default) or "note".
@@ -43,6 +45,7 @@ def encapsulated_cc_test(
       **kwargs: as of cc_test.
     """
     flags = {
+        "isolation": isolation,
         "keep_scratch": keep_scratch,
         "leftovers": leftovers,
         "network": network,

@@ -34,6 +34,12 @@
 //       `failed` keeps the scratch directory of a failed test, on disk, in
 //       TEST_UNDECLARED_OUTPUTS_DIR, else in TEST_TMPDIR or TMPDIR, and prints
 //       where.
+//   --encapsulate_isolation=namespaces|landlock|process|best
+//                                               ENCAPSULATE_ISOLATION
+//       What isolates tests, see encapsulate/isolation.h; `best` is the
+//       strongest level that the host grants. Default: `namespaces`. What was
+//       used, if that isn't namespaces, is said on stderr before the first
+//       test, and is the property `encapsulate_isolation` of the run.
 //   --encapsulate_working_directory=read-only|overlay|copy
 //                                               ENCAPSULATE_WORKING_DIRECTORY
 //   --encapsulate_network=loopback|none|host    ENCAPSULATE_NETWORK

@@ -36,6 +36,10 @@ enum class Leftovers {
 
 // What a test sees and may do.
 struct TestOptions {
+  // What isolates tests, see encapsulate/isolation.h. Where it isn't
+  // namespaces, the working directory can't be an overlay or a copy, and a line
+  // on stderr says what the level doesn't keep.
+  Isolation isolation = Isolation::kNamespaces;
   // Trees of the host that the test may change for good, besides its scratch
   // and Bazel's outputs.
   std::vector<std::string> writable;

@@ -27,6 +27,7 @@
 #include "gtest_plugin/program/own_process.h"
 #include "gtest_plugin/program/progress.h"
 #include "gtest_plugin/shared/cores.h"
+#include "gtest_plugin/shared/isolation_level.h"
 #include "gtest_plugin/shared/output.h"
 
 namespace encapsulate {
@@ -38,6 +39,10 @@ constexpr absl::Duration kProgressInterval = absl::Seconds(1);
 
 bool IsUnderBazel() {
   return getenv("TEST_TARGET") != nullptr || getenv("BAZEL_TEST") != nullptr;
+}
+
+void NoticeUnlessOk(const absl::Status& status) {
+  if (!status.ok()) PrintNotice(std::string(status.message()));
 }
 
 const testing::TestInfo& CurrentTest() {
@@ -133,8 +138,7 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
     return;
   }
   if (!settings_read_) set_settings(ReadSettings(nullptr, nullptr));
-  const std::string why = WhyInProcess();
-  if (!why.empty()) {
+  if (const std::string why = WhyInProcess(); !why.empty()) {
     PrintNotice(absl::StrCat(
         "tests run in this process and are not encapsulated: ", why));
     return;
@@ -143,6 +147,7 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
   jobs_ = settings_.jobs.value_or(IsUnderBazel() ? 1 : 0);
   if (jobs_ == 0) jobs_ = AvailableCores();
   shows_progress_ = settings_.progress.value_or(true) && CanShowProgress();
+  SayLevel(Apply(settings_, program_options_));
   ReadDurations();
   CreateReports();
   CreateTrace();
@@ -187,9 +192,7 @@ void Runner::ReadDurations() {
 }
 
 void Runner::WriteDurations() const {
-  if (!durations_.has_value()) return;
-  const absl::Status status = durations_->Write();
-  if (!status.ok()) PrintNotice(std::string(status.message()));
+  if (durations_.has_value()) NoticeUnlessOk(durations_->Write());
 }
 
 void Runner::CreateReports() {
@@ -199,10 +202,7 @@ void Runner::CreateReports() {
   exit(2);
 }
 
-void Runner::WriteReports() {
-  const absl::Status status = violation_files_.Write();
-  if (!status.ok()) PrintNotice(std::string(status.message()));
-}
+void Runner::WriteReports() { NoticeUnlessOk(violation_files_.Write()); }
 
 void Runner::CreateTrace() {
   if (settings_.trace.empty()) return;
@@ -293,10 +293,10 @@ TestRun::EffectiveOptions Runner::AskedFor(
   const std::string and_more =
       settings_.ChangeOptions() ? " or of the command line or environment" : "";
   if (suite_options_.has_value()) {
-    return {Apply(settings_, *suite_options_),
+    return {WithLevel(Apply(settings_, *suite_options_)),
             absl::StrCat("the test suite ", test.test_suite_name(), and_more)};
   }
-  return {Apply(settings_, program_options_),
+  return {WithLevel(Apply(settings_, program_options_)),
           absl::StrCat("the program", and_more)};
 }
 

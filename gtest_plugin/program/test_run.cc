@@ -38,6 +38,7 @@
 #include "gtest_plugin/googletest/internals.h"
 #include "gtest_plugin/googletest/stdio.h"
 #include "gtest_plugin/program/time_limit.h"
+#include "gtest_plugin/shared/isolation_level.h"
 #include "gtest_plugin/shared/output.h"
 
 namespace encapsulate {
@@ -155,6 +156,7 @@ absl::StatusOr<TestRun::Side> TestRun::Start(Where where, SandboxPool* pool,
 }
 
 void TestRun::Become() {
+  UseOwnScratch(&view_);
   streams_.EnterChild();
   if (scratch_.has_value()) {
     // Tests that run at the same time may write where it lies.

@@ -160,6 +160,13 @@ constexpr Flag kFlags[] = {
      SetChoice<&Settings::keep_scratch, KeepScratch::kNever,
                KeepScratch::kFailed>,
      "", "keep_scratch", nullptr},
+    {"isolation", "namespaces|landlock|process|best",
+     "What isolates tests; a weaker level than namespaces is for places that "
+     "forbid them, and says what it doesn't keep. Default: `namespaces`.",
+     SetChoice<&Settings::isolation, Isolation::kNamespaces,
+               Isolation::kLandlock, Isolation::kProcess, Isolation::kBest>,
+     "isolation", "isolation",
+     Replace<&Settings::isolation, &TestOptions::isolation>},
     {"working_directory", "read-only|overlay|copy",
      "Whether a test may write to the working directory: no; yes, and what it "
      "writes is thrown away; or to a copy. Default: `read-only`.",

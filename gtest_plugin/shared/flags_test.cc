@@ -117,6 +117,7 @@ TEST(FlagsTest, WordsStandForTheirValues) {
   set("slow", "inf");
   set("keep_scratch", "failed");
   set("working_directory", "overlay");
+  set("isolation", "landlock");
   set("network", "none");
   set("leftovers", "note");
   set("violations", "report");
@@ -136,6 +137,7 @@ TEST(FlagsTest, WordsStandForTheirValues) {
   EXPECT_EQ(settings.slow, absl::InfiniteDuration());
   EXPECT_EQ(settings.keep_scratch, KeepScratch::kFailed);
   EXPECT_EQ(settings.working_directory, WorkingDirectory::kOverlay);
+  EXPECT_EQ(settings.isolation, Isolation::kLandlock);
   EXPECT_EQ(settings.network, Network::kNone);
   EXPECT_EQ(settings.leftovers, Leftovers::kNote);
   EXPECT_EQ(settings.violations, Violations::kReport);
@@ -196,6 +198,7 @@ TEST(FlagsTest, OptionsAreReplacedAndListsGrow) {
   const TestOptions changed = Apply(settings, options);
   EXPECT_EQ(changed.timeout, absl::Seconds(7));
   EXPECT_EQ(changed.working_directory, WorkingDirectory::kCopy);
+  EXPECT_EQ(changed.isolation, Isolation::kBest);
   EXPECT_EQ(changed.network, Network::kHost);
   EXPECT_EQ(changed.leftovers, Leftovers::kNote);
   EXPECT_EQ(changed.violations, Violations::kEnforce);

@@ -33,6 +33,7 @@ struct Settings {
   absl::optional<bool> progress;
   absl::optional<absl::Duration> slow;
   absl::optional<KeepScratch> keep_scratch;
+  absl::optional<Isolation> isolation;
   absl::optional<WorkingDirectory> working_directory;
   absl::optional<Network> network;
   absl::optional<Leftovers> leftovers;

@@ -69,6 +69,7 @@ class ViewMaker {
     AddWorkingDirectory();
     SetEnvironment();
     Options& options = view_.options;
+    options.isolation = asked_.isolation;
     options.network = asked_.network;
     options.limits = asked_.limits;
     options.shared_mappings = asked_.shared_mappings;
@@ -79,6 +80,9 @@ class ViewMaker {
   }
 
  private:
+  // Whether the test sees what is mounted for it.
+  bool HasMounts() const { return asked_.isolation == Isolation::kNamespaces; }
+
   // What the test needs.
   std::vector<std::string> Needed() const {
     std::vector<std::string> needed = inputs_.data;
@@ -114,6 +118,10 @@ class ViewMaker {
       return;
     }
     temporary_.push_back(real);
+    if (!HasMounts()) {
+      AddFresh(real);
+      return;
+    }
     const std::set<std::string> shown = NeededDirectories(real);
     if (shown.count(real) == 0) AddFresh(real);
     view_.options.overlay.insert(view_.options.overlay.end(), shown.begin(),
@@ -137,6 +145,11 @@ class ViewMaker {
     if (!inputs_.kept_scratch.empty()) {
       view_.scratch = Real(inputs_.kept_scratch);
       view_.options.writable.push_back(view_.scratch);
+      return;
+    }
+    // The library makes one in one of them.
+    if (!HasMounts()) {
+      view_.scratch = fresh_.empty() ? "/dev/shm" : fresh_.front();
       return;
     }
     const std::string given =
@@ -237,7 +250,9 @@ class ViewMaker {
   }
 
   void SetEnvironment() {
-    std::string home = NewDirectory("home");
+    // Without mounts, the library sets HOME and the like to directories of its
+    // own.
+    std::string home = HasMounts() ? NewDirectory("home") : "";
     if (home.empty()) home = view_.scratch;
     Environment environment = HermeticEnvironment(
         inputs_.environment, {home, view_.scratch, view_.scratch});
