@@ -21,6 +21,7 @@
 #include "encapsulate/base/json.h"
 #include "encapsulate/base/printable.h"
 #include "encapsulate/base/stable_hash.h"
+#include "encapsulate/isolation.h"
 #include "encapsulate/violation_report_html.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
@@ -144,7 +145,7 @@ std::string WriteJson(const ViolationReport& report) {
       ",\"beyond\":", report.record.beyond,
       ",\"unseen\":", report.record.unseen,
       ",\"watched_outside\":", report.record.watched_outside ? "true" : "false",
-      "}\n");
+      ",\"isolation\":", JsonString(IsolationName(report.isolation)), "}\n");
   return lines;
 }
 
@@ -168,7 +169,10 @@ std::string WriteJunit(const ViolationReport& report) {
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"", tests,
       "\" failures=\"", failures,
       "\">\n  <testsuite name=\"encapsulate\" tests=\"", tests,
-      "\" failures=\"", failures, "\" errors=\"0\" skipped=\"0\">\n");
+      "\" failures=\"", failures,
+      "\" errors=\"0\" skipped=\"0\">\n    <properties>\n      <property "
+      "name=\"isolation\" value=\"",
+      IsolationName(report.isolation), "\"/>\n    </properties>\n");
   const TextOptions options = TextOptionsOf(report);
   for (const Violation& violation : report.record.violations) {
     const Frame* const own = PlaceOf(report, violation);
@@ -302,7 +306,8 @@ std::string WriteSarif(const ViolationReport& report) {
       "]}},\"invocations\":[{\"executionSuccessful\":true,"
       "\"toolExecutionNotifications\":[",
       absl::StrJoin(notes, ","), "]}],\"results\":[\n",
-      absl::StrJoin(results, ",\n"), "\n]}]}\n");
+      absl::StrJoin(results, ",\n"), "\n],\"properties\":{\"isolation\":",
+      JsonString(IsolationName(report.isolation)), "}}]}\n");
 }
 
 // --- GitHub -----------------------------------------------------------------

@@ -18,6 +18,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/optional.h"
+#include "encapsulate/isolation.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
 
@@ -57,6 +58,8 @@ struct ViolationReport {
   std::string directory;
   // Of every stack, but in JSON, where they are whole.
   FramesLeftOut left_out;
+  // What isolated; the weakest, if several did. In JSON, JUnit, SARIF and HTML.
+  Isolation isolation = Isolation::kNamespaces;
 };
 
 // The whole file.

@@ -12,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/base/printable.h"
+#include "encapsulate/isolation.h"
 #include "encapsulate/violation_report.h"
 #include "encapsulate/violation_text.h"
 #include "encapsulate/violations.h"
@@ -160,6 +161,10 @@ std::string WriteHtml(const ViolationReport& report,
                     ". Each failed.</p>\n<input type=\"search\" "
                     "placeholder=\"Search tests, programs, rules, targets\" "
                     "aria-label=\"Search\">\n");
+  }
+  if (report.isolation != Isolation::kNamespaces) {
+    absl::StrAppend(&html, "<p>Isolation level: ",
+                    IsolationName(report.isolation), "</p>\n");
   }
   for (const auto& group : groups) {
     absl::StrAppend(&html, "<section data-who=\"", Html(group.first),

@@ -104,7 +104,7 @@ TEST(JsonReportTest, HoldsEverything) {
       "{\"type\":\"ignored\",\"rule\":\"name\",\"target\":\"x\","
       "\"reason\":\"why\",\"count\":2}\n"
       "{\"type\":\"sum\",\"violations\":2,\"beyond\":5,\"unseen\":6,\"watched_"
-      "outside\":false}\n");
+      "outside\":false,\"isolation\":\"namespaces\"}\n");
 }
 
 TEST(ReportTest, PlacesAViolationInTheWorkspace) {
@@ -188,6 +188,21 @@ TEST(ReportTest, TellsInEveryFormatWhatWasNotSeen) {
   }
   EXPECT_THAT(WriteReport(ReportFormat::kJunit, report),
               HasSubstr("failures=\"1\""));
+}
+
+TEST(ReportTest, TellsWhatIsolated) {
+  ViolationReport report;
+  report.isolation = Isolation::kLandlock;
+  EXPECT_THAT(WriteReport(ReportFormat::kJson, report),
+              HasSubstr(",\"isolation\":\"landlock\"}\n"));
+  EXPECT_THAT(WriteReport(ReportFormat::kJunit, report),
+              HasSubstr("skipped=\"0\">\n    <properties>\n      <property "
+                        "name=\"isolation\" value=\"landlock\"/>\n    "
+                        "</properties>\n    <testcase "));
+  EXPECT_THAT(WriteReport(ReportFormat::kSarif, report),
+              HasSubstr("],\"properties\":{\"isolation\":\"landlock\"}}]}\n"));
+  EXPECT_THAT(WriteReport(ReportFormat::kHtml, report),
+              HasSubstr("<p>Isolation level: landlock</p>"));
 }
 
 TEST(ReportTest, LetsNoTextLeaveItsPlace) {

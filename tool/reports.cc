@@ -122,8 +122,9 @@ absl::Status Reports::OpenBaseline() {
 void Reports::UpdateBaseline(const Result& result) const {
   const std::string path = absl::GetFlag(FLAGS_baseline);
   Baseline baseline;
-  for (const Violation& violation : result.record.violations)
+  for (const Violation& violation : result.record.violations) {
     baseline.Add(violation);
+  }
   if (!ReplaceFile(RealPathOrSame(path), baseline.Write())) {
     Complain("write the baseline", path, errno);
     return;
@@ -162,6 +163,7 @@ void Reports::ApplyBaseline(Result* result) const {
 void Reports::Write(const Result& result) const {
   ViolationReport report;
   report.record = result.record;
+  report.isolation = result.isolation;
   report.directory = CurrentDirectory();
   report.left_out = gtest_internals::GoogleTestFrames();
   for (const File& file : files_) {

@@ -36,6 +36,8 @@ absl::Status ViolationFiles::Create(std::vector<ReportTarget> targets) {
 
 void ViolationFiles::Add(const std::string& test, const Result& result) {
   if (targets_.empty()) return;
+  // From the strongest to the weakest, as they are listed.
+  report_.isolation = std::max(report_.isolation, result.isolation);
   for (const Violation& violation : result.record.violations) {
     report_.record.violations.push_back(violation);
     report_.record.violations.back().test = test;

@@ -358,9 +358,11 @@ TEST_P(IsolationLevelTest, ReportsWhatIsAttempted) {
     // Nobody can watch there.
     if (absl::c_linear_search(GetParam().places, Place::kNoListener)) continue;
     SCOPED_TRACE(IsolationName(level));
+    const std::string report = base_ + "/report";
     const auto run = [&](const std::string& script) {
       return RunTool({absl::StrCat("--isolation=", IsolationName(level)),
-                      "--violations=enforce", "--chdir=/", tree_, "/bin/bash",
+                      "--violations=enforce", "--report=" + report,
+                      "--status-fd=1", "--chdir=/", tree_, "/bin/bash",
                       "-c", script},
                      Enter());
     };
@@ -372,6 +374,13 @@ TEST_P(IsolationLevelTest, ReportsWhatIsAttempted) {
     EXPECT_EQ(reaching.exit_code, 122) << reaching.errors;
     EXPECT_THAT(reaching.errors, HasSubstr(outside_ + "/file"));
     EXPECT_THAT(reaching.errors, HasSubstr("192.0.2.1:9"));
+    // What isolated is in the report and in the status.
+    EXPECT_THAT(ReadFile(report),
+                HasSubstr(absl::StrCat(",\"isolation\":\"",
+                                       IsolationName(level), "\"}\n")));
+    EXPECT_THAT(reaching.output,
+                HasSubstr(absl::StrCat("\"isolation\":\"",
+                                       IsolationName(level), "\"")));
     const Finished staying = run(absl::StrCat("echo >", tree_, "/file"));
     EXPECT_EQ(staying.exit_code, 0) << staying.errors;
   }
