@@ -250,12 +250,18 @@ class ViewMaker {
   }
 
   void SetEnvironment() {
-    // Without mounts, the library sets HOME and the like to directories of its
-    // own.
-    std::string home = HasMounts() ? NewDirectory("home") : "";
-    if (home.empty()) home = view_.scratch;
-    Environment environment = HermeticEnvironment(
-        inputs_.environment, {home, view_.scratch, view_.scratch});
+    std::string home;
+    std::string temporary = view_.scratch;
+    if (HasMounts()) {
+      home = NewDirectory("home");
+      if (home.empty()) home = view_.scratch;
+    } else if (inputs_.kept_scratch.empty()) {
+      // The library sets HOME and the like to directories of its own, unless
+      // they name something that is writable.
+      temporary.clear();
+    }
+    Environment environment = HermeticEnvironment(inputs_.environment,
+                                                  {home, temporary, temporary});
     for (absl::string_view entry : asked_.environment) {
       const absl::string_view name = entry.substr(0, entry.find('='));
       if (name.size() == entry.size()) {

@@ -37,6 +37,8 @@ TEST_F(LevelTest, WritesToItsScratch) {
   EXPECT_TRUE(std::ofstream(file) << "x");
   EXPECT_EQ(chmod(file.c_str(), 0600), 0);
   EXPECT_TRUE(std::filesystem::is_empty(getenv("HOME")));
+  EXPECT_FALSE(std::filesystem::equivalent(getenv("HOME"), ScratchDirectory()));
+  EXPECT_STREQ(getenv("TMPDIR"), getenv("TEST_TMPDIR"));
 }
 
 TEST_F(LevelTest, FindsNothingOfAnotherTest) {

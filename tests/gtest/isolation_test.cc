@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Tests that run where namespaces are forbidden, seen from outside.
+#include <fstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -21,7 +22,8 @@ Output RunAt(const std::string& level, const std::string& filter,
   invocation.without_namespaces = true;
   invocation.environment = {"ENCAPSULATE_ISOLATION=" + level};
   invocation.arguments = {"--gtest_filter=" + filter,
-                          "--gtest_output=xml:report.xml"};
+                          "--gtest_output=xml:report.xml",
+                          "--encapsulate_report=report.json"};
   return RunProgram(invocation);
 }
 
@@ -34,6 +36,28 @@ TEST(IsolationTest, RunsTestsAtEveryLevelThatWorks) {
                                        ", which doesn't keep: ")));
     EXPECT_THAT(output.xml, HasSubstr(absl::StrCat("encapsulate_isolation=\"",
                                                    level, "\"")));
+    EXPECT_THAT(output.json, HasSubstr(absl::StrCat("\"isolation\":\"", level,
+                                                    "\"}")));
+  }
+}
+
+// Also where what would be named otherwise is writable.
+TEST(IsolationTest, TestsHaveFreshDirectories) {
+  for (const char* level : {"landlock", "process"}) {
+    Invocation invocation;
+    invocation.program = "inner_isolation";
+    invocation.without_namespaces = true;
+    const std::string tree = FreshDirectory();
+    std::ofstream(tree + "/file") << "x";
+    invocation.environment = {absl::StrCat("ENCAPSULATE_ISOLATION=", level),
+                              "ENCAPSULATE_WRITABLE=" + tree, "HOME=" + tree,
+                              "TMPDIR=" + tree, "TEST_TMPDIR=" + tree};
+    invocation.arguments = {
+        "--gtest_filter=LevelTest.WritesToItsScratch:*.FindsNothingOfAnother*",
+        "--gtest_repeat=2"};
+    const Output output = RunProgram(invocation);
+    EXPECT_EQ(output.exit_code(), 0) << output.console;
+    EXPECT_EQ(Count(output.console, "[  PASSED  ] 2 tests."), 2);
   }
 }
 
