@@ -107,6 +107,8 @@ const std::vector<Promise>& Promises() {
       {"UDP by interface",
        "Nor by a message that names an interface (IP_PKTINFO).", kWall, kHonest,
        kNo},
+      {"multicast", "No multicast group is joined beyond loopback.", kWall,
+       kWall, kNo},
       {"being reached", "Nobody beyond loopback reaches a server inside.",
        kWall, kWall, kNo},
       {"no network",

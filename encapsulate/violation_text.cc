@@ -80,6 +80,7 @@ VerbWords WordsOf(CallVerb verb) {
     case CallVerb::kOther:
     case CallVerb::kConnect:
     case CallVerb::kSend:
+    case CallVerb::kJoin:
     case CallVerb::kMount:
       break;
   }
@@ -221,11 +222,16 @@ std::string DescribeAttempt(const Violation& violation) {
     case Rule::kWrite:
       return DescribeWrite(violation);
     case Rule::kNetwork:
-      return absl::StrCat(VerbOf(violation) == CallVerb::kBind ? "bind to "
-                          : VerbOf(violation) == CallVerb::kSend
-                              ? "send to "
-                              : "connect to ",
-                          target);
+      switch (VerbOf(violation)) {
+        case CallVerb::kBind:
+          return absl::StrCat("bind to ", target);
+        case CallVerb::kSend:
+          return absl::StrCat("send to ", target);
+        case CallVerb::kJoin:
+          return absl::StrCat("join the multicast group ", target);
+        default:
+          return absl::StrCat("connect to ", target);
+      }
     case Rule::kName:
       return absl::StrCat("look up the name ", Quote(target));
     case Rule::kHostSocket:
@@ -299,7 +305,9 @@ std::string DescribeInstead(const Violation& violation,
                           "--encapsulate_working_directory=overlay, "
                           "TestOptions::working_directory");
     case Rule::kNetwork:
-      return "a server inside, at 127.0.0.1 or ::1";
+      return VerbOf(violation) == CallVerb::kJoin
+                 ? "isolation level namespaces, which has a network of its own"
+                 : "a server inside, at 127.0.0.1 or ::1";
     case Rule::kName:
       return "localhost, or the address 127.0.0.1";
     case Rule::kHostSocket:

@@ -277,6 +277,15 @@ Label Decide(const WatchedCall& call, When when, uint32_t action,
                                 reinterpret_cast<uint64_t>(HandoverHeader()),
                                 handover, meant);
     }
+    case When::kJoining: {
+      IfOneOf(kJoinOptions, meant, otherwise, program);
+      const Label join = program.Load(Argument(2));
+      IfOneOf(kJoinOptionsOfIpv6, meant, otherwise, program);
+      const Label join_ipv6 = program.Load(Argument(2));
+      program.IfEqual(IPPROTO_IP, join,
+                      program.IfEqual(IPPROTO_IPV6, join_ipv6, otherwise));
+      return program.Load(low);
+    }
   }
   return otherwise;
 }
@@ -462,6 +471,8 @@ Label FilterConvention(uint32_t arch, OpenCalls open_calls,
     const WatchedCall& call = kWatchedCalls[i];
     const int number = native ? call.native : call.compat;
     if (number < 0 || leave || (!watch && call.denied == 0)) continue;
+    // Whose network is its own tells nobody else.
+    if (call.when == When::kJoining) continue;
     const uint32_t action =
         watch ? uint32_t{SECCOMP_RET_USER_NOTIF} : Errno(call.denied);
     Label& label =

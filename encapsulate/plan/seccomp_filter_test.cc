@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -142,6 +143,25 @@ TEST(FilterTest, HandsOverWhatNoNamespaceHolds) {
       const uint64_t netlink[6] = {AF_NETLINK, SOCK_RAW, 2};
       EXPECT_EQ(Answer(filter, kNativeArch, SYS_socket, netlink),
                 SECCOMP_RET_USER_NOTIF);
+      for (uint64_t option : {IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP,
+                              MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP}) {
+        const uint64_t join[6] = {3, IPPROTO_IP, option};
+        EXPECT_EQ(Answer(filter, kNativeArch, SYS_setsockopt, join),
+                  SECCOMP_RET_USER_NOTIF);
+      }
+      for (uint64_t option :
+           {IPV6_JOIN_GROUP, MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP}) {
+        const uint64_t join[6] = {3, IPPROTO_IPV6, option};
+        EXPECT_EQ(Answer(filter, kNativeArch, SYS_setsockopt, join),
+                  SECCOMP_RET_USER_NOTIF);
+      }
+      // The same number at another level is another option.
+      const uint64_t of_socket[6] = {3, SOL_SOCKET, IP_ADD_MEMBERSHIP};
+      const uint64_t origin[6] = {3, IPPROTO_IP, IPV6_JOIN_GROUP};
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_setsockopt, of_socket),
+                SECCOMP_RET_ALLOW);
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_setsockopt, origin),
+                SECCOMP_RET_ALLOW);
       const uint64_t own[6] = {0, RLIMIT_NOFILE, 0x1000};
       const uint64_t other[6] = {4711, RLIMIT_NOFILE, 0x1000};
       EXPECT_EQ(Answer(filter, kNativeArch, SYS_prlimit64, own),

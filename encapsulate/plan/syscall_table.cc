@@ -4,6 +4,7 @@
 
 #include <linux/fs.h>
 #include <linux/net.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -61,6 +62,11 @@ const uint32_t kAttributeRequests[5] = {
     static_cast<uint32_t>(FS_IOC_SETVERSION),
     static_cast<uint32_t>(FS_IOC32_SETVERSION),
     static_cast<uint32_t>(FS_IOC_FSSETXATTR)};
+
+const uint32_t kJoinOptions[4] = {IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP,
+                                  MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP};
+const uint32_t kJoinOptionsOfIpv6[3] = {IPV6_JOIN_GROUP, MCAST_JOIN_GROUP,
+                                        MCAST_JOIN_SOURCE_GROUP};
 
 using O = Operand;
 using V = CallVerb;
@@ -181,6 +187,11 @@ const WatchedCall kWatchedCalls[] = {
      When::kSending, 1},
     {"sendmmsg", SYS_sendmmsg, Compat(345, 374), Rule::kNetwork, V::kSend,
      {O::kOtherDescriptor, O::kMessages, O::kNumber, O::kSendFlags}},
+    // The kernel tells the network of the interface about it (IGMP, MLD),
+    // whatever device the socket is bound to.
+    {"setsockopt", SYS_setsockopt, Compat(366, 294), Rule::kNetwork, V::kJoin,
+     {O::kOtherDescriptor, O::kNumber, O::kNumber, O::kPointer, O::kSize},
+     kCallItself, When::kJoining, 1},
     {"socket", SYS_socket, Compat(359, 281), Rule::kSocketFamily, V::kOther,
      {O::kFamily, O::kSocketType, O::kNumber}, 0, When::kForeignFamily, 0,
      EAFNOSUPPORT},

@@ -59,6 +59,9 @@ enum class When : uint8_t {
   // sendmsg(2), but for the one by which the filter's own listener is handed
   // over.
   kSending,
+  // setsockopt(2) that joins a multicast group: IsJoin(). Only where no network
+  // is the sandbox's own.
+  kJoining,
 };
 
 // What a call does to its target, for words; kOther where the rule says it.
@@ -81,6 +84,7 @@ enum class CallVerb : uint8_t {
   kConnect,
   kBind,
   kSend,
+  kJoin,
   kMount,
 };
 
@@ -163,6 +167,11 @@ extern const size_t kWatchedCallCount;
 // (ioctl_iflags(2)).
 extern const uint32_t kTypingRequests[2];
 extern const uint32_t kAttributeRequests[5];
+
+// The options of setsockopt(2) that join a multicast group (ip(7), ipv6(7),
+// netinet/in.h), at level IPPROTO_IP and IPPROTO_IPV6.
+extern const uint32_t kJoinOptions[4];
+extern const uint32_t kJoinOptionsOfIpv6[3];
 
 // What i386's socketcall(2) does by its first argument (linux/net.h), as far as
 // it is watched.

@@ -8,7 +8,10 @@
 // capability. So what the judge of addresses is fooled about reaches nobody,
 // and nobody outside the host reaches a server inside. What isn't held by that
 // is judged: an interface named in a control message of IPv4 (ip(7),
-// IP_PKTINFO), and other servers on loopback.
+// IP_PKTINFO), and other servers on loopback. No multicast group is joined: the
+// kernel doesn't ask what the socket is bound to, but tells the routers of the
+// interface that the group is on.
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -99,6 +102,38 @@ bool ReadWhole(const ThreadView& thread, uint64_t address, void* to,
   return thread.Read(address, to, size) == size;
 }
 
+// The group that an option of kJoinOptions and its kind names, as it was read:
+// "239.1.2.3". It is for people.
+std::string GroupOf(const ThreadView& thread, int level, uint32_t option,
+                    uint64_t address) {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (option == MCAST_JOIN_GROUP || option == MCAST_JOIN_SOURCE_GROUP) {
+    sockaddr_storage group = {};
+    // In both structs at the same place.
+    if (!ReadWhole(thread, address + offsetof(group_req, gr_group), &group,
+                   sizeof(group))) {
+      return "a multicast group";
+    }
+    const void* const host =
+        group.ss_family == AF_INET6
+            ? static_cast<const void*>(
+                  &reinterpret_cast<const sockaddr_in6&>(group).sin6_addr)
+            : &reinterpret_cast<const sockaddr_in&>(group).sin_addr;
+    inet_ntop(group.ss_family == AF_INET6 ? AF_INET6 : AF_INET, host, text,
+              sizeof(text));
+    return text;
+  }
+  // The others begin with it.
+  in6_addr host = {};
+  const bool ipv6 = level == IPPROTO_IPV6;
+  if (!ReadWhole(thread, address, &host,
+                 ipv6 ? sizeof(in6_addr) : sizeof(in_addr))) {
+    return "a multicast group";
+  }
+  inet_ntop(ipv6 ? AF_INET6 : AF_INET, &host, text, sizeof(text));
+  return text;
+}
+
 }  // namespace
 
 Supervisor::Answer Supervisor::PerformSockets(const Call& call,
@@ -116,6 +151,16 @@ Supervisor::Answer Supervisor::PerformSockets(const Call& call,
       return JudgePeer(thread, fd, a[4], a[5]);
     case SYS_sendmsg:
       return JudgeMessage(thread, fd, a[1]);
+    case SYS_setsockopt: {
+      // The filter hands over nothing but joins. As where no interface has
+      // multicast.
+      if (setup_.network == Network::kHost) return Continue();
+      Answer answer = Refuse(ENODEV);
+      answer.rule = Rule::kNetwork;
+      answer.target = GroupOf(thread, static_cast<int>(a[1]),
+                              static_cast<uint32_t>(a[2]), a[3]);
+      return answer;
+    }
     case SYS_sendmmsg: {
       const uint64_t count = std::min(a[2], __u64{kMostMessages});
       for (uint64_t i = 0; i < count; ++i) {

@@ -28,6 +28,7 @@
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/isolation.h"
 #include "encapsulate/sandbox.h"
+#include "encapsulate/violation_text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/environment.h"
@@ -295,6 +296,43 @@ TEST_F(LandlockTest, BindsSocketsToLoopback) {
   Options host = options_;
   host.network = Network::kHost;
   EXPECT_EQ(RunIn(host, {RacerPath(), "socket"}).output, " 0\n");
+}
+
+// A join is told to the routers of an interface that the socket isn't bound to.
+TEST_F(LandlockTest, JoinsNoMulticastGroup) {
+  struct Case {
+    const char* option;
+    const char* group;
+  };
+  std::vector<Case> cases = {{"add", "239.1.2.3"},
+                             {"add-source", "239.1.2.4"},
+                             {"join", "239.1.2.5"},
+                             {"join-source", "239.1.2.6"}};
+  if (HasIpv6()) {
+    for (const char* option : {"add", "join", "join-source"}) {
+      cases.push_back({option, "ff05::1:2"});
+    }
+  }
+  Options host = options_;
+  host.network = Network::kHost;
+  Options watched = options_;
+  watched.violations = Violations::kReport;
+  for (const Case& c : cases) {
+    SCOPED_TRACE(absl::StrCat(c.option, " ", c.group));
+    const std::vector<std::string> join = {RacerPath(), "multicast", c.option,
+                                           c.group};
+    EXPECT_EQ(RunIn(Options(), join).output, "0 0\n");
+    EXPECT_EQ(RunIn(host, join).output, "0 0\n");
+    // The other number is of an option that joins nothing.
+    EXPECT_EQ(RunIn(options_, join).output, absl::StrCat(ENODEV, " 0\n"));
+    const Ran ran = RunIn(watched, join);
+    ASSERT_EQ(ran.result.record.violations.size(), 1U) << ran.output;
+    const Violation& violation = ran.result.record.violations[0];
+    EXPECT_EQ(violation.rule, Rule::kNetwork);
+    EXPECT_EQ(violation.target, c.group);
+    EXPECT_EQ(DescribeAttempt(violation),
+              absl::StrCat("join the multicast group ", c.group));
+  }
 }
 
 TEST_F(LandlockTest, HasNoInternetWithoutNetwork) {

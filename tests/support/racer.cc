@@ -13,6 +13,10 @@
 //                   binding it to none
 //   racer netlink PROTOCOL  prints the errno of such a socket
 //   racer attach ID prints the errno of attaching that System V memory
+//   racer multicast add|add-source|join|join-source GROUP
+//                   prints the errno of joining the group on loopback by such
+//                   an option, and that of setting how far packets go
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -76,6 +80,73 @@ int Socket() {
   return 0;
 }
 
+sockaddr_storage AddressOf(const char* text) {
+  sockaddr_storage address = {};
+  auto& v4 = reinterpret_cast<sockaddr_in&>(address);
+  auto& v6 = reinterpret_cast<sockaddr_in6&>(address);
+  if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
+    address.ss_family = AF_INET;
+  } else if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
+    address.ss_family = AF_INET6;
+  }
+  return address;
+}
+
+int JoinByOption(int fd, const std::string& option, const char* group) {
+  constexpr int kLoopback = 1;  // the number of its interface
+  const sockaddr_storage address = AddressOf(group);
+  const bool ipv6 = address.ss_family == AF_INET6;
+  const int level = ipv6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  if (option == "join") {
+    group_req request = {};
+    request.gr_interface = kLoopback;
+    request.gr_group = address;
+    return setsockopt(fd, level, MCAST_JOIN_GROUP, &request, sizeof(request));
+  }
+  if (option == "join-source") {
+    group_source_req request = {};
+    request.gsr_interface = kLoopback;
+    request.gsr_group = address;
+    request.gsr_source = AddressOf(ipv6 ? "::1" : "127.0.0.1");
+    return setsockopt(fd, level, MCAST_JOIN_SOURCE_GROUP, &request,
+                      sizeof(request));
+  }
+  if (ipv6) {
+    ipv6_mreq request = {};
+    request.ipv6mr_multiaddr =
+        reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+    request.ipv6mr_interface = kLoopback;
+    return setsockopt(fd, level, IPV6_JOIN_GROUP, &request, sizeof(request));
+  }
+  const in_addr host = reinterpret_cast<const sockaddr_in&>(address).sin_addr;
+  if (option == "add-source") {
+    ip_mreq_source request = {};
+    request.imr_multiaddr = host;
+    request.imr_interface.s_addr = htonl(INADDR_LOOPBACK);
+    request.imr_sourceaddr.s_addr = htonl(INADDR_LOOPBACK);
+    return setsockopt(fd, level, IP_ADD_SOURCE_MEMBERSHIP, &request,
+                      sizeof(request));
+  }
+  ip_mreqn request = {};
+  request.imr_multiaddr = host;
+  request.imr_ifindex = kLoopback;
+  return setsockopt(fd, level, IP_ADD_MEMBERSHIP, &request, sizeof(request));
+}
+
+int Multicast(const std::string& option, const char* group) {
+  const int family = AddressOf(group).ss_family;
+  const int fd = socket(family, SOCK_DGRAM, 0);
+  const int joined = JoinByOption(fd, option, group) == 0 ? 0 : errno;
+  const int hops = 1;
+  const int set =
+      family == AF_INET
+          ? setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &hops, sizeof(hops))
+          : setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops,
+                       sizeof(hops));
+  printf("%d %d\n", joined, set == 0 ? 0 : errno);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -90,6 +161,9 @@ int main(int argc, char** argv) {
     // NOLINTNEXTLINE(performance-no-int-to-ptr): as shmat(2) has it
     printf("%d\n", at == reinterpret_cast<void*>(-1) ? errno : 0);
     return 0;
+  }
+  if (argc == 4 && strcmp(argv[1], "multicast") == 0) {
+    return Multicast(argv[2], argv[3]);
   }
   if (argc != 5) return 2;
   const std::string call = argv[1];
