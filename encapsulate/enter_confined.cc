@@ -78,7 +78,8 @@ absl::StatusOr<absl::optional<Process>> Launcher::EnterConfined(
   Message message;
   status = Await(*state, MessageKind::kStarted, &message);
   if (!status.ok()) return status;
-  if (plan.watching_filter != nullptr && state->monitor == nullptr) {
+  if ((plan.watching_filter != nullptr && state->monitor == nullptr) ||
+      !state->StartMonitorOfNames()) {
     return Lost(*state);
   }
   state->AddSteps(message);

@@ -35,6 +35,7 @@
 #include "encapsulate/kernel/new_process.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/plan/cgroup.h"
+#include "encapsulate/plan/outer_monitor.h"
 #include "encapsulate/sandbox.h"
 
 namespace encapsulate {
@@ -310,10 +311,13 @@ LevelSupport CheckLandlock() {
 }
 
 Isolation FindStrongest() {
-  Result result;
-  const absl::Status made = TrySandbox(&result);
-  if ((made.ok() && result.ok()) || IsOfTheMoment(FailureOf(made).error)) {
-    return Isolation::kNamespaces;
+  // Where it would be a violation, it isn't tried.
+  if (SendNote(NotePath(HelloNote()).c_str()) != kNoNamespacesInside) {
+    Result result;
+    const absl::Status made = TrySandbox(&result);
+    if ((made.ok() && result.ok()) || IsOfTheMoment(FailureOf(made).error)) {
+      return Isolation::kNamespaces;
+    }
   }
   return CheckLandlock().works ? Isolation::kLandlock : Isolation::kProcess;
 }

@@ -11,9 +11,12 @@
 //     encapsulate::NameTestOutside("StoreTest.Saves");
 //   }
 //
-// Each function makes one system call and may be called from any thread. What
-// is told counts for the processes of the caller's PID namespace, and only
-// while the calling process lives. Without a watcher nothing happens.
+// Each function makes one system call and may be called from any thread, but
+// for NameTestOutside(), which is the main thread's. What is told counts for
+// the processes of the caller's PID namespace, and only while the calling
+// process lives. Where that namespace is the one of the sandbox around (at
+// level process, isolation.h), it counts for the calling process and those that
+// descend from it. Without a watcher nothing happens.
 #ifndef ENCAPSULATE_WATCHED_OUTSIDE_H_
 #define ENCAPSULATE_WATCHED_OUTSIDE_H_
 

@@ -183,7 +183,7 @@ void FilterCalls(Setup& setup) {
               Step::kFilterCalls);
   if (setup.plan().watched_outside) {
     // The outer filter can't be taken off. Its monitor must still be there.
-    if (SendNote(setup.plan().hello.c_str()) != 0) {
+    if (SendNote(setup.plan().hello.c_str()) < 0) {
       setup.Fail(Step::kVerifyPrivileges, -1, EPERM,
                  "the sandbox around this one doesn't watch any more");
     }

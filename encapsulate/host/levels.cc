@@ -188,7 +188,8 @@ Cause WhyNoListener(const LandlockFacts& facts) {
     return {
         "a program around this one watches its system calls, and the kernel "
         "allows one that does",
-        "run it outside of that program"};
+        "use level process: what isolates then is that program, if it is a "
+        "sandbox"};
   }
   return WhyMissing(facts, facts.listener_error, 5, 14,
                     "user notification of seccomp");

@@ -135,7 +135,8 @@ TEST_F(ObstacleTest, IsWhatIsAroundIt) {
   Expect(facts, "a listener of system calls", EBUSY,
          "a program around this one watches its system calls, and the kernel "
          "allows one that does",
-         "run it outside of that program");
+         "use level process: what isolates then is that program, if it is a "
+         "sandbox");
 }
 
 TEST_F(ObstacleTest, IsYama) {

@@ -176,6 +176,7 @@ void Monitor::Refuse(const Supervisor::Answer& answer, Verdict* verdict) {
 void Monitor::Answer(const seccomp_notif& notification) {
   const ThreadView thread(static_cast<pid_t>(notification.pid),
                           setup_.supervisor);
+  if (own_space_.empty()) own_space_ = PidNamespaceOf(thread);
   const bool x32 = notification.data.arch == kNativeArch &&
                    kNativeArch != kCompatArch &&
                    (static_cast<uint32_t>(notification.data.nr) & kX32Bit) != 0;
@@ -292,7 +293,7 @@ int Monitor::WhoExpects(const Verdict& verdict,
   for (auto one = expected_.rbegin(); one != expected_.rend(); ++one) {
     if (one->rule == verdict.rule && Matches(verdict.target, one->target) &&
         (one->space.empty() ||
-         (thread != nullptr && PidNamespaceOf(*thread) == one->space))) {
+         (thread != nullptr && SpaceOf(*thread) == one->space))) {
       return one->number;
     }
   }

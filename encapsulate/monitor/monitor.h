@@ -117,8 +117,8 @@ class Monitor {
     Rule rule;
     std::string target;
     std::vector<Violation> seen;
-    // Of a note: the sender's PID namespace and number. Attempts of others
-    // don't fit.
+    // Of a note: SpaceOf() the sender, and its number. Attempts of others don't
+    // fit.
     std::string space;
     int64_t note = 0;
   };
@@ -127,6 +127,12 @@ class Monitor {
   struct NamedTest {
     std::string name;
     UniqueFd process;  // a pidfd
+    // Of the process that stands for the test, if it has no PID namespace of
+    // its own; else 0.
+    pid_t pid = 0;
+
+    bool IsAlive() const;
+    bool Has(pid_t tid) const;
   };
 
   // Rule, call, target and program; the number of what expected it, or
@@ -162,12 +168,15 @@ class Monitor {
   absl::optional<int> HandleNote(const ThreadView& thread, const Note& note,
                                  std::string space);
   int CountExpected(const std::string& space, int64_t note);
-  // Ends what notes of that PID namespace expect, or of all if it is empty.
+  // Ends what notes of that space expect, or of all if it is empty.
   void EndNotes(const std::string& space);
   // What tests that are gone have left.
   void DropEndedTests();
   // As "pid:[4026531836]".
   static std::string PidNamespaceOf(const ThreadView& thread);
+  // The key of tests_ for what the thread belongs to, whether there is such a
+  // test or not: its PID namespace, or "process 4711" in this sandbox's own.
+  std::string SpaceOf(const ThreadView& thread) const;
   // The name of the test that the thread belongs to, or "".
   std::string TestOf(const ThreadView& thread) const;
 
@@ -209,7 +218,8 @@ class Monitor {
   ViolationRecord record_;       // `allowed` at the end only
   std::vector<Expected> expected_;
   int last_number_ = kUnexpected;
-  std::map<std::string, NamedTest> tests_;  // by PID namespace
+  std::string own_space_;                   // the first call's PID namespace
+  std::map<std::string, NamedTest> tests_;  // by SpaceOf()
   // What was expected by notes, for the report.
   std::map<std::tuple<Rule, std::string, std::string>, uint64_t> expected_uses_;
   std::vector<uint64_t> allowed_counts_;

@@ -4,6 +4,8 @@
 // to it: see plan/outer_monitor.h.
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -12,7 +14,9 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
+#include "encapsulate/inspect/processes.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/monitor/monitor.h"
 #include "encapsulate/plan/outer_monitor.h"
@@ -32,7 +36,7 @@ void Monitor::AnswerNote(const seccomp_notif& notification,
   const absl::optional<std::string> path = thread.ReadString(call.arguments[1]);
   const absl::optional<Note> note =
       path.has_value() ? ParseNote(*path) : absl::nullopt;
-  std::string space = PidNamespaceOf(thread);
+  std::string space = SpaceOf(thread);
   if (!StillWaits(notification.id)) return;
   absl::optional<int> answer;
   if (note.has_value() && !space.empty()) {
@@ -50,13 +54,19 @@ absl::optional<int> Monitor::HandleNote(const ThreadView& thread,
                                         const Note& note, std::string space) {
   switch (note.kind) {
     case Note::Kind::kHello:
-      if (note.text != HelloNote().text) return absl::nullopt;
-      return 0;
+      if (note.text != HelloNote().text || !setup_.record) return absl::nullopt;
+      return setup_.supervisor == nullptr ? 0 : kNoNamespacesInside;
     case Note::Kind::kTest: {
       DropEndedTests();
       UniqueFd process(sys::PidfdOpen(thread.tid()));
       if (!process.valid() || tests_.size() >= kMostTests) return absl::nullopt;
-      tests_[std::move(space)] = {note.text, std::move(process)};
+      if (space == own_space_) {
+        const pid_t pid = thread.tid();
+        tests_[absl::StrCat("process ", pid)] = {note.text, std::move(process),
+                                                 pid};
+      } else {
+        tests_[std::move(space)] = {note.text, std::move(process)};
+      }
       return 0;
     }
     case Note::Kind::kBeginExpected: {
@@ -115,8 +125,7 @@ ViolationRecord Monitor::TakeRecord() {
 
 void Monitor::DropEndedTests() {
   for (auto test = tests_.begin(); test != tests_.end();) {
-    struct pollfd event = {test->second.process.get(), POLLIN, 0};
-    if (poll(&event, 1, 0) == 0) {
+    if (test->second.IsAlive()) {
       ++test;
       continue;
     }
@@ -127,10 +136,29 @@ void Monitor::DropEndedTests() {
 
 std::string Monitor::TestOf(const ThreadView& thread) const {
   if (tests_.empty()) return "";
-  const auto test = tests_.find(PidNamespaceOf(thread));
-  if (test == tests_.end()) return "";
-  struct pollfd event = {test->second.process.get(), POLLIN, 0};
-  return poll(&event, 1, 0) == 0 ? test->second.name : "";
+  const auto test = tests_.find(SpaceOf(thread));
+  return test != tests_.end() && test->second.IsAlive() ? test->second.name
+                                                        : "";
+}
+
+std::string Monitor::SpaceOf(const ThreadView& thread) const {
+  std::string space = PidNamespaceOf(thread);
+  if (space != own_space_) return space;
+  const auto test = absl::c_find_if(tests_, [&](const auto& one) {
+    return one.second.pid != 0 && one.second.IsAlive() &&
+           one.second.Has(thread.tid());
+  });
+  return test == tests_.end() ? space : test->first;
+}
+
+bool Monitor::NamedTest::IsAlive() const {
+  struct pollfd event = {process.get(), POLLIN, 0};
+  return poll(&event, 1, 0) == 0;
+}
+
+bool Monitor::NamedTest::Has(pid_t tid) const {
+  return tid == pid || Descends(tid, pid) ||
+         access(absl::StrCat("/proc/", pid, "/task/", tid).c_str(), F_OK) == 0;
 }
 
 }  // namespace encapsulate

@@ -32,13 +32,17 @@ namespace encapsulate {
 struct Note {
   enum class Kind {
     // Is there a monitor that knows the calls of this table? `text` stands for
-    // the table (syscall_table.h). The answer is 0.
+    // the table (syscall_table.h). The answer is 0, or kNoNamespacesInside. A
+    // monitor that records nothing, as level landlock has without violations,
+    // doesn't answer.
     kHello,
     // The processes of the sender's PID namespace belong to the test `text`, as
-    // long as the sender lives. The answer is 0.
+    // long as the sender lives; where that is the outer sandbox's own, the
+    // sender and who descends from it. The answer is 0.
     kTest,
-    // From here on, what `rule` says of `text` is expected in the sender's PID
-    // namespace. `number` is the sender's choice. The answer is 0.
+    // From here on, what `rule` says of `text` is expected of the processes of
+    // the sender's test, or else in its PID namespace. `number` is the sender's
+    // choice. The answer is 0.
     kBeginExpected,
     // And up to here. The answer is how many attempts there were.
     kEndExpected,
@@ -57,6 +61,10 @@ std::string NotePath(const Note& note);
 
 // The note of such a path; none if it isn't one.
 absl::optional<Note> ParseNote(absl::string_view path);
+
+// The answer of a sandbox without namespaces: it lets nobody make any, and
+// trying is a violation.
+inline constexpr int kNoNamespacesInside = 1;
 
 // An answer is added to this, which no descriptor reaches.
 inline constexpr int kNoteAnswer = 1 << 30;

@@ -271,12 +271,19 @@ class Planner {
   }
 
   void PlanFilter(CoreLimit core) {
-    const bool watched = options_.violations != Violations::kOff;
+    const bool landlock = plan_.isolation == Isolation::kLandlock;
+    bool watches = options_.violations != Violations::kOff;
+    // The supervisor is of no use to a monitor outside.
+    if (watches && !landlock) {
+      plan_.hello = NotePath(HelloNote());
+      plan_.watched_outside = SendNote(plan_.hello.c_str()) >= 0;
+      watches = !plan_.watched_outside;
+    }
     if (!HasNamespaces(plan_)) {
       // At level landlock nothing else keeps what the supervisor performs from
       // being done, so somebody always watches.
       constexpr int kSignalAbi = 6;
-      if (watched || plan_.isolation == Isolation::kLandlock) {
+      if (watches || landlock) {
         plan_.watching_filter = &GetFilter(plan_.landlock_abi < kSignalAbi
                                                ? OpenCalls::kSuperviseSignals
                                                : OpenCalls::kSupervise,
@@ -284,13 +291,7 @@ class Planner {
       }
       return;
     }
-    if (watched) {
-      plan_.hello = NotePath(HelloNote());
-      plan_.watched_outside = SendNote(plan_.hello.c_str()) == 0;
-      if (!plan_.watched_outside) {
-        plan_.watching_filter = &GetFilter(OpenCalls::kWatch, core);
-      }
-    }
+    if (watches) plan_.watching_filter = &GetFilter(OpenCalls::kWatch, core);
     plan_.filter = &GetFilter(
         plan_.watched_outside ? OpenCalls::kLeaveToOuter : OpenCalls::kRefuse,
         core);

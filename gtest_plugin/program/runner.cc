@@ -147,13 +147,15 @@ void Runner::OnProgramStart(const testing::UnitTest& program) {
   jobs_ = settings_.jobs.value_or(IsUnderBazel() ? 1 : 0);
   if (jobs_ == 0) jobs_ = AvailableCores();
   shows_progress_ = settings_.progress.value_or(true) && CanShowProgress();
-  SayLevel(Apply(settings_, program_options_));
+  const TestOptions options = WithLevel(Apply(settings_, program_options_));
+  SayLevel(options);
   ReadDurations();
   CreateReports();
   CreateTrace();
   PrepareStacks(program_invocation_name);
-  // Once for all tests while there is one thread; else in each of them.
-  ProtectExecutable();
+  // Once for all tests while there is one thread; else in each of them. It
+  // takes namespaces.
+  if (options.isolation == Isolation::kNamespaces) ProtectExecutable();
   WrapFactories(program);
   end_listener_ = new EndListener;
   testing::UnitTest::GetInstance()->listeners().Append(end_listener_);
