@@ -163,8 +163,9 @@ std::string WriteHtml(const ViolationReport& report,
                     "aria-label=\"Search\">\n");
   }
   if (report.isolation != Isolation::kNamespaces) {
-    absl::StrAppend(&html, "<p>Isolation level: ",
-                    IsolationName(report.isolation), "</p>\n");
+    absl::StrAppend(&html,
+                    "<p>Isolation level: ", IsolationName(report.isolation),
+                    "</p>\n");
   }
   for (const auto& group : groups) {
     absl::StrAppend(&html, "<section data-who=\"", Html(group.first),

@@ -260,8 +260,8 @@ class ViewMaker {
       // they name something that is writable.
       temporary.clear();
     }
-    Environment environment = HermeticEnvironment(inputs_.environment,
-                                                  {home, temporary, temporary});
+    Environment environment =
+        HermeticEnvironment(inputs_.environment, {home, temporary, temporary});
     for (absl::string_view entry : asked_.environment) {
       const absl::string_view name = entry.substr(0, entry.find('='));
       if (name.size() == entry.size()) {

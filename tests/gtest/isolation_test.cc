@@ -36,8 +36,8 @@ TEST(IsolationTest, RunsTestsAtEveryLevelThatWorks) {
                                        ", which doesn't keep: ")));
     EXPECT_THAT(output.xml, HasSubstr(absl::StrCat("encapsulate_isolation=\"",
                                                    level, "\"")));
-    EXPECT_THAT(output.json, HasSubstr(absl::StrCat("\"isolation\":\"", level,
-                                                    "\"}")));
+    EXPECT_THAT(output.json,
+                HasSubstr(absl::StrCat("\"isolation\":\"", level, "\"}")));
   }
 }
 

@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
@@ -29,6 +30,7 @@
 #include "encapsulate/isolation.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/violation_text.h"
+#include "encapsulate/violations.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/environment.h"
@@ -142,6 +144,44 @@ TEST_F(LandlockTest, KeepsDevices) {
   struct stat after;
   ASSERT_EQ(stat("/dev/null", &after), 0);
   EXPECT_EQ(after.st_mode, before.st_mode);
+}
+
+// By requests that take no more than a descriptor for reading, ext4's number of
+// a file's version among them.
+TEST_F(LandlockTest, KeepsFilesFromRequestsOfTheirFilesystem) {
+  const std::vector<std::string> requests = {RacerPath(), "requests",
+                                             Out("file")};
+  const auto errors = [&](const Options& options) {
+    const Ran ran = RunIn(options, requests);
+    return std::vector<std::string>(
+        absl::StrSplit(ran.output, absl::ByAnyChar(" \n"), absl::SkipEmpty()));
+  };
+  const std::vector<std::string> inside = errors(options_);
+  // Where only the filesystem decides, nothing is EPERM.
+  Options process;
+  process.isolation = Isolation::kProcess;
+  const std::vector<std::string> outside = errors(process);
+  ASSERT_EQ(inside.size(), 14U);
+  ASSERT_EQ(outside.size(), inside.size());
+  for (size_t i = 0; i + 1 < inside.size(); ++i) {
+    EXPECT_EQ(inside[i], absl::StrCat(EPERM)) << i;
+    EXPECT_NE(outside[i], absl::StrCat(EPERM)) << i;
+  }
+  // It only asks.
+  EXPECT_EQ(inside.back(), outside.back());
+  EXPECT_NE(inside.back(), absl::StrCat(EPERM));
+}
+
+// The supervisor would wait for its pages.
+TEST_F(LandlockTest, HasNoMemoryThatComesWhenItLikes) {
+  Options process;
+  process.isolation = Isolation::kProcess;
+  const std::string outside =
+      RunIn(process, {RacerPath(), "userfaultfd"}).output;
+  const bool missing = outside == absl::StrCat(ENOSYS, "\n");
+  EXPECT_TRUE(missing || outside == "0\n") << outside;
+  EXPECT_EQ(RunIn(options_, {RacerPath(), "userfaultfd"}).output,
+            absl::StrCat(EPERM, "\n"));
 }
 
 // A process can't change the host's file that it executes.

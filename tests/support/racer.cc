@@ -13,17 +13,27 @@
 //                   binding it to none
 //   racer netlink PROTOCOL  prints the errno of such a socket
 //   racer attach ID prints the errno of attaching that System V memory
+//   racer userfaultfd
+//                   prints the errno of asking for memory whose pages come when
+//                   its owner likes
+//   racer requests FILE
+//                   prints the errno of each request of ioctl(2) that changes a
+//                   file, or makes something, through a descriptor for reading;
+//                   the last one only asks
 //   racer multicast add|add-source|join|join-source GROUP
 //                   prints the errno of joining the group on loopback by such
 //                   an option, and that of setting how far packets go
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -147,6 +157,35 @@ int Multicast(const std::string& option, const char* group) {
   return 0;
 }
 
+int Userfaultfd() {
+  constexpr int kOfUserMode = 1;  // UFFD_USER_MODE_ONLY: for everybody
+  const long fd = syscall(SYS_userfaultfd, O_CLOEXEC | kOfUserMode);
+  printf("%d\n", fd < 0 ? errno : 0);
+  return 0;
+}
+
+int Requests(const char* file) {
+  constexpr unsigned long kRequests[] = {
+      // btrfs: making, snapshots, removing subvolumes (linux/btrfs.h)
+      0x5000940e, 0x50009401, 0x50009417, 0x50009418, 0x5000940f, 0x5000943f,
+      // ext4: versions, of 32-bit programs too, and layouts (fs/ext4/ext4.h)
+      0x40086604, 0x40046604, 0x6609,
+      // attributes of FAT (linux/msdos_fs.h)
+      0x40047211,
+      // encryption and verity (linux/fscrypt.h, linux/fsverity.h)
+      0x800c6613, 0x40806685,
+      // USERFAULTFD_IOC_NEW (linux/userfaultfd.h)
+      0xaa00, FS_IOC_GETFLAGS};
+  const int fd = open(file, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 3;
+  for (unsigned long request : kRequests) {
+    char argument[4096] = {};  // as large as the largest of them
+    printf("%d ", ioctl(fd, request, argument) == 0 ? 0 : errno);
+  }
+  printf("\n");
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -162,6 +201,8 @@ int main(int argc, char** argv) {
     printf("%d\n", at == reinterpret_cast<void*>(-1) ? errno : 0);
     return 0;
   }
+  if (argc == 2 && strcmp(argv[1], "userfaultfd") == 0) return Userfaultfd();
+  if (argc == 3 && strcmp(argv[1], "requests") == 0) return Requests(argv[2]);
   if (argc == 4 && strcmp(argv[1], "multicast") == 0) {
     return Multicast(argv[2], argv[3]);
   }

@@ -272,11 +272,11 @@ TEST_F(LevelCompositionTest, WhatATestAtLevelProcessExpectsCoversNoOther) {
 }
 
 TEST_F(LevelCompositionTest, LevelProcessLeavesWatchingToTheOneOutside) {
-  const Output output = RunInBoth(
-      {"--violations=enforce"},
-      {"--isolation=process", "--violations=enforce",
-       absl::StrCat("--report=", scratch_ / "inner")},
-      "touch /usr/by-a-command 2>/dev/null; exit 7");
+  const Output output =
+      RunInBoth({"--violations=enforce"},
+                {"--isolation=process", "--violations=enforce",
+                 absl::StrCat("--report=", scratch_ / "inner")},
+                "touch /usr/by-a-command 2>/dev/null; exit 7");
   EXPECT_EQ(output.exit_code, 7) << output.text;
   EXPECT_THAT(output.text,
               HasSubstr("the sandbox around this one watches and reports"));
@@ -287,14 +287,14 @@ TEST_F(LevelCompositionTest, LevelProcessLeavesWatchingToTheOneOutside) {
 
 // Whoever records nothing doesn't count as watching.
 TEST_F(LevelCompositionTest, NothingIsLeftToASandboxThatReportsNothing) {
-  const Output refused = RunInBoth(
-      {"--isolation=landlock"}, {"--isolation=process", "--violations=enforce"},
-      "true");
+  const Output refused =
+      RunInBoth({"--isolation=landlock"},
+                {"--isolation=process", "--violations=enforce"}, "true");
   EXPECT_EQ(refused.exit_code, 125) << refused.text;
   EXPECT_THAT(refused.text, HasSubstr("cannot watch for violations"));
   EXPECT_THAT(refused.text, HasSubstr("--violations=off for the inner one"));
-  const Output output = RunInBoth({"--isolation=landlock"},
-                                  {"--isolation=process"}, "exit 3");
+  const Output output =
+      RunInBoth({"--isolation=landlock"}, {"--isolation=process"}, "exit 3");
   EXPECT_EQ(output.exit_code, 3) << output.text;
 }
 

@@ -360,11 +360,11 @@ TEST_P(IsolationLevelTest, ReportsWhatIsAttempted) {
     SCOPED_TRACE(IsolationName(level));
     const std::string report = base_ + "/report";
     const auto run = [&](const std::string& script) {
-      return RunTool({absl::StrCat("--isolation=", IsolationName(level)),
-                      "--violations=enforce", "--report=" + report,
-                      "--status-fd=1", "--chdir=/", tree_, "/bin/bash",
-                      "-c", script},
-                     Enter());
+      return RunTool(
+          {absl::StrCat("--isolation=", IsolationName(level)),
+           "--violations=enforce", "--report=" + report, "--status-fd=1",
+           "--chdir=/", tree_, "/bin/bash", "-c", script},
+          Enter());
     };
     const Finished reaching =
         run(absl::StrCat("echo >", outside_,
@@ -379,8 +379,8 @@ TEST_P(IsolationLevelTest, ReportsWhatIsAttempted) {
                 HasSubstr(absl::StrCat(",\"isolation\":\"",
                                        IsolationName(level), "\"}\n")));
     EXPECT_THAT(reaching.output,
-                HasSubstr(absl::StrCat("\"isolation\":\"",
-                                       IsolationName(level), "\"")));
+                HasSubstr(absl::StrCat("\"isolation\":\"", IsolationName(level),
+                                       "\"")));
     const Finished staying = run(absl::StrCat("echo >", tree_, "/file"));
     EXPECT_EQ(staying.exit_code, 0) << staying.errors;
   }
