@@ -225,6 +225,11 @@ void TestRun::Refuse(const absl::Status& status) {
         Variable(inputs_.environment, "TEST_INFRASTRUCTURE_FAILURE_FILE");
     if (!file.empty()) WriteInfrastructureFailure(file, why);
   }
+  static bool told = false;
+  if (kind == FailureKind::kHostRefused && !std::exchange(told, true)) {
+    const std::string weaker = DescribeWeakerLevel(asked_.options.isolation);
+    if (!weaker.empty()) Note(weaker);
+  }
   Fail(Words({kind, absl::StrCat("encapsulate ", FullName(test_)), "", why}));
 }
 

@@ -31,6 +31,16 @@ void SayLevel(const TestOptions& options) {
   testing::Test::RecordProperty("encapsulate_isolation", name);
 }
 
+std::string DescribeWeakerLevel(Isolation refused) {
+  const Isolation strongest = StrongestIsolation();
+  if (strongest <= refused) return "";
+  const char* const name = IsolationName(strongest);
+  return absl::StrCat("level ", name,
+                      " works on this host (--encapsulate_isolation=", name,
+                      "), but doesn't keep: ",
+                      NamesOf(Kept::kNo, strongest, sys::LandlockAbi()));
+}
+
 void UseOwnScratch(View* view) {
   const char* const scratch = getenv("TEST_TMPDIR");
   if (view->options.isolation == Isolation::kNamespaces || scratch == nullptr) {
