@@ -27,7 +27,7 @@ struct ExitCode {
 inline constexpr ExitCode kExitCodes[] = {
     {kExitLeftovers,
      "the command succeeded, and --leftovers=fail found processes that it "
-     "left running"},
+     "left running, or files that it left in a host's /tmp"},
     {kExitVaries,
      "--vary found a result that depends on where, or how, the "
      "command runs"},

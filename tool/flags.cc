@@ -184,7 +184,8 @@ ABSL_FLAG(LeftoversChoice, leftovers, {},
           "What processes mean that were still running when the command had "
           "ended, and were killed: 'note', they are named on standard error "
           "(the default); 'fail', the same, and the exit code of a command "
-          "that succeeded is 120.");
+          "that succeeded is 120. So it is, without namespaces, for files that "
+          "it has left in /tmp and its kind.");
 ABSL_FLAG(bool, quiet_leftovers, false,
           "Don't name the processes that were still running when the command "
           "had ended, and were killed.");

@@ -126,7 +126,8 @@ int ExitCodeOf(const Result& result, const Judgement& judgement) {
       if (judgement.violations == Violations::kEnforce && result.violated()) {
         return kExitViolations;
       }
-      return judgement.leftovers_fail && result.leftover_count > 0
+      return judgement.leftovers_fail && (result.leftover_count > 0 ||
+                                          !result.temporary_files.empty())
                  ? kExitLeftovers
                  : 0;
     case Outcome::kSignaled:

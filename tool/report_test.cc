@@ -59,6 +59,11 @@ TEST(ExitCodeTest, IsOfLeftoversOnlyIfAskedAndTheCommandSucceeded) {
   result.leftover_count = 1;
   EXPECT_EQ(ExitCodeOf(result), 0);
   EXPECT_EQ(ExitCodeOf(result, judgement), kExitLeftovers);
+  // Files are, too.
+  result.leftover_count = 0;
+  result.temporary_files = {"/tmp/a"};
+  EXPECT_EQ(ExitCodeOf(result), 0);
+  EXPECT_EQ(ExitCodeOf(result, judgement), kExitLeftovers);
   judgement.violations = Violations::kEnforce;
   result.record.violations.emplace_back();
   EXPECT_EQ(ExitCodeOf(result, judgement), kExitViolations);

@@ -15,6 +15,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "encapsulate/base/error.h"
 #include "encapsulate/base/printable.h"
 #include "encapsulate/violation_text.h"
 #include "gtest_plugin/googletest/frames.h"
@@ -260,6 +261,16 @@ void Verdict::NoteAllowed() {
 }
 
 void Verdict::FindLeftovers() {
+  // Where a test has no /tmp of its own.
+  constexpr size_t kShownFiles = 10;
+  const std::vector<std::string>& files = result_.temporary_files;
+  for (size_t i = 0; i < files.size() && i < kShownFiles; ++i) {
+    Note(absl::StrCat(" left ", Quote(files[i]), ", which has been removed"));
+  }
+  if (files.size() > kShownFiles) {
+    Note(absl::StrCat(" left ", files.size() - kShownFiles,
+                      " more such files and directories"));
+  }
   // A test that was stopped or crashed had no chance to put things right.
   if (result_.leftover_count == 0 || !evidence_.done) return;
   std::string text = absl::StrCat(

@@ -316,6 +316,21 @@ TEST(VerdictTest, AllowedAttemptsAreNotedUnlessByDefault) {
   EXPECT_THAT(Classify(evidence), SizeIs(2));
 }
 
+TEST(VerdictTest, FilesThatWereLeftAreNamed) {
+  Evidence evidence = Passed();
+  for (int i = 0; i < 12; ++i) {
+    evidence.result.temporary_files.push_back("/tmp/a\n" + std::to_string(i));
+  }
+  const std::vector<Finding> findings = Classify(evidence);
+  ASSERT_EQ(findings.size(), 11U);
+  for (const Finding& finding : findings) {
+    EXPECT_EQ(finding.kind, Kind::kNote);
+  }
+  EXPECT_THAT(findings[0].text, HasSubstr(" left '/tmp/a\\n0', which has been "
+                                          "removed"));
+  EXPECT_THAT(findings[10].text, HasSubstr(" left 2 more such files"));
+}
+
 TEST(VerdictTest, LeftoversFailATestThatIsDone) {
   Evidence evidence = Passed();
   evidence.result.leftovers = {{5, "a\n", "a -b"}};

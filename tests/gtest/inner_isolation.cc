@@ -78,6 +78,10 @@ TEST_F(LevelTest, TalksToItself) {
 
 TEST_F(LevelTest, RunsPrograms) { EXPECT_EQ(system("true"), 0); }
 
+TEST_F(LevelTest, LeavesAFileInTmp) {
+  EXPECT_TRUE(std::ofstream("/tmp/left-by-inner-isolation") << "x");
+}
+
 TEST_F(LevelTest, FailsForAFile) {
   EXPECT_FALSE(std::ofstream("written-by-a-test").is_open());
 }

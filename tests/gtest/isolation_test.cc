@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Tests that run where namespaces are forbidden, seen from outside.
+#include <unistd.h>
+
 #include <fstream>
 #include <string>
 
@@ -29,7 +31,7 @@ Output RunAt(const std::string& level, const std::string& filter,
 
 TEST(IsolationTest, RunsTestsAtEveryLevelThatWorks) {
   for (const char* level : {"landlock", "process"}) {
-    const Output output = RunAt(level, "LevelTest.*-*.Fails*");
+    const Output output = RunAt(level, "LevelTest.*-*.Fails*:*.Leaves*");
     EXPECT_EQ(output.exit_code(), 0) << output.console;
     EXPECT_THAT(output.console,
                 HasSubstr(absl::StrCat("encapsulate: isolation level ", level,
@@ -95,6 +97,16 @@ TEST(IsolationTest, EndsWhatTestsLeave) {
   const Output output = RunAt("landlock", "LevelTest.FailsLeaving*");
   EXPECT_EQ(output.exit_code(), 1);
   EXPECT_THAT(output.console, HasSubstr("sleep"));
+}
+
+TEST(IsolationTest, RemovesAndNamesWhatTestsLeaveInTmp) {
+  const Output output = RunAt("landlock", "LevelTest.LeavesAFile*");
+  EXPECT_EQ(output.exit_code(), 0) << output.console;
+  EXPECT_THAT(output.console,
+              HasSubstr("encapsulate: LevelTest.LeavesAFileInTmp left "
+                        "'/tmp/left-by-inner-isolation', which has been "
+                        "removed"));
+  EXPECT_NE(access("/tmp/left-by-inner-isolation", F_OK), 0);
 }
 
 TEST(IsolationTest, RefusesWhatTheLevelCannotKeep) {
