@@ -338,7 +338,10 @@ TEST_F(ToolTest, FailsForLeftoversOnRequest) {
     return RunTool(
         {"--leftovers=" + mode, "--status-fd=2", "", "/bin/sh", "-c", script});
   };
-  const std::string leaves = "sleep 1000 >/dev/null 2>&1 &";
+  // While it is being executed, it has a name and no arguments.
+  const std::string leaves =
+      "sleep 1000 >/dev/null 2>&1 & "
+      "until grep -qa ^sleep /proc/$!/cmdline; do :; done;";
   const Finished failed = run("fail", leaves);
   EXPECT_EQ(failed.exit_code, 120);
   EXPECT_THAT(failed.errors, AllOf(HasSubstr("sleep 1000"),
