@@ -9,6 +9,7 @@ set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/base/error.cc
   encapsulate/base/files.cc
   encapsulate/base/json.cc
+  encapsulate/base/lookups.cc
   encapsulate/base/paths.cc
   encapsulate/base/printable.cc
   encapsulate/base/write_all.cc
@@ -113,6 +114,7 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/supervisor/processes.cc
   encapsulate/supervisor/supervisor.cc
   encapsulate/symbolize.cc
+  encapsulate/used_sandboxes.cc
   encapsulate/violation_baseline.cc
   encapsulate/violation_report.cc
   encapsulate/violation_report_html.cc
@@ -124,6 +126,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/base/files.h
   encapsulate/base/json.h
   encapsulate/base/leak.h
+  encapsulate/base/lookups.h
   encapsulate/base/paths.h
   encapsulate/base/printable.h
   encapsulate/base/signals_blocked.h

@@ -65,7 +65,7 @@ absl::StatusOr<absl::optional<Process>> Launcher::StartChild(
 }
 
 absl::StatusOr<absl::optional<Process>> Launcher::EnterPrepared(
-    const Options& options, std::unique_ptr<Plan> plan, InitProcess init,
+    const Options& options, std::shared_ptr<Plan> plan, InitProcess init,
     std::shared_ptr<const void> maker) {
   auto state = std::make_unique<State>();
   state->plan = std::move(plan);

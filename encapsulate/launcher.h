@@ -39,13 +39,13 @@ class Launcher {
   // parent reaps it. MakeReusable() has been called for the plan of one that
   // may be used again.
   static absl::StatusOr<absl::optional<Process>> EnterPrepared(
-      const Options& options, std::unique_ptr<Plan> plan, InitProcess init,
+      const Options& options, std::shared_ptr<Plan> plan, InitProcess init,
       std::shared_ptr<const void> maker);
 
   // Enter() into the sandbox of `process`, in which nothing is left. `plan` is
   // as the sandbox's, as far as WritePlan() tells.
   static absl::StatusOr<absl::optional<Process>> EnterAgain(
-      const Options& options, std::unique_ptr<Plan> plan, Process process);
+      const Options& options, std::shared_ptr<Plan> plan, Process process);
 
   // What a pool says of the sandbox, kept with it.
   static std::shared_ptr<const SandboxKind>& Kind(const Process* process);
@@ -58,10 +58,13 @@ class Launcher {
   // before. What nobody knows counts as touched.
   static Trace WhatIsLeft(const Process& process);
 
-  // Whether a child that is forked for it now has what it would have if this
-  // process forked it; `caller_state` is CallerState().
-  static bool FitsCaller(const Process& process,
-                         const std::string& caller_state);
+  // Whether its relay is there, and what it forks now has what it would have if
+  // this thread forked it, as far as CallerState doesn't tell.
+  static bool FitsCaller(const Process& process);
+
+  // For a child that has nothing to do with the sandbox: closes what belongs to
+  // it. The Process must never be destroyed then.
+  static void CloseInChild(const Process& process);
 
  private:
   // Init has died before the sandbox was ready.

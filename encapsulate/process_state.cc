@@ -72,20 +72,23 @@ Process::State::~State() {
   CloseDevices();
 }
 
+void Process::State::CloseInChild() const {
+  for (const UniqueFd* fd :
+       {&init.pidfd, &init.control, &events, &name_sockets[0], &name_sockets[1],
+        &network_tables, &relay_socket, &childs_socket, &listener}) {
+    fd->CloseInChild();
+  }
+  for (const OpenedDevices::Device& device : devices.devices) {
+    if (device.file >= 0) close(device.file);
+  }
+  if (persistent != nullptr) persistent->Disown();
+  if (monitor != nullptr) monitor->Disown();
+  if (name_server != nullptr) name_server->Disown();
+  if (confinement != nullptr) confinement->Disown();
+}
+
 void Process::State::Disown(std::unique_ptr<State> state) {
-  state->init = InitProcess();
-  state->events.Reset();
-  for (UniqueFd& socket : state->name_sockets) socket.Reset();
-  state->network_tables.Reset();
-  state->relay_socket.Reset();
-  state->childs_socket.Reset();
-  state->CloseDevices();
-  if (state->persistent != nullptr) state->persistent->Disown();
-  if (state->monitor != nullptr) state->monitor->Disown();
-  if (state->name_server != nullptr) state->name_server->Disown();
-  state->relay.Disown();
-  state->cgroup.Disown();
-  if (state->confinement != nullptr) state->confinement->Disown();
+  state->CloseInChild();
   Leak(std::move(state));
 }
 

@@ -45,11 +45,13 @@ inline constexpr int kErrors = 4096;
 struct SandboxKind {
   std::string plan;     // as WritePlan() has it
   int sockets = 0;      // which of the host's were masked
+  int caller = 0;       // as CallerState has it
   std::string why_not;  // ... it can't be used again; empty if it may
 };
 
 struct Process::State {
-  std::unique_ptr<Plan> plan = std::make_unique<Plan>();
+  // Of a sandbox that is used again, the pool's.
+  std::shared_ptr<Plan> plan = std::make_shared<Plan>();
   std::unique_ptr<PlanForChild> for_child;  // Enter(), once init is ready
   Cgroup cgroup;
   InitProcess init;
@@ -89,7 +91,6 @@ struct Process::State {
   // Without namespaces: the relay is in the place of init.
   bool guarded = false;
   OpenedDevices devices;
-  absl::optional<std::string> caller_state;
   std::chrono::steady_clock::time_point forked;
   bool called = false;         // a call was reported beside the monitor's
   bool untouched = false;      // as far as init knows
@@ -130,7 +131,10 @@ struct Process::State {
     }
   }
 
-  // For a child, to whom all this means nothing: closes what is open.
+  // For a child, to whom all this means nothing: closes what is open. The
+  // state must never be destroyed then.
+  void CloseInChild() const;
+  // The same, and sees to that.
   static void Disown(std::unique_ptr<State> state);
 
   // The relay's child is in the sandbox, so the sandbox's end waits for it.

@@ -17,7 +17,6 @@
 #include "encapsulate/child/message.h"
 #include "encapsulate/child/setup.h"
 #include "encapsulate/host/causes.h"
-#include "encapsulate/launch/caller_state.h"
 #include "encapsulate/launch/persistent_relay.h"
 #include "encapsulate/launcher.h"
 #include "encapsulate/monitor/monitor.h"
@@ -27,14 +26,18 @@
 namespace encapsulate {
 
 absl::StatusOr<absl::optional<Process>> Launcher::EnterAgain(
-    const Options& options, std::unique_ptr<Plan> plan, Process process) {
+    const Options& options, std::shared_ptr<Plan> plan, Process process) {
   std::unique_ptr<State> state = std::move(process.state_);
   if (!state->ReopenDevices()) return HostError("open a device again");
-  plan->namespaces = state->plan->namespaces;
-  state->for_child = std::make_unique<PlanForChild>(*plan);
+  // What the child before it noted is in that one's copy.
+  if (state->plan != plan) {
+    state->for_child = std::make_unique<PlanForChild>(*plan);
+  }
   state->plan = std::move(plan);
-  state->allowed = options.allowed;
-  state->MakeMonitor(state->killable, state->monitor->TakeListener());
+  if (!state->monitor->IsFresh(options.allowed)) {
+    state->allowed = options.allowed;
+    state->MakeMonitor(state->killable, state->monitor->TakeListener());
+  }
   state->watching = true;
   state->result = Result();
   state->result.enforced = options.violations == Violations::kEnforce;
@@ -60,11 +63,14 @@ Trace Launcher::WhatIsLeft(const Process& process) {
   return state.untouched && !state.killed ? Trace::kNone : Trace::kEnd;
 }
 
-bool Launcher::FitsCaller(const Process& process,
-                          const std::string& caller_state) {
-  const State& state = *process.state_;
-  struct pollfd event = {state.persistent->descriptor(), POLLIN, 0};
-  return state.caller_state == caller_state && poll(&event, 1, 0) == 0;
+bool Launcher::FitsCaller(const Process& process) {
+  const PersistentRelay& relay = *process.state_->persistent;
+  struct pollfd event = {relay.descriptor(), POLLIN, 0};
+  return poll(&event, 1, 0) == 0 && relay.IsAlike();
+}
+
+void Launcher::CloseInChild(const Process& process) {
+  process.state_->CloseInChild();
 }
 
 absl::Status Launcher::StartPersistentRelay(State* state) {
@@ -74,8 +80,6 @@ absl::Status Launcher::StartPersistentRelay(State* state) {
   }
   state->relay_socket = UniqueFd(sockets[0]);
   state->childs_socket = UniqueFd(sockets[1]);
-  // As the relay will be.
-  state->caller_state = CallerState();
   const PersistentRelay::Places places = {
       state->init.pidfd.get(), static_cast<int>(state->plan->namespaces),
       state->init.control.get(), sockets[1], sockets[0]};
@@ -101,6 +105,9 @@ absl::Status Launcher::StartPersistentRelay(State* state) {
   state->Send(MessageKind::kJoined);
   absl::Status status = Await(*state, MessageKind::kNoted, &message);
   if (status.ok()) state->trace = static_cast<Trace>(message.number);
+  if (status.ok() && !state->persistent->IsAlike()) {
+    state->trace = Trace::kNoComparison;
+  }
   return status;
 }
 
@@ -146,7 +153,8 @@ absl::StatusOr<absl::optional<Process>> Launcher::ForkAgain(
     return ExplainFailure(*state, message);
   }
   if (message.kind != MessageKind::kStarted) return Lost(*state);
-  state->AddSteps(message);
+  // Of a sandbox that was made for this child.
+  if (!state->steps.empty()) state->AddSteps(message);
   return absl::optional<Process>(Process(std::move(state)));
 }
 

@@ -284,8 +284,11 @@ Result Process::Wait() {
   state_->untouched &= known;
   if (!state_->untouched) state_->ReapAll();
   Result result = std::move(state_->result);
-  // What was asked at the very end, and nobody waited for.
-  if (state_->name_server != nullptr) state_->name_server->Handle();
+  // What was asked at the very end, and nobody waited for. No question without
+  // a socket, which is seen where a sandbox may be used again.
+  const bool asked = state_->persistent == nullptr || !state_->untouched ||
+                     state_->monitor->has_seen_calls();
+  if (asked && state_->name_server != nullptr) state_->name_server->Handle();
   if (!state_->untouched) state_->name_server = nullptr;
   absl::c_sort(result.overlay_changes,
                [](const OverlayChange& a, const OverlayChange& b) {

@@ -18,15 +18,12 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "encapsulate/base/leak.h"
 #include "encapsulate/base/unique_fd.h"
-#include "encapsulate/host/host_sockets.h"
 #include "encapsulate/kernel/syscalls.h"
-#include "encapsulate/launch/caller_state.h"
 #include "encapsulate/launch/fork_server.h"
 #include "encapsulate/launch/launch.h"
 #include "encapsulate/launcher.h"
@@ -34,6 +31,7 @@
 #include "encapsulate/plan/plan_codec.h"
 #include "encapsulate/plan/reuse_rules.h"
 #include "encapsulate/process_state.h"
+#include "encapsulate/used_sandboxes.h"
 
 namespace encapsulate {
 namespace {
@@ -68,46 +66,15 @@ class CallerContext {
   uint64_t files_[3][2] = {};
 };
 
+// For callers that have one child at a time: the next one, and one that is
+// being made.
+constexpr int kLeastAhead = 2;
+
 // Whether a sandbox that was made before can be the same as one made now.
 bool CanPrepare(const Options& options, const Plan& plan) {
   return plan.inputs.empty() && !plan.foreground &&
          !options.limits.memory.has_value() &&
          !options.limits.processes.has_value();
-}
-
-// Whether it isn't what a child left.
-bool IsOfHost(Trace trace) { return trace >= Trace::kNoProcfs; }
-
-absl::string_view TraceText(Trace trace) {
-  switch (trace) {
-    case Trace::kNone:
-      return "";
-    case Trace::kCall:
-      return "it made a call that may leave something";
-    case Trace::kEnd:
-      return "it didn't end by itself";
-    case Trace::kProcess:
-      return "another process was left, or an orphan had ended";
-    case Trace::kFiles:
-      return "a directory of the sandbox's own has changed";
-    case Trace::kSocket:
-      return "a socket is left";
-    case Trace::kMounts:
-      return "the mount table has changed";
-    case Trace::kSignal:
-      return "a signal waits for init";
-    case Trace::kNoProcfs:
-      return "this host refuses a procfs without a mount point";
-    case Trace::kNoPidNumbers:
-      return "this host doesn't let pids start again (ns_last_pid)";
-    case Trace::kNoRefresh:
-      return "this host refuses to reconfigure procfs";
-    case Trace::kNoTimes:
-      return "the times of a directory of the sandbox's own can't be set";
-    case Trace::kTooMuch:
-      return "it has more directories of its own than are compared";
-  }
-  return "";
 }
 
 }  // namespace
@@ -190,13 +157,15 @@ class SandboxPool::Pool {
     }
   }
 
-  // For a forked child: closes everything.
-  static void Disown(std::unique_ptr<Pool> pool) {
-    pool->server_->Disown();
-    for (Sandbox& sandbox : pool->sandboxes_) sandbox.init = InitProcess();
-    pool->mount_table_.Reset();
-    pool->plan_file_.Reset();
-    Leak(std::move(pool));
+  // For a forked child: closes everything. It must never be destroyed then.
+  void CloseInChild() const {
+    server_->CloseInChild();
+    for (const Sandbox& sandbox : sandboxes_) {
+      sandbox.init.pidfd.CloseInChild();
+      sandbox.init.control.CloseInChild();
+    }
+    mount_table_.CloseInChild();
+    plan_file_.CloseInChild();
   }
 
  private:
@@ -272,90 +241,22 @@ class SandboxPool::Pool {
   SharedPlan written_;
 };
 
-// The sandboxes that can be used again.
-class SandboxPool::Used {
- public:
-  explicit Used(size_t most)
-      : most_(most),
-        mount_table_(
-            open("/proc/thread-self/mountinfo", O_RDONLY | O_CLOEXEC)) {}
-
-  // Why no sandbox can be used again on this host; "" while that isn't known.
-  std::string why_not;
-
-  // Drops what isn't any more as it would be if it was made now. Returns the
-  // number that stands for the host's sockets of now.
-  int Refresh(const Plan& plan) {
-    struct pollfd event = {mount_table_.get(), POLLPRI, 0};
-    if (poll(&event, 1, 0) != 0) processes_.clear();
-    if (!plan.mask_sockets) return 0;
-    const absl::Time now = absl::Now();
-    const bool same = plan.unmasked == unmasked_ && plan.masked == masked_;
-    if (same && now - looked_ < kLookEvery) {
-      return sockets_;
-    }
-    absl::StatusOr<HostSockets> found =
-        FindHostSockets(plan.unmasked, plan.masked);
-    if (!found.ok() || !found->unknown.empty() || found->paths != paths_ ||
-        !same) {
-      ++sockets_;
-      processes_.clear();
-    }
-    if (found.ok()) paths_ = std::move(found->paths);
-    unmasked_ = plan.unmasked;
-    masked_ = plan.masked;
-    looked_ = now;
-    return sockets_;
-  }
-
-  // One in which a child has what the caller has.
-  absl::optional<Process> Take(const SandboxKind& kind,
-                               const std::string& caller) {
-    for (size_t i = processes_.size(); i-- > 0;) {
-      const std::shared_ptr<const SandboxKind> there =
-          Launcher::Kind(&processes_[i]);
-      if (there->plan != kind.plan || there->sockets != kind.sockets) continue;
-      Process taken = std::move(processes_[i]);
-      processes_.erase(processes_.begin() + static_cast<ptrdiff_t>(i));
-      if (Launcher::FitsCaller(taken, caller)) return taken;
-    }
-    return absl::nullopt;
-  }
-
-  void Give(Process process) {
-    // The others are of another kind, or of a caller that was different.
-    if (processes_.size() == most_) processes_.pop_front();
-    processes_.push_back(std::move(process));
-  }
-
-  void Disown() {
-    mount_table_.Reset();
-    for (Process& process : processes_) process.Disown();
-  }
-
- private:
-  static constexpr absl::Duration kLookEvery = absl::Milliseconds(100);
-
-  const size_t most_;
-  UniqueFd mount_table_;
-  std::deque<Process> processes_;
-  int sockets_ = 0;
-  std::vector<std::string> paths_;
-  std::vector<std::string> unmasked_;
-  std::vector<std::string> masked_;
-  absl::Time looked_ = absl::InfinitePast();
-};
-
 SandboxPool::SandboxPool(int ahead, Reuse reuse)
     : ahead_(std::min(ahead, kMostAhead)),
-      used_(reuse == Reuse::kOn ? std::make_unique<Used>(
+      used_(reuse == Reuse::kOn ? std::make_unique<UsedSandboxes>(
                                       static_cast<size_t>(std::max(ahead, 1)))
                                 : nullptr) {}
 
-SandboxPool::~SandboxPool() = default;
+// What a child has disowned is for nobody to end.
+SandboxPool::~SandboxPool() {
+  if (!disowned_) return;
+  if (used_ != nullptr) Leak(std::move(used_));
+  if (pool_ != nullptr) Leak(std::move(pool_));
+}
 
 absl::StatusOr<absl::optional<Process>> SandboxPool::Enter(
     const Options& options, int more) {
+  if (disowned_) return encapsulate::Enter(options);
   if (options.isolation != Isolation::kNamespaces) {
     ++fresh_;
     absl::StatusOr<absl::optional<Process>> entered =
@@ -369,50 +270,60 @@ absl::StatusOr<absl::optional<Process>> SandboxPool::Enter(
     }
     return entered;
   }
-  auto plan = std::make_unique<Plan>();
-  absl::Status status = MakePlan(options, nullptr, plan.get());
-  if (!status.ok()) return status;
   SandboxKind kind;
-  absl::optional<std::string> caller;
+  std::shared_ptr<Plan> plan;
   if (used_ != nullptr) {
-    kind.why_not = used_->why_not.empty() ? WhyNotReusable(options, *plan)
-                                          : used_->why_not;
-    if (kind.why_not.empty()) caller = CallerState();
-    if (kind.why_not.empty() && !caller.has_value()) {
-      kind.why_not = "this program ignores SIGCHLD, or its state can't be read";
-    }
-  }
-  if (caller.has_value()) {
-    kind.sockets = used_->Refresh(*plan);
-    plan->reusable = true;
-    kind.plan = WritePlan(*plan);
-    // The last one as well: all children see the same.
-    MakeReusable(plan.get());
-    absl::optional<Process> taken = used_->Take(kind, *caller);
-    if (taken.has_value()) {
-      const std::shared_ptr<const SandboxKind> there = Launcher::Kind(&*taken);
-      absl::StatusOr<absl::optional<Process>> entered =
-          Launcher::EnterAgain(options, std::move(plan), *std::move(taken));
-      if (entered.ok() && !entered->has_value()) Disown();
-      if (entered.ok() && entered->has_value())
-        Launcher::Kind(&**entered) = there;
-      if (entered.ok()) return entered;
-      // Whatever went wrong, either does so again or not at all.
-      plan = std::make_unique<Plan>();
-      status = MakePlan(options, nullptr, plan.get());
-      if (!status.ok()) return status;
-      MakeReusable(plan.get());
-    }
+    absl::optional<absl::StatusOr<absl::optional<Process>>> entered =
+        EnterUsed(options, &kind, &plan);
+    if (entered.has_value()) return *std::move(entered);
   }
   ++fresh_;
   return EnterFresh(options, std::move(plan), more, std::move(kind));
 }
 
+absl::optional<absl::StatusOr<absl::optional<Process>>> SandboxPool::EnterUsed(
+    const Options& options, SandboxKind* kind, std::shared_ptr<Plan>* plan) {
+  using Entered = absl::StatusOr<absl::optional<Process>>;
+  const absl::StatusOr<UsedSandboxes::Planned*> planned =
+      used_->PlanFor(options);
+  if (!planned.ok()) return Entered(planned.status());
+  if ((*planned)->kind.why_not.empty()) {
+    absl::optional<Process> taken = used_->Take((*planned)->kind);
+    if (taken.has_value()) {
+      std::shared_ptr<const SandboxKind> there = Launcher::Kind(&*taken);
+      Entered entered =
+          Launcher::EnterAgain(options, (*planned)->plan, *std::move(taken));
+      if (entered.ok() && !entered->has_value()) Disown();
+      if (entered.ok() && entered->has_value()) {
+        Launcher::Kind(&**entered) = std::move(there);
+      }
+      // Whatever went wrong, either does so again or not at all.
+      if (entered.ok()) return entered;
+    }
+  }
+  *kind = (*planned)->kind;
+  if (!kind->why_not.empty()) *plan = used_->TakePlan();
+  return absl::nullopt;
+}
+
 absl::StatusOr<absl::optional<Process>> SandboxPool::EnterFresh(
-    const Options& options, std::unique_ptr<Plan> plan, int more,
+    const Options& options, std::shared_ptr<Plan> plan, int more,
     SandboxKind kind) {
-  const bool reusable = plan->reusable;
-  const bool prepares = CanPrepare(options, *plan) && HasHelper(more);
+  if (plan == nullptr) {
+    plan = std::make_shared<Plan>();
+    absl::Status status = MakePlan(options, nullptr, plan.get());
+    if (!status.ok()) return status;
+  }
+  const bool reusable = used_ != nullptr && kind.why_not.empty();
+  if (reusable) {
+    plan->reusable = true;
+    kind.plan = WritePlan(*plan);
+    MakeReusable(plan.get());
+  }
+  // Of one that may be used again, no other is needed until one isn't.
+  const int ahead = std::min(
+      more, reusable && discarded_ == 0 ? ahead_ - kLeastAhead : ahead_);
+  const bool prepares = CanPrepare(options, *plan) && HasHelper(ahead);
   const Pool::SharedPlan shared =
       prepares ? pool_->Share(WritePlan(*plan)) : nullptr;
   const int sockets = kind.sockets;
@@ -437,13 +348,17 @@ absl::StatusOr<absl::optional<Process>> SandboxPool::EnterFresh(
     return entered;
   }
   if (entered.ok()) {
+    // The relay has what this thread had when it was started.
+    if (reusable && !used_->IsCaller(kind.caller)) {
+      kind.caller = 0;  // nobody's number
+    }
     Launcher::Kind(&**entered) =
         std::make_shared<const SandboxKind>(std::move(kind));
   }
   // Not before: whoever is woken may get this thread's processor, and now it
   // has nothing to do but wait for the child.
   if (prepares) {
-    pool_->Expect(shared, sockets, std::min(more, ahead_), ahead_);
+    pool_->Expect(shared, sockets, ahead, ahead_);
   }
   if (pool_ != nullptr && pool_->lost()) {
     why_in_line_ = "the process that makes sandboxes ahead of need has ended";
@@ -453,21 +368,22 @@ absl::StatusOr<absl::optional<Process>> SandboxPool::EnterFresh(
 }
 
 std::string SandboxPool::Give(Process process) {
-  if (used_ == nullptr) return "";
+  if (used_ == nullptr || disowned_) return "";
   if (!Launcher::IsReusable(process)) return Launcher::Kind(&process)->why_not;
   const Trace left = Launcher::WhatIsLeft(process);
   if (left == Trace::kNone) {
     used_->Give(std::move(process));
     return "";
   }
+  ++discarded_;
   if (IsOfHost(left)) used_->why_not = std::string(TraceText(left));
   return std::string(TraceText(left));
 }
 
-bool SandboxPool::HasHelper(int more) {
+bool SandboxPool::HasHelper(int ahead) {
   if (!why_in_line_.empty()) return false;
   if (pool_ == nullptr) {
-    if (std::min(more, ahead_) <= 0) return false;
+    if (ahead <= 0) return false;
     absl::StatusOr<std::unique_ptr<Pool>> pool = Pool::Start();
     if (!pool.ok()) {
       why_in_line_ = std::string(pool.status().message());
@@ -481,12 +397,10 @@ bool SandboxPool::HasHelper(int more) {
 }
 
 void SandboxPool::Disown() {
-  if (used_ != nullptr) {
-    used_->Disown();
-    Leak(std::move(used_));
-  }
-  if (pool_ != nullptr) Pool::Disown(std::move(pool_));
-  why_in_line_ = "this process isn't the one that has the server";
+  if (disowned_) return;
+  disowned_ = true;
+  if (used_ != nullptr) used_->CloseInChild();
+  if (pool_ != nullptr) pool_->CloseInChild();
 }
 
 }  // namespace encapsulate

@@ -22,7 +22,9 @@
 // init in /proc.
 //
 // Otherwise a small fork server, not a fork of the caller, sets sandboxes up
-// while the caller does something else, and takes them apart.
+// while the caller does something else, and takes them apart. For a caller of
+// one child at a time it isn't started before the first sandbox was ended that
+// could have been used again.
 //
 // The first sandbox of a kind is made in line, as by Enter(), and so is every
 // one that wouldn't be the same if it was made ahead: with files as standard
@@ -53,9 +55,9 @@
 
 namespace encapsulate {
 
-// Hands out sandboxes, see the top of this file.
 struct Plan;
 struct SandboxKind;
+class UsedSandboxes;
 
 // Whether sandboxes are used again.
 enum class Reuse {
@@ -99,21 +101,27 @@ class SandboxPool {
 
  private:
   class Pool;
-  class Used;
 
+  // Into one that is used again; nullopt if there is none. `kind` gets what one
+  // has that is made in its place, and `plan` its plan, if that is known.
+  absl::optional<absl::StatusOr<absl::optional<Process>>> EnterUsed(
+      const Options& options, SandboxKind* kind, std::shared_ptr<Plan>* plan);
+  // `plan` may be null.
   absl::StatusOr<absl::optional<Process>> EnterFresh(const Options& options,
-                                                     std::unique_ptr<Plan> plan,
+                                                     std::shared_ptr<Plan> plan,
                                                      int more,
                                                      SandboxKind kind);
-  // Whether there is one, for a sandbox of now; starts it if `more` are to
-  // come.
-  bool HasHelper(int more);
+  // Whether there is one, for a sandbox of now; starts it if some are to be
+  // made `ahead`.
+  bool HasHelper(int ahead);
 
   const int ahead_;
   std::string why_in_line_;
   std::unique_ptr<Pool> pool_;
-  std::unique_ptr<Used> used_;  // null: none is used again
+  std::unique_ptr<UsedSandboxes> used_;  // null: none is used again
+  bool disowned_ = false;
   int fresh_ = 0;
+  int discarded_ = 0;  // that could have been used again, but for their use
 };
 
 }  // namespace encapsulate

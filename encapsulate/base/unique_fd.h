@@ -39,6 +39,11 @@ class UniqueFd {
     close(std::exchange(fd_, -1));
     errno = saved_errno;
   }
+  // For a forked child that leaks the owner (leak.h): closes it and leaves the
+  // memory alone, of which the kernel would have to make a copy.
+  void CloseInChild() const {
+    if (fd_ >= 0) close(fd_);
+  }
 
  private:
   int fd_ = -1;

@@ -87,7 +87,8 @@ enum class Trace : uint8_t {
   kNoPidNumbers,
   kNoRefresh,
   kNoTimes,
-  kTooMuch,  // more directories than are compared
+  kTooMuch,       // more directories than are compared
+  kNoComparison,  // of the caller with the relay
 };
 
 enum class MessageKind : uint8_t {

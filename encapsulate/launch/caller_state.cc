@@ -12,51 +12,18 @@
 
 #include <csignal>
 #include <cstdint>
+#include <cstring>
 #include <string>
-#include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/base/unique_fd.h"
 
 namespace encapsulate {
 namespace {
 
-class State {
- public:
-  template <typename T>
-  void Add(const T& value) {
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
-  }
-
-  // Which file the path leads to.
-  void AddPlace(const char* path) {
-    struct stat info = {};
-    if (stat(path, &info) != 0) return;
-    Add(info.st_dev);
-    Add(info.st_ino);
-  }
-
-  void AddText(absl::string_view text) {
-    bytes_.append(text.data(), text.size());
-    bytes_.push_back('\0');
-  }
-
-  std::string Take() { return std::move(bytes_); }
-
- private:
-  std::string bytes_;
-};
-
-bool ReadFile(const char* path, std::string* text) {
-  const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
-  char buffer[8192];
-  const ssize_t size = read(file.get(), buffer, sizeof(buffer));
-  if (size <= 0 || size == static_cast<ssize_t>(sizeof(buffer))) return false;
-  text->assign(buffer, static_cast<size_t>(size));
-  return true;
-}
+// What is read of one file at most.
+constexpr size_t kMostText = 8192;
 
 // Of proc_pid_status(5).
 bool IsInherited(absl::string_view line) {
@@ -76,53 +43,128 @@ bool ChildrenAreReported() {
          (action.sa_flags & SA_NOCLDWAIT) == 0;
 }
 
+// All of it; nothing if it is longer than the buffer.
+absl::string_view ReadAll(int fd, char (&buffer)[kMostText]) {
+  const ssize_t size = pread(fd, buffer, sizeof(buffer), 0);
+  if (size <= 0 || size == static_cast<ssize_t>(sizeof(buffer))) return "";
+  return absl::string_view(buffer, static_cast<size_t>(size));
+}
+
+void Compare(absl::string_view text, std::string* known, bool* changed) {
+  if (text == *known) return;
+  known->assign(text.data(), text.size());
+  *changed = true;
+}
+
 }  // namespace
 
-absl::optional<std::string> CallerState() {
-  if (!ChildrenAreReported()) return absl::nullopt;
-  State state;
-  std::string text;
-  if (!ReadFile("/proc/thread-self/status", &text)) return absl::nullopt;
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    if (IsInherited(line)) state.AddText(line);
+bool CallerState::OpenFiles() {
+  const pid_t thread = gettid();
+  const pid_t process = getpid();
+  if (thread == thread_ && process == process_) return true;
+  thread_ = -1;
+  directory_ =
+      UniqueFd(open("/proc/thread-self", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const auto open_file = [this](const char* name) {
+    return UniqueFd(openat(directory_.get(), name, O_RDONLY | O_CLOEXEC));
+  };
+  status_ = open_file("status");
+  cgroup_ = open_file("cgroup");
+  oom_score_ = open_file("oom_score_adj");
+  if (!status_.valid() || !cgroup_.valid() || !oom_score_.valid()) return false;
+  thread_ = thread;
+  process_ = process;
+  ++number_;
+  return true;
+}
+
+bool CallerState::ReadStatus(int fd, std::string* known, bool* changed) {
+  char buffer[kMostText];
+  const absl::string_view text = ReadAll(fd, buffer);
+  if (text.empty()) return false;
+  // In place: what counts moves to the front.
+  size_t kept = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = text.find('\n', at);
+    const size_t next = end == absl::string_view::npos ? text.size() : end + 1;
+    const size_t size = next - at;
+    if (IsInherited(text.substr(at, size))) {
+      memmove(buffer + kept, buffer + at, size);
+      kept += size;
+    }
+    at = next;
   }
-  for (const char* path :
-       {"/proc/thread-self/cgroup", "/proc/thread-self/oom_score_adj"}) {
-    if (!ReadFile(path, &text)) return absl::nullopt;
-    state.AddText(text);
-  }
-  for (const char* path :
-       {"/", "/proc/thread-self/ns/mnt", "/proc/thread-self/ns/user",
-        "/proc/thread-self/ns/time_for_children",
-        "/proc/thread-self/ns/pid_for_children"}) {
-    state.AddPlace(path);
+  Compare(absl::string_view(buffer, kept), known, changed);
+  return true;
+}
+
+bool CallerState::ReadFile(int fd, std::string* known, bool* changed) {
+  char buffer[kMostText];
+  const absl::string_view text = ReadAll(fd, buffer);
+  if (text.empty()) return false;
+  Compare(text, known, changed);
+  return true;
+}
+
+void CallerState::Read(int directory, Numbers* numbers) {
+  memset(numbers, 0, sizeof(*numbers));  // what lies between, too
+  size_t i = 0;
+  // Which file each of them leads to.
+  for (const char* path : {"/", "ns/mnt", "ns/user", "ns/time_for_children",
+                           "ns/pid_for_children"}) {
+    struct stat info = {};
+    if (fstatat(directory, path, &info, 0) == 0) {
+      numbers->places[i][0] = info.st_dev;
+      numbers->places[i][1] = info.st_ino;
+    }
+    ++i;
   }
   for (int resource = 0; resource < static_cast<int>(RLIM_NLIMITS);
        ++resource) {
-    struct rlimit limit = {};
-    getrlimit(static_cast<__rlimit_resource_t>(resource), &limit);
-    state.Add(limit.rlim_cur);
-    state.Add(limit.rlim_max);
+    getrlimit(static_cast<__rlimit_resource_t>(resource),
+              &numbers->limits[resource]);
   }
-  uint64_t scheduling[7] = {};  // struct sched_attr
-  syscall(SYS_sched_getattr, 0, &scheduling, sizeof(scheduling), 0);
-  state.Add(scheduling);
-  constexpr int kOfProcess = 1;  // IOPRIO_WHO_PROCESS
-  state.Add(syscall(SYS_ioprio_get, kOfProcess, 0));
+  syscall(SYS_sched_getattr, 0, numbers->scheduling,
+          sizeof(numbers->scheduling), 0);
   int policy = 0;
-  uint64_t nodes[16] = {};
-  syscall(SYS_get_mempolicy, &policy, nodes, sizeof(nodes) * 8, nullptr, 0);
-  state.Add(policy);
-  state.Add(nodes);
-  state.Add(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0));
-  state.Add(prctl(PR_GET_SECUREBITS, 0, 0, 0, 0));
-  state.Add(personality(0xffffffff));
-#if defined(__x86_64__)
+  syscall(SYS_get_mempolicy, &policy, numbers->nodes,
+          sizeof(numbers->nodes) * 8, nullptr, 0);
   int counter = 0;
+#if defined(__x86_64__)
   prctl(PR_GET_TSC, &counter, 0, 0, 0);
-  state.Add(counter);
 #endif
-  return state.Take();
+  constexpr int kOfProcess = 1;  // IOPRIO_WHO_PROCESS
+  int64_t* other = numbers->others;
+  *other++ = policy;
+  *other++ = counter;
+  *other++ = syscall(SYS_ioprio_get, kOfProcess, 0);
+  *other++ = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+  *other++ = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+  *other++ = personality(0xffffffff);
+}
+
+absl::optional<int> CallerState::Number() {
+  if (!ChildrenAreReported() || !OpenFiles()) return absl::nullopt;
+  bool changed = false;
+  if (!ReadStatus(status_.get(), &status_text_, &changed) ||
+      !ReadFile(cgroup_.get(), &cgroup_text_, &changed) ||
+      !ReadFile(oom_score_.get(), &oom_score_text_, &changed)) {
+    return absl::nullopt;
+  }
+  Numbers numbers;
+  Read(directory_.get(), &numbers);
+  if (memcmp(&numbers, &numbers_, sizeof(numbers)) != 0) {
+    numbers_ = numbers;
+    changed = true;
+  }
+  if (changed) ++number_;
+  return number_;
+}
+
+void CallerState::Disown() const {
+  for (const UniqueFd* fd : {&directory_, &status_, &cgroup_, &oom_score_}) {
+    fd->CloseInChild();
+  }
 }
 
 }  // namespace encapsulate

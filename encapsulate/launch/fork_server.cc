@@ -188,11 +188,8 @@ ForkServer::~ForkServer() {
   munmap(reaper_, sizeof(Reaper));
 }
 
-void ForkServer::Disown() {
-  socket_.Reset();
-  // The memory stays: it costs more to unmap it.
-  reaper_ = nullptr;
-}
+// The memory stays: it costs more to unmap it.
+void ForkServer::CloseInChild() const { socket_.CloseInChild(); }
 
 bool ForkServer::Ask(int plan, int count) {
   const ForkServerRequest request = {count};

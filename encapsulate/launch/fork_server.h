@@ -45,8 +45,9 @@ class ForkServer {
   // fork server is gone.
   bool Receive(InitProcess* init, uint64_t* namespaces);
 
-  // In a forked child: closes what belongs to the caller.
-  void Disown();
+  // In a forked child: closes what belongs to the caller. The ForkServer must
+  // never be destroyed there.
+  void CloseInChild() const;
 
  private:
   struct Reaper;

@@ -3,6 +3,7 @@
 #include "encapsulate/launch/persistent_relay.h"
 
 #include <linux/futex.h>
+#include <linux/kcmp.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
@@ -299,6 +300,9 @@ bool PersistentRelay::Start(const Places& places,
   pid_ = Job::Clone(job, region_->stack + kStackSize);
   if (pid_ < 0) return false;
   pidfd_ = UniqueFd(sys::PidfdOpen(pid_));
+  for (Comparison by : {Comparison::kKcmp, Comparison::kRobustList}) {
+    if (comparison_ == Comparison::kNone && Compare(by)) comparison_ = by;
+  }
   if (job->ready && pidfd_.valid()) return true;
   if (job->error != 0) errno = job->error;
   return false;
@@ -329,6 +333,22 @@ bool PersistentRelay::HowItEnded(int* wait_status, struct rusage* usage) const {
   return job.known;
 }
 
+// Containers filter the first call and let the other one pass. Both are for
+// those only who may trace the other process (ptrace(2),
+// PTRACE_MODE_READ_REALCREDS), which a Landlock domain forbids for all who
+// aren't in it.
+bool PersistentRelay::Compare(Comparison by) const {
+  if (by == Comparison::kKcmp) {
+    return syscall(SYS_kcmp, gettid(), pid_, KCMP_FILES, 0L, 0L) == 0;
+  }
+  void* head = nullptr;
+  size_t size = 0;
+  return by == Comparison::kRobustList &&
+         syscall(SYS_get_robust_list, pid_, &head, &size) == 0;
+}
+
+bool PersistentRelay::IsAlike() const { return Compare(comparison_); }
+
 void PersistentRelay::Stop() {
   if (pid_ > 0) {
     Job* const job = &region_->job;
@@ -347,10 +367,6 @@ void PersistentRelay::Stop() {
 }
 
 // The memory stays: it costs more to unmap it.
-void PersistentRelay::Disown() {
-  pid_ = -1;
-  pidfd_.Reset();
-  region_ = nullptr;
-}
+void PersistentRelay::Disown() const { pidfd_.CloseInChild(); }
 
 }  // namespace encapsulate

@@ -58,6 +58,12 @@ class PersistentRelay {
   // How the child ended, when init has answered. False if nobody knows.
   bool HowItEnded(int* wait_status, struct rusage* usage) const;
 
+  // Whether the calling thread still has its descriptors in common with the
+  // relay, and may look at it as it could at its start. One that has entered a
+  // Landlock domain since (landlock(7)) may not: what the relay forks wouldn't
+  // have that domain.
+  bool IsAlike() const;
+
   // Polls readable when the relay is gone.
   int descriptor() const { return pidfd_.get(); }
   pid_t pid() const { return pid_; }
@@ -66,16 +72,22 @@ class PersistentRelay {
   // the sandbox is.
   void Stop();
 
-  // For a child: it is none of its business.
-  void Disown();
+  // For a child: it is none of its business. Closes what is open, and changes
+  // nothing.
+  void Disown() const;
 
  private:
   struct Job;
   struct Region;
 
+  // By which call two processes are compared.
+  enum class Comparison { kNone, kKcmp, kRobustList };
+  bool Compare(Comparison by) const;
+
   pid_t pid_ = -1;
   UniqueFd pidfd_;
   Region* region_ = nullptr;
+  Comparison comparison_ = Comparison::kNone;
 };
 
 }  // namespace encapsulate

@@ -22,6 +22,7 @@
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "encapsulate/plan/outer_monitor.h"
+#include "encapsulate/plan/reuse_rules.h"
 
 namespace encapsulate {
 namespace {
@@ -86,6 +87,12 @@ Monitor::Monitor(UniqueFd listener, MonitorSetup setup)
   constexpr uint64_t kSyncWakeUp = 1;  // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
   constexpr unsigned long kSetFlags = SECCOMP_IOW(4, uint64_t);
   static_cast<void>(ioctl(listener_.get(), kSetFlags, kSyncWakeUp));
+}
+
+bool Monitor::IsFresh(const std::vector<Allowed>& allowed) const {
+  return !has_seen_calls_ && last_number_ == kUnexpected &&
+         record_.violations.empty() && record_.beyond == 0 &&
+         AreEqual(allowed, setup_.allowed);
 }
 
 bool Monitor::Handle() {

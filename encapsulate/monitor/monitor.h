@@ -73,10 +73,14 @@ class Monitor {
   int descriptor() const { return listener_.get(); }
 
   // For a child that has nobody to watch: closes the listener.
-  void Disown() { listener_.Reset(); }
+  void Disown() const { listener_.CloseInChild(); }
 
   // Whether it was told of any call.
   bool has_seen_calls() const { return has_seen_calls_; }
+
+  // Whether it can watch whoever is next: it knows of nothing yet, and of the
+  // same exceptions.
+  bool IsFresh(const std::vector<Allowed>& allowed) const;
 
   // For the monitor of whoever is watched next.
   UniqueFd TakeListener() { return std::move(listener_); }

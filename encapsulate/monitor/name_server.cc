@@ -180,9 +180,13 @@ void NameServer::Handle() {
                      connections_.end());
 }
 
-void NameServer::Disown() {
-  for (Connection& connection : connections_) connection.socket.Reset();
-  for (UniqueFd* fd : {&datagrams_, &stream_, &events_}) fd->Reset();
+void NameServer::Disown() const {
+  for (const Connection& connection : connections_) {
+    connection.socket.CloseInChild();
+  }
+  for (const UniqueFd* fd : {&datagrams_, &stream_, &events_}) {
+    fd->CloseInChild();
+  }
 }
 
 std::string NameServer::Answer(absl::string_view query, bool tcp, int port) {

@@ -52,7 +52,7 @@ class NameServer {
   void Handle();
 
   // For a child that serves nobody: closes everything.
-  void Disown();
+  void Disown() const;
 
  private:
   struct Connection {

@@ -28,6 +28,7 @@
 #include "absl/strings/strip.h"
 #include "encapsulate/base/error.h"
 #include "encapsulate/base/files.h"
+#include "encapsulate/base/lookups.h"
 #include "encapsulate/host/exposed_executable.h"
 #include "encapsulate/kernel/landlock.h"
 #include "encapsulate/plan/outer_monitor.h"
@@ -43,8 +44,8 @@ bool HasNul(absl::string_view text) {
 class Planner {
  public:
   Planner(const Options& options, const std::vector<std::string>* command,
-          Plan* plan)
-      : options_(options), command_(command), plan_(*plan) {}
+          Plan* plan, Lookups* seen)
+      : options_(options), command_(command), plan_(*plan), seen_(*seen) {}
 
   absl::Status Make() {
     for (absl::Status (Planner::*step)() :
@@ -129,7 +130,7 @@ class Planner {
 
   // Whether file modes let this process change a cgroup that it is in. Yes, if
   // in doubt: where no cgroup can be seen at its usual place (cgroups(7)).
-  static bool MayChangeOwnCgroup() {
+  bool MayChangeOwnCgroup() {
     bool is_whole;
     bool writable = false;
     for (const CgroupOfProcess& one :
@@ -142,10 +143,12 @@ class Planner {
       for (absl::string_view hierarchy : hierarchies) {
         const std::string directory =
             absl::StrCat("/sys/fs/cgroup/", hierarchy, one.path);
+        const std::string processes = absl::StrCat(directory, "/cgroup.procs");
+        seen_.Add(directory, Lookups::Depth::kContent);
+        seen_.Add(processes, Lookups::Depth::kContent);
         seen |= access(directory.c_str(), F_OK) == 0;
-        writable |=
-            access(directory.c_str(), W_OK) == 0 ||
-            access(absl::StrCat(directory, "/cgroup.procs").c_str(), W_OK) == 0;
+        writable |= access(directory.c_str(), W_OK) == 0 ||
+                    access(processes.c_str(), W_OK) == 0;
       }
       if (!seen) return true;
     }
@@ -187,6 +190,7 @@ class Planner {
   }
 
   absl::Status PlanDirectory() {
+    seen_.AddDirectory();
     char buffer[PATH_MAX];
     errno = 0;
     if (getcwd(buffer, sizeof(buffer)) != nullptr && buffer[0] == '/') {
@@ -210,9 +214,10 @@ class Planner {
   }
 
   absl::Status PlanView() {
-    absl::Status status = PlanPlaces(options_, caller_directory_, &plan_);
+    absl::Status status =
+        PlanPlaces(options_, caller_directory_, &plan_, &seen_);
     // Devices among the places may be passed on as descriptors.
-    if (status.ok()) status = PlanDescriptors(options_, &plan_);
+    if (status.ok()) status = PlanDescriptors(options_, &plan_, &seen_);
     return status;
   }
 
@@ -356,6 +361,8 @@ class Planner {
 
   // A command is found in the view; a forked child keeps what it has.
   absl::Status PlanExecutable() {
+    seen_.Add("/proc/self/exe", Lookups::Depth::kContent);
+    seen_.AddMount("/proc/self/exe");
     plan_.private_mappings =
         command_ == nullptr && !plan_.root_writable &&
         plan_.isolation != Isolation::kProcess &&
@@ -402,6 +409,7 @@ class Planner {
   const Options& options_;
   const std::vector<std::string>* const command_;
   Plan& plan_;
+  Lookups& seen_;
   std::string caller_directory_;
   std::vector<std::string> environment_;
 };
@@ -409,8 +417,11 @@ class Planner {
 }  // namespace
 
 absl::Status MakePlan(const Options& options,
-                      const std::vector<std::string>* command, Plan* plan) {
-  return Planner(options, command, plan).Make();
+                      const std::vector<std::string>* command, Plan* plan,
+                      Lookups* seen) {
+  Lookups nobodys(/*notes=*/false);
+  return Planner(options, command, plan, seen != nullptr ? seen : &nobodys)
+      .Make();
 }
 
 }  // namespace encapsulate

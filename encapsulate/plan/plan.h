@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/optional.h"
+#include "encapsulate/base/lookups.h"
 #include "encapsulate/kernel/file_identity.h"
 #include "encapsulate/options.h"
 #include "encapsulate/plan/child_plan.h"
@@ -85,8 +86,15 @@ const char* VerbFor(PlaceKind kind);
 // Works out the plan, or says what is wrong with the options. `command` is
 // null for Enter(). The plan must not be moved or copied afterwards: argv
 // points into it.
+//
+// What it depends on goes to `seen`: the plan would be the same for as long as
+// that is the same, and the mount table, and all that CallerState reads
+// (launch/caller_state.h). Of a plan that may be used again only (see
+// WhyNotReusable()): what overlays, inputs and a terminal's job depend on isn't
+// in it.
 absl::Status MakePlan(const Options& options,
-                      const std::vector<std::string>* command, Plan* plan);
+                      const std::vector<std::string>* command, Plan* plan,
+                      Lookups* seen = nullptr);
 
 }  // namespace encapsulate
 

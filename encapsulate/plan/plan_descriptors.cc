@@ -24,15 +24,17 @@ namespace {
 
 class DescriptorPlanner {
  public:
-  DescriptorPlanner(const Options& options, Plan* plan)
-      : options_(options), plan_(*plan) {}
+  DescriptorPlanner(const Options& options, Plan* plan, Lookups* seen)
+      : options_(options), plan_(*plan), seen_(*seen) {}
 
   absl::Status Make() {
     std::vector<int> wanted = options_.keep_descriptors;
     absl::c_sort(wanted);
     wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
     struct stat info;
+    for (int fd : wanted) seen_.AddDescriptor(fd);
     for (int fd : {0, 1, 2}) {
+      seen_.AddDescriptor(fd);
       if (fstat(fd, &info) == 0 && !absl::c_binary_search(wanted, fd)) {
         wanted.push_back(fd);
       }
@@ -127,12 +129,14 @@ class DescriptorPlanner {
 
   const Options& options_;
   Plan& plan_;
+  Lookups& seen_;
 };
 
 }  // namespace
 
-absl::Status PlanDescriptors(const Options& options, Plan* plan) {
-  return DescriptorPlanner(options, plan).Make();
+absl::Status PlanDescriptors(const Options& options, Plan* plan,
+                             Lookups* seen) {
+  return DescriptorPlanner(options, plan, seen).Make();
 }
 
 }  // namespace encapsulate

@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/lookups.h"
 #include "encapsulate/options.h"
 #include "encapsulate/plan/plan.h"
 
@@ -21,11 +22,11 @@ namespace encapsulate {
 // plan_places.cc: what is mounted over the view, and what is masked in it.
 // Relative paths are below `directory`.
 absl::Status PlanPlaces(const Options& options, const std::string& directory,
-                        Plan* plan);
+                        Plan* plan, Lookups* seen);
 
 // plan_descriptors.cc: which descriptors the command gets, and how; its
 // terminal. After PlanPlaces().
-absl::Status PlanDescriptors(const Options& options, Plan* plan);
+absl::Status PlanDescriptors(const Options& options, Plan* plan, Lookups* seen);
 
 // plan_level.cc: says which of the options a level without namespaces can't
 // keep. `enters`: for Enter().

@@ -25,6 +25,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "encapsulate/base/error.h"
+#include "encapsulate/base/lookups.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/kernel/mountinfo.h"
@@ -115,8 +116,12 @@ std::vector<std::string> SharedDirectories(const Options& options) {
 
 class PlacePlanner {
  public:
-  PlacePlanner(const Options& options, const std::string& directory, Plan* plan)
-      : options_(options), caller_directory_(directory), plan_(*plan) {}
+  PlacePlanner(const Options& options, const std::string& directory, Plan* plan,
+               Lookups* seen)
+      : options_(options),
+        caller_directory_(directory),
+        plan_(*plan),
+        seen_(*seen) {}
 
   absl::Status Make() {
     absl::Status status = AddPlaces();
@@ -140,6 +145,7 @@ class PlacePlanner {
     const std::string path = absl::StartsWith(given, "/")
                                  ? given
                                  : absl::StrCat(caller_directory_, "/", given);
+    seen_.AddRealPath(path);
     const absl::StatusOr<std::string> real = RealPath(path);
     mode_t mode = 0;
     if (real.ok()) {
@@ -161,6 +167,7 @@ class PlacePlanner {
         return cannot("it shows the processes of the host", 0);
       }
       struct statvfs filesystem;
+      seen_.AddMount(place.target);
       if (S_ISDIR(mode) || S_ISREG(mode)) {
         if (statvfs(place.target.c_str(), &filesystem) == 0 &&
             (filesystem.f_flag & ST_RDONLY) != 0) {
@@ -253,12 +260,14 @@ class PlacePlanner {
 
   void AddDev() {
     struct stat info;
+    seen_.Add("/dev", Lookups::Depth::kContent);
     if (IsGiven("/dev") || stat("/dev", &info) != 0) return;
     AddOwn(PlaceKind::kDev, "/dev");
     plan_.places.back().seal = true;
     for (const char* name :
          {"null", "zero", "full", "random", "urandom", "tty"}) {
       const std::string path = absl::StrCat("/dev/", name);
+      seen_.Add(path);
       if (stat(path.c_str(), &info) == 0 && S_ISCHR(info.st_mode)) {
         AddOwn(PlaceKind::kDevice, path, path);
       }
@@ -282,6 +291,8 @@ class PlacePlanner {
   // /etc/hosts in which localhost and the sandbox's host name resolve, where
   // the host's doesn't do.
   void AddHosts() {
+    seen_.AddRealPath("/etc/hosts", Lookups::Depth::kContent);
+    if (options_.hostname.empty()) seen_.AddHostName();
     const absl::StatusOr<std::string> path = RealPath("/etc/hosts");
     if (!path.ok() || IsGiven(*path)) return;
     std::string name = options_.hostname;
@@ -332,6 +343,7 @@ class PlacePlanner {
   void AddResolver() {
     plan_.name_server = true;
     // A resolver that finds no configuration asks 127.0.0.1 as well.
+    seen_.AddRealPath("/etc/resolv.conf");
     const absl::StatusOr<std::string> path = RealPath("/etc/resolv.conf");
     if (path.ok()) {
       AddOwn(PlaceKind::kGenerated, *path, kNameServerConfiguration);
@@ -457,14 +469,15 @@ class PlacePlanner {
   const Options& options_;
   const std::string& caller_directory_;
   Plan& plan_;
+  Lookups& seen_;
   std::vector<std::string> missing_;  // tmpfs targets that don't exist
 };
 
 }  // namespace
 
 absl::Status PlanPlaces(const Options& options, const std::string& directory,
-                        Plan* plan) {
-  return PlacePlanner(options, directory, plan).Make();
+                        Plan* plan, Lookups* seen) {
+  return PlacePlanner(options, directory, plan, seen).Make();
 }
 
 const char* VerbFor(PlaceKind kind) {

@@ -8,12 +8,15 @@
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "encapsulate/options.h"
+#include "encapsulate/plan/reuse_rules.h"
 #include "encapsulate/result.h"
 #include "gtest/gtest.h"
 
@@ -196,6 +199,68 @@ TEST_F(PlanTest, CommandsAreLookedForInThePathThatTheyWillSee) {
   Plan direct;
   ASSERT_TRUE(MakePlan(options, &slash, &direct).ok());
   EXPECT_EQ(direct.executables, Strings{"bin/true"});
+}
+
+TEST_F(PlanTest, OptionsAreComparedByEveryField) {
+  using Change = void (*)(Options&);
+  for (Change change : std::initializer_list<Change>{
+           [](Options& o) { o.isolation = Isolation::kBest; },
+           [](Options& o) { o.writable = {"/a"}; },
+           [](Options& o) {
+             o.tmpfs = {{"/a", 0}, {"/b", 1}};
+           },
+           [](Options& o) {
+             o.tmpfs = {{"/b", 0}};
+           },
+           [](Options& o) {
+             o.tmpfs = {{"/a", 1}};
+           },
+           [](Options& o) { o.overlay = {"/a"}; },
+           [](Options& o) { o.hidden = {"/a"}; },
+           [](Options& o) { o.shown = {"/a"}; },
+           [](Options& o) { o.network = Network::kNone; },
+           [](Options& o) { o.identity = Identity::kRoot; },
+           [](Options& o) { o.uid = 0; },
+           [](Options& o) { o.gid = 0; },
+           [](Options& o) { o.attachment = Attachment::kForeground; },
+           [](Options& o) { o.hostname = "a"; },
+           [](Options& o) { o.directory = "/a"; },
+           [](Options& o) { o.environment.emplace(); },
+           [](Options& o) { o.umask = 0; },
+           [](Options& o) { o.keep_descriptors = {3}; },
+           [](Options& o) { o.make_directories = {"/a"}; },
+           [](Options& o) { o.limits.timeout = absl::Seconds(1); },
+           [](Options& o) { o.limits.grace = absl::Seconds(1); },
+           [](Options& o) { o.limits.cpu_time = absl::Seconds(1); },
+           [](Options& o) { o.limits.address_space = 1; },
+           [](Options& o) { o.limits.memory = 1; },
+           [](Options& o) { o.limits.processes = 1; },
+           [](Options& o) { o.limits.file_size = 1; },
+           [](Options& o) { o.limits.open_files = 1; },
+           [](Options& o) { o.limits.core_size = 1; },
+           [](Options& o) { o.violations = Violations::kReport; },
+           [](Options& o) { o.allowed.clear(); },
+           [](Options& o) {
+             o.allowed = {{Rule::kSignal, "a", "b"}};
+           },
+           [](Options& o) {
+             o.allowed = {{Rule::kWrite, "b", "b"}};
+           },
+           [](Options& o) {
+             o.allowed = {{Rule::kWrite, "a", "a"}};
+           },
+           [](Options& o) { o.exposed_executable = ExposedExecutable::kAllow; },
+           [](Options& o) { o.shared_mappings = SharedMappings::kKeep; },
+           [](Options& o) { o.list_overlay_changes = true; },
+       }) {
+    Options options;
+    options.tmpfs = {{"/a", 0}};
+    options.allowed = {{Rule::kWrite, "a", "b"}};
+    Options changed = options;
+    EXPECT_TRUE(AreEqual(options, changed));
+    change(changed);
+    EXPECT_FALSE(AreEqual(options, changed));
+  }
 }
 
 TEST_F(PlanTest, NoCoreFileIsADefault) {

@@ -912,6 +912,266 @@ TEST(ReuseRulesTest, NewSocketsOfTheHostAreMasked) {
   unlink(path.c_str());
 }
 
+// --- What is worked out once for many ----------------------------------------
+
+// What a sandbox is made from may change between two children, and each gets
+// what there is then.
+
+// landlock(7), by number. False if this kernel has none.
+bool EnterLandlock() {
+  constexpr uint64_t kReadDir = 1 << 3;
+  const int ruleset =
+      static_cast<int>(syscall(444, &kReadDir, sizeof(kReadDir), 0));
+  if (ruleset < 0) return false;
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  const bool entered = syscall(446, ruleset, 0) == 0;
+  close(ruleset);
+  return entered;
+}
+
+// In a process of its own, because there is no way back.
+void InAnotherProcess(const std::function<bool()>& body) {
+  fflush(stdout);
+  const pid_t pid = fork();
+  if (pid == 0) _exit(body() && !testing::Test::HasFailure() ? 0 : 1);
+  int status = -1;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(ReuseCacheTest, ALandlockDomainIsInheritedByTheNextOne) {
+  constexpr unsigned kVersion = 1;
+  REQUIRE_HOST(syscall(444, nullptr, 0, kVersion) > 0,
+               "this kernel has no Landlock");
+  InAnotherProcess([] {
+    SandboxPool pool(0, Reuse::kOn);
+    const auto look = []() -> std::string {
+      return open("/etc", O_RDONLY | O_DIRECTORY) < 0 ? strerror(errno) : "";
+    };
+    EXPECT_EQ(RunIn(&pool, Plain(), look).told, "");
+    EXPECT_EQ(RunIn(&pool, Plain(), look).told, "");
+    EXPECT_EQ(pool.fresh(), 1);
+    EXPECT_TRUE(EnterLandlock());
+    // No sandbox is made in a domain, since nobody may mount there.
+    const absl::StatusOr<absl::optional<Process>> child =
+        pool.Enter(Plain(), kMany);
+    if (child.ok() && !child->has_value()) _exit(9);
+    EXPECT_FALSE(child.ok());
+    return true;
+  });
+}
+
+TEST(ReuseCacheTest, DescriptorsOfAnotherTableAreTheNextOnes) {
+  InAnotherProcess([] {
+    SandboxPool pool(0, Reuse::kOn);
+    EXPECT_EQ(RunIn(&pool, Plain(), &Nothing).why_not, "");
+    EXPECT_EQ(unshare(CLONE_FILES), 0);
+    const int file = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+    const Ended run = RunIn(&pool, Plain(), [file]() -> std::string {
+      char byte;
+      return read(file, &byte, 1) == 1 ? "read" : strerror(errno);
+    });
+    EXPECT_EQ(run.told, "read");
+    EXPECT_EQ(pool.fresh(), 2);
+    return true;
+  });
+}
+
+// Where nobody but this process mounts anything.
+bool EnterMountNamespace() {
+  const uid_t uid = geteuid();
+  const gid_t gid = getegid();
+  if (uid == 0) {
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  }
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+  std::ofstream("/proc/self/setgroups") << "deny";
+  std::ofstream("/proc/self/uid_map") << uid << " " << uid << " 1";
+  std::ofstream("/proc/self/gid_map") << gid << " " << gid << " 1";
+  return geteuid() == uid && getegid() == gid;
+}
+
+TEST(ReuseCacheTest, MountsOfAnotherNamespaceAreTheNextOnes) {
+  const Scratch scratch;
+  InAnotherProcess([&scratch] {
+    Options options = Plain();
+    options.tmpfs.clear();
+    options.make_directories.clear();
+    SandboxPool pool(0, Reuse::kOn);
+    const auto look = [&scratch]() -> std::string {
+      return access((scratch / "file").c_str(), F_OK) == 0 ? "there" : "none";
+    };
+    EXPECT_EQ(RunIn(&pool, options, look).told, "none");
+    EXPECT_TRUE(EnterMountNamespace());
+    EXPECT_EQ(RunIn(&pool, options, look).told, "none");
+    EXPECT_EQ(RunIn(&pool, options, look).told, "none");
+    EXPECT_EQ(pool.fresh(), 2);
+    EXPECT_EQ(mount("", (scratch / "").c_str(), "tmpfs", 0, nullptr), 0);
+    scratch.File("file", "");
+    EXPECT_EQ(RunIn(&pool, options, look).told, "there");
+    EXPECT_EQ(pool.fresh(), 3);
+    return true;
+  });
+}
+
+TEST(ReuseCacheTest, OtherOptionsAreNotTakenForTheLast) {
+  SandboxPool pool(0, Reuse::kOn);
+  Options options = Plain();
+  options.environment = std::vector<std::string>{"A=1", "B=2"};
+  options.umask = 027;
+  const auto look = [] {
+    const mode_t mask = umask(0);
+    return absl::StrCat(getenv("A") != nullptr ? getenv("A") : "none", " ",
+                        getenv("B") != nullptr ? getenv("B") : "none", " ",
+                        mask);
+  };
+  EXPECT_EQ(RunIn(&pool, options, look).told, absl::StrCat("1 2 ", 027));
+  options.environment->back() = "B=3";
+  EXPECT_EQ(RunIn(&pool, options, look).told, absl::StrCat("1 3 ", 027));
+  options.environment->pop_back();
+  EXPECT_EQ(RunIn(&pool, options, look).told, absl::StrCat("1 none ", 027));
+  options.umask = 022;
+  EXPECT_EQ(RunIn(&pool, options, look).told, absl::StrCat("1 none ", 022));
+  options.limits.open_files = 77;
+  const auto files = [] {
+    rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return absl::StrCat(limit.rlim_cur);
+  };
+  EXPECT_EQ(RunIn(&pool, options, files).told, "77");
+  EXPECT_EQ(pool.fresh(), 1);
+  // What one child sets isn't the next one's.
+  RunIn(&pool, options, []() -> std::string {
+    setenv("A", "changed", 1);
+    environ[0][2] = 'X';
+    umask(0777);
+    return "";
+  });
+  EXPECT_EQ(RunIn(&pool, options, look).told, absl::StrCat("1 none ", 022));
+  EXPECT_EQ(pool.fresh(), 1);
+}
+
+TEST(ReuseCacheTest, ExceptionsAreThoseOfTheOptions) {
+  SandboxPool pool(0, Reuse::kOn);
+  Options options = Plain();
+  options.allowed.clear();
+  EXPECT_EQ(RunIn(&pool, options, &Nothing).why_not, "");
+  const auto attempt = []() -> std::string {
+    return open("/etc/passwd", O_WRONLY) < 0 ? "" : "opened";
+  };
+  options.allowed = {{Rule::kWrite, "/etc/passwd", "a test"}};
+  Ended run = RunIn(&pool, options, attempt);
+  EXPECT_EQ(run.result.record.violations.size(), 0U);
+  EXPECT_EQ(run.result.record.allowed.size(), 1U);
+  options.allowed.clear();
+  run = RunIn(&pool, options, attempt);
+  EXPECT_EQ(run.result.record.violations.size(), 1U);
+}
+
+// A tree that is named may become another one, or a link to one.
+TEST(ReuseCacheTest, NamedTreesAreThoseOfNow) {
+  const Scratch scratch;
+  const std::string tree = scratch / "tree";
+  ASSERT_EQ(mkdir(tree.c_str(), 0777), 0);
+  Options options = Plain();
+  options.tmpfs.clear();
+  options.make_directories.clear();
+  options.writable = {tree};
+  const auto write_file = [&tree]() -> std::string {
+    const std::string path = tree + "/file";
+    return open(path.c_str(), O_WRONLY | O_CREAT, 0666) < 0 ? strerror(errno)
+                                                            : "";
+  };
+  SandboxPool pool(0, Reuse::kOn);
+  EXPECT_EQ(RunIn(&pool, options, &Nothing).why_not, "");
+  EXPECT_EQ(RunIn(&pool, options, &Nothing).why_not, "");
+  EXPECT_EQ(pool.fresh(), 1);
+  ASSERT_EQ(rename(tree.c_str(), (scratch / "moved").c_str()), 0);
+  ASSERT_EQ(mkdir(tree.c_str(), 0777), 0);
+  EXPECT_EQ(RunIn(&pool, options, write_file).told, "");
+  EXPECT_EQ(access((scratch / "moved/file").c_str(), F_OK), -1);
+  EXPECT_EQ(access((tree + "/file").c_str(), F_OK), 0);
+  // Written, so that there is another one; and now by a link.
+  EXPECT_EQ(RunIn(&pool, options, &Nothing).why_not, "");
+  ASSERT_EQ(unlink((tree + "/file").c_str()), 0);
+  ASSERT_EQ(rmdir(tree.c_str()), 0);
+  ASSERT_EQ(symlink("moved", tree.c_str()), 0);
+  EXPECT_EQ(RunIn(&pool, options, write_file).told, "");
+  EXPECT_EQ(access((scratch / "moved/file").c_str(), F_OK), 0);
+  // And then it is gone.
+  ASSERT_EQ(unlink(tree.c_str()), 0);
+  const absl::StatusOr<absl::optional<Process>> child =
+      pool.Enter(options, kMany);
+  if (child.ok() && !child->has_value()) _exit(9);
+  EXPECT_FALSE(child.ok());
+}
+
+TEST(ReuseCacheTest, DescriptorsAreThoseOfNow) {
+  SandboxPool pool(0, Reuse::kOn);
+  EXPECT_EQ(RunIn(&pool, Plain(), &Nothing).why_not, "");
+  const int before = dup(STDIN_FILENO);
+  const int file = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(dup2(file, STDIN_FILENO), STDIN_FILENO);
+  // Through the view, not the host's own.
+  const Ended run = RunIn(&pool, Plain(), []() -> std::string {
+    return fchmod(STDIN_FILENO, 0644) == 0 ? "changed" : strerror(errno);
+  });
+  dup2(before, STDIN_FILENO);
+  close(before);
+  close(file);
+  EXPECT_EQ(run.told, strerror(EROFS));
+  EXPECT_EQ(run.why_not, "a file is its standard input");
+  EXPECT_EQ(RunIn(&pool, Plain(), &Nothing).why_not, "");
+  EXPECT_EQ(pool.fresh(), 2);
+}
+
+TEST(ReuseCacheTest, TheWorkingDirectoryIsTheOneOfNow) {
+  const auto look = []() -> std::string {
+    char directory[4096];
+    return getcwd(directory, sizeof(directory)) != nullptr ? directory : "none";
+  };
+  char before[4096];
+  ASSERT_NE(getcwd(before, sizeof(before)), nullptr);
+  Options options = Plain();
+  options.directory.clear();
+  SandboxPool pool(0, Reuse::kOn);
+  ASSERT_EQ(chdir("/usr"), 0);
+  EXPECT_EQ(RunIn(&pool, options, look).told, "/usr");
+  ASSERT_EQ(chdir("/etc"), 0);
+  EXPECT_EQ(RunIn(&pool, options, look).told, "/etc");
+  ASSERT_EQ(chdir(before), 0);
+}
+
+int CountDescriptors() {
+  return static_cast<int>(Names("/proc/self/fd").size());
+}
+
+long Kilobytes() {
+  long pages = 0;
+  std::ifstream("/proc/self/statm") >> pages >> pages;
+  return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+TEST(ReuseCacheTest, NothingGrowsWithTheirNumber) {
+  const char* const given = getenv("ENCAPSULATE_TEST_REPETITIONS");
+  const int count = given != nullptr ? atoi(given) : 400;
+  SandboxPool pool(2, Reuse::kOn);
+  int descriptors = 0;
+  long memory = 0;
+  for (int i = 0; i < count; ++i) {
+    if (i == 100) {
+      descriptors = CountDescriptors();
+      memory = Kilobytes();
+    }
+    ASSERT_EQ(RunIn(&pool, Plain(), &Nothing).why_not, "");
+  }
+  // A host whose sockets change gets new ones.
+  EXPECT_LT(pool.fresh(), 20);
+  EXPECT_EQ(CountDescriptors(), descriptors);
+  EXPECT_LT(Kilobytes(), memory + 1024);
+}
+
 // --- Who is killed ----------------------------------------------------------
 
 std::vector<pid_t> ChildrenOf(pid_t pid) {
