@@ -249,6 +249,7 @@ set(ENCAPSULATE_PLUGIN_SOURCES
   gtest_plugin/program/replay.cc
   gtest_plugin/program/report.cc
   gtest_plugin/program/runner.cc
+  gtest_plugin/program/runner_files.cc
   gtest_plugin/program/schedule.cc
   gtest_plugin/program/streams.cc
   gtest_plugin/program/test_run.cc
@@ -273,6 +274,7 @@ set(ENCAPSULATE_PLUGIN_HEADERS
   gtest_plugin/test_options.h)
 set(ENCAPSULATE_PLUGIN_ABSEIL
   absl::algorithm_container
+  absl::inlined_vector
   absl::optional
   absl::span
   absl::stacktrace

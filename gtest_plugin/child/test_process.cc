@@ -8,11 +8,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <new>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/time.h"
 #include "encapsulate/base/error.h"
 #include "encapsulate/watched_outside.h"
 #include "gtest_plugin/child/coverage.h"
@@ -58,12 +58,15 @@ TestProcess::TestProcess(const testing::TestInfo& test,
 TestProcess& TestProcess::Become(const testing::TestInfo& test,
                                  const TestOptions& options, const View& view,
                                  Channel* channel, bool watched_outside) {
-  this_process = new TestProcess(test, options, view, channel, watched_outside);
+  // Not on the heap: each page of that which is written to has to be copied.
+  alignas(TestProcess) static char place[sizeof(TestProcess)];
+  this_process =
+      new (place) TestProcess(test, options, view, channel, watched_outside);
   channel->EnterChild();
   coverage::Reset();
   mocks::Watch();
   ShowDescriptorsThroughView();
-  gtest_internals::ReplaceListeners(new Listener);
+  gtest_internals::ReplaceListeners(new Listener);  // GoogleTest's to delete
   ReportSignals(channel, [] { this_process->AppendProperties(); });
   sanitizers::OnDeath([] { this_process->AppendDeath(); });
   on_exit(&TestProcess::OnExit, this_process);
@@ -171,7 +174,9 @@ void TestProcess::EndStray(const char* where) {
 
 void TestProcess::End() {
   if (IsStray()) EndStray("the test");
-  const absl::Duration elapsed = absl::FromChrono(Clock::now() - started_);
+  const int64_t elapsed = std::chrono::duration_cast<std::chrono::microseconds>(
+                              Clock::now() - started_)
+                              .count();
   for (void* mock : mocks::Leaked()) {
     mocks::Verify(mock);
     gtest_internals::AddResultAt(
@@ -192,7 +197,7 @@ void TestProcess::End() {
   TellClearing(test_.result()->total_part_count());
   AppendProperties();
   coverage::Save();
-  channel_->Append(RecordKind::kDone, {absl::ToInt64Microseconds(elapsed)});
+  channel_->Append(RecordKind::kDone, {elapsed});
   _exit(0);
 }
 

@@ -2,6 +2,7 @@
 
 #include "gtest_plugin/program/own_process.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -16,7 +17,19 @@
 #include "encapsulate/base/files.h"
 
 namespace encapsulate {
+namespace {
+
+// A directory has a link for each one in it, and two more (proc(5)).
+bool HasOtherThreads() {
+  constexpr nlink_t kOne = 3;
+  struct stat info;
+  return stat("/proc/self/task", &info) != 0 || info.st_nlink != kOne;
+}
+
+}  // namespace
+
 std::vector<std::string> OtherThreads() {
+  if (!HasOtherThreads()) return {};
   std::vector<std::string> names;
   std::error_code error;
   for (const auto& entry :

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "encapsulate/base/error.h"
@@ -39,10 +40,6 @@ constexpr absl::Duration kProgressInterval = absl::Seconds(1);
 
 bool IsUnderBazel() {
   return getenv("TEST_TARGET") != nullptr || getenv("BAZEL_TEST") != nullptr;
-}
-
-void NoticeUnlessOk(const absl::Status& status) {
-  if (!status.ok()) PrintNotice(std::string(status.message()));
 }
 
 const testing::TestInfo& CurrentTest() {
@@ -183,47 +180,6 @@ void Runner::OnProgramEnd() {
   WriteTrace();
 }
 
-void Runner::ReadDurations() {
-  if (settings_.durations.empty()) return;
-  absl::StatusOr<Durations> durations = Durations::Read(settings_.durations);
-  if (!durations.ok()) {
-    PrintNotice(std::string(durations.status().message()));
-    exit(2);
-  }
-  durations_ = *std::move(durations);
-}
-
-void Runner::WriteDurations() const {
-  if (durations_.has_value()) NoticeUnlessOk(durations_->Write());
-}
-
-void Runner::CreateReports() {
-  const absl::Status status = violation_files_.Create(settings_.reports);
-  if (status.ok()) return;
-  PrintNotice(std::string(status.message()));
-  exit(2);
-}
-
-void Runner::WriteReports() { NoticeUnlessOk(violation_files_.Write()); }
-
-void Runner::CreateTrace() {
-  if (settings_.trace.empty()) return;
-  OutputFile file("the trace", settings_.trace);
-  const absl::Status status = file.Create();
-  if (!status.ok()) {
-    PrintNotice(std::string(status.message()));
-    exit(2);
-  }
-  trace_file_ = std::move(file);
-}
-
-void Runner::WriteTrace() const {
-  if (!trace_file_.has_value()) return;
-  const absl::Status status =
-      trace_file_->Write(trace_.Json(program_invocation_name));
-  if (!status.ok()) PrintNotice(std::string(status.message()));
-}
-
 // --- Creating a test --------------------------------------------------------
 
 testing::Test* Runner::Create(gtest_internals::Factory* factory) {
@@ -290,22 +246,28 @@ absl::Status Runner::WhyNotFork() const {
                       0, "start threads in the test itself"});
 }
 
-TestRun::EffectiveOptions Runner::AskedFor(
-    const testing::TestInfo& test) const {
+std::shared_ptr<const TestRun::EffectiveOptions> Runner::AskedFor(
+    const testing::TestInfo& test) {
+  if (asked_for_ != nullptr) return asked_for_;
   const std::string and_more =
       settings_.ChangeOptions() ? " or of the command line or environment" : "";
+  auto asked_for = std::make_shared<TestRun::EffectiveOptions>();
   if (suite_options_.has_value()) {
-    return {WithLevel(Apply(settings_, *suite_options_)),
-            absl::StrCat("the test suite ", test.test_suite_name(), and_more)};
+    *asked_for = {
+        WithLevel(Apply(settings_, *suite_options_)),
+        absl::StrCat("the test suite ", test.test_suite_name(), and_more)};
+  } else {
+    *asked_for = {WithLevel(Apply(settings_, program_options_)),
+                  absl::StrCat("the program", and_more)};
   }
-  return {WithLevel(Apply(settings_, program_options_)),
-          absl::StrCat("the program", and_more)};
+  asked_for_ = std::move(asked_for);
+  return asked_for_;
 }
 
 std::unique_ptr<TestRun> Runner::Prepare(const testing::TestInfo& test) {
   auto running = std::make_unique<TestRun>(
-      test, AskedFor(test), settings_, started_, &channels_, &violation_files_,
-      trace_file_.has_value() ? &trace_ : nullptr);
+      test, AskedFor(test), settings_, started_, &views_, &channels_,
+      &violation_files_, trace_file_.has_value() ? &trace_ : nullptr);
   WarnOfThreads(running.get());
   return running;
 }
@@ -400,14 +362,17 @@ void Runner::SeeThrough() {
 }
 
 void Runner::Await() {
-  std::vector<TestRun*> tests = ahead_.running();
+  // As a rule on the stack, or where it was the last time: the kernel copies
+  // each page of the heap that is written to after a fork.
+  absl::InlinedVector<TestRun*, 8> tests(ahead_.running().begin(),
+                                         ahead_.running().end());
   if (current_ != nullptr) tests.push_back(current_.get());
-  std::vector<struct pollfd> polls;
-  std::vector<size_t> ends;  // of each test's polls
+  polls_.clear();
+  absl::InlinedVector<size_t, 8> ends;  // of each test's polls
   absl::Duration left = absl::InfiniteDuration();
   for (const TestRun* test : tests) {
-    test->AppendPolls(&polls);
-    ends.push_back(polls.size());
+    test->AppendPolls(&polls_);
+    ends.push_back(polls_.size());
     left = std::min(left, test->UntilTimer());
   }
   const absl::Duration until_progress = UntilProgress();
@@ -419,11 +384,11 @@ void Runner::Await() {
   }
   absl::optional<Progress> progress;
   if (until_progress == kProgressInterval) progress.emplace(ProgressLine());
-  const int happened = poll(polls.data(), polls.size(), wait);
+  const int happened = poll(polls_.data(), polls_.size(), wait);
   progress.reset();
   if (happened < 0) return;  // EINTR
   for (size_t i = 0, begin = 0; i < tests.size(); begin = ends[i++]) {
-    tests[i]->Handle({polls.data() + begin, ends[i] - begin});
+    tests[i]->Handle({polls_.data() + begin, ends[i] - begin});
   }
   ahead_.Settle();
 }
@@ -461,9 +426,9 @@ int Runner::Jobs() const {
   return gtest_internals::FailsFast() ? 1 : jobs_;
 }
 
-bool Runner::IsAlone(const testing::TestInfo& test) const {
+bool Runner::IsAlone(const testing::TestInfo& test) {
   const std::string name = FullName(test);
-  for (const std::string& pattern : AskedFor(test).options.alone) {
+  for (const std::string& pattern : AskedFor(test)->options.alone) {
     if (fnmatch(pattern.c_str(), name.c_str(), FNM_NOESCAPE) == 0) return true;
   }
   return false;
@@ -513,6 +478,7 @@ void Runner::StartAhead(const testing::TestInfo& info) {
 }
 
 void Runner::EndSuite() {
+  if (suite_options_.has_value()) asked_for_ = nullptr;
   suite_options_ = absl::nullopt;
   ahead_.Clear();
   schedule_.reset();

@@ -11,6 +11,8 @@
 #ifndef GTEST_PLUGIN_PROGRAM_RUNNER_H_
 #define GTEST_PLUGIN_PROGRAM_RUNNER_H_
 
+#include <poll.h>
+
 #include <memory>
 #include <set>
 #include <string>
@@ -36,6 +38,7 @@
 #include "gtest_plugin/program/violation_files.h"
 #include "gtest_plugin/shared/channel.h"
 #include "gtest_plugin/shared/settings.h"
+#include "gtest_plugin/shared/view.h"
 #include "gtest_plugin/test_options.h"
 
 namespace encapsulate {
@@ -54,13 +57,16 @@ class Runner {
   void set_settings(Settings settings) {
     settings_ = std::move(settings);
     settings_read_ = true;
+    asked_for_ = nullptr;
   }
   void set_program_options(TestOptions options) {
     program_options_ = std::move(options);
+    asked_for_ = nullptr;
   }
   const TestOptions& program_options() const { return program_options_; }
   void set_suite_options(TestOptions options) {
     suite_options_ = std::move(options);
+    asked_for_ = nullptr;
   }
   // Every test of the program is to be encapsulated, not only those of our
   // fixture.
@@ -100,7 +106,9 @@ class Runner {
 
   // Forks and, in the parent, sees the test through. False in the child.
   bool RunTest();
-  TestRun::EffectiveOptions AskedFor(const testing::TestInfo& test) const;
+  // Made once for all tests of a suite, or of the program.
+  std::shared_ptr<const TestRun::EffectiveOptions> AskedFor(
+      const testing::TestInfo& test);
   std::unique_ptr<TestRun> Prepare(const testing::TestInfo& test);
   absl::StatusOr<TestRun::Side> Start(TestRun* test, TestRun::Where where);
   // Tests that are likely to be started after this one.
@@ -116,7 +124,7 @@ class Runner {
   // Starts what there is room for.
   void RunAhead();
   void StartAhead(const testing::TestInfo& info);
-  bool IsAlone(const testing::TestInfo& test) const;
+  bool IsAlone(const testing::TestInfo& test);
   // Those that use a processor.
   int BusyTests() const;
   void EndSuite();
@@ -137,6 +145,8 @@ class Runner {
   testing::TestEventListener* end_listener_ = nullptr;
   const absl::Time started_ = absl::Now();
   std::set<std::string> known_threads_;
+  std::shared_ptr<const TestRun::EffectiveOptions> asked_for_;
+  ViewCache views_;
   ChannelPool channels_;
   int jobs_ = 1;
   absl::optional<Durations> durations_;
@@ -157,6 +167,7 @@ class Runner {
   Replay replay_;
   absl::optional<Schedule> schedule_;  // of the suite that GoogleTest is at
   TestsAhead ahead_;
+  std::vector<struct pollfd> polls_;        // Await()'s
   absl::optional<absl::Duration> elapsed_;  // of the test that has just ended
 };
 

@@ -62,15 +62,14 @@ absl::Status OutputStreams::Open(Where where) {
   return absl::OkStatus();
 }
 
-void OutputStreams::EnterParent() {
-  for (Stream& stream : streams_) stream.write_end.Reset();
-}
-
-void OutputStreams::EnterChild() {
+void OutputStreams::EnterChild() const {
   for (const Stream& stream : streams_) {
     for (int fd : stream.fds) dup2(stream.write_end.get(), fd);
   }
-  Close();
+  for (const Stream& stream : streams_) {
+    stream.read_end.CloseInChild();
+    stream.write_end.CloseInChild();
+  }
 }
 
 void OutputStreams::Close() { streams_.clear(); }

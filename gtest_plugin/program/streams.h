@@ -26,12 +26,12 @@ class OutputStreams {
 
   static constexpr size_t kMost = 2;
 
-  // Before the test's process is forked.
+  // Before the test's process is forked. The program keeps the test's ends as
+  // well, so that nobody has to hear of their end beside the process's own.
   absl::Status Open(Where where);
-  // After it, in the program.
-  void EnterParent();
-  // And in the process, whose stdout and stderr they are from here on.
-  void EnterChild();
+  // In the process, whose stdout and stderr they are from here on. The object
+  // must never be destroyed there.
+  void EnterChild() const;
   // In any process.
   void Close();
 

@@ -89,21 +89,23 @@ std::string FullName(const testing::TestInfo& test) {
   return absl::StrCat(test.test_suite_name(), ".", test.name());
 }
 
-TestRun::TestRun(const testing::TestInfo& test, EffectiveOptions asked,
-                 const Settings& settings, absl::Time started,
+TestRun::TestRun(const testing::TestInfo& test,
+                 std::shared_ptr<const EffectiveOptions> asked,
+                 const Settings& settings, absl::Time started, ViewCache* views,
                  ChannelPool* channels, ViolationFiles* files, Trace* trace)
     : test_(test),
       asked_(std::move(asked)),
       settings_(settings),
       program_started_(started),
+      views_(*views),
       channels_(*channels),
       files_(*files),
       trace_(trace),
       channel_(channels->Take()) {
   evidence_.test = FullName(test);
-  evidence_.violations = asked_.options.violations;
-  evidence_.leftovers = asked_.options.leftovers;
-  evidence_.working_directory = asked_.options.working_directory;
+  evidence_.violations = options().violations;
+  evidence_.leftovers = options().leftovers;
+  evidence_.working_directory = options().working_directory;
   evidence_.verbose = settings.verbose.value_or(false);
 }
 
@@ -130,44 +132,51 @@ absl::StatusOr<TestRun::Side> TestRun::Start(Where where, SandboxPool* pool,
     const gtest_internals::ResultsLock lock;
     // A scratch directory of the test's own makes its sandbox one of a kind.
     watched_outside_ =
-        view_.options.violations != Violations::kOff && ProgramIsWatched();
+        options().violations != Violations::kOff && ProgramIsWatched();
     const int alike = scratch_.has_value() ? 0 : more;
-    entered = pool->Enter(view_.options, alike);
+    entered = pool->Enter(view().options, alike);
   }
   if (entered.ok() && !entered->has_value()) return Side::kTest;
   channel_->EnterParent();
-  streams_.EnterParent();
   if (!entered.ok()) return entered.status();
   process_ = *std::move(entered);
   if (trace_ != nullptr) job_ = trace_->Begin();
   times_.entered = Trace::Now();
   clock_.Start();
+  const char* const test_timeout = getenv("TEST_TIMEOUT");
   const TimeLimit limit = TimeLimitOf(
-      asked_.options.timeout, Variable(inputs_.environment, "TEST_TIMEOUT"),
+      options().timeout, test_timeout != nullptr ? test_timeout : "",
       absl::Now() - program_started_);
   evidence_.timeout = limit_ = limit.timeout;
   evidence_.timeout_hint = limit.hint;
   patience_ = limit.patience;
   slow_ = settings_.slow.value_or(limit_ / 4);
   if (evidence_.verbose) {
-    Note(absl::StrCat(FullName(test_), ": ", FormatSteps(process_->steps())));
+    Note(absl::StrCat(FullName(test_), ": ",
+                      process_->steps().empty()
+                          ? "sandbox used again"
+                          : FormatSteps(process_->steps())));
   }
   return Side::kProgram;
 }
 
 void TestRun::Become() {
-  UseOwnScratch(&view_);
+  if (view().options.isolation != Isolation::kNamespaces) {
+    auto own = std::make_shared<MadeView>(*made_);
+    UseOwnScratch(&own->view);
+    made_ = std::move(own);
+  }
   streams_.EnterChild();
   if (scratch_.has_value()) {
     // Tests that run at the same time may write where it lies.
-    if (!scratch_->IsAt(view_.scratch)) {
+    if (!scratch_->IsAt(view().scratch)) {
       PrintNotice(
-          Words({FailureKind::kHostRefused, "use", view_.scratch, kReplaced}));
+          Words({FailureKind::kHostRefused, "use", view().scratch, kReplaced}));
       _exit(1);
     }
     scratch_->Close();
   }
-  TestProcess::Become(test_, asked_.options, view_, channel_.get(),
+  TestProcess::Become(test_, options(), view(), channel_.get(),
                       watched_outside_);
 }
 
@@ -179,37 +188,40 @@ void TestRun::Disown() {
 }
 
 absl::Status TestRun::PrepareView() {
-  inputs_ = CurrentViewInputs();
-  if (settings_.keep_scratch == KeepScratch::kFailed) {
-    absl::Status status = MakeKeptScratch();
-    if (!status.ok()) return status;
-  }
-  absl::StatusOr<View> view = MakeView(asked_.options, inputs_);
-  if (!view.ok()) return view.status();
-  view_ = *std::move(view);
-  if (settings_.exposed_executable.has_value()) {
-    view_.options.exposed_executable = *settings_.exposed_executable;
-  }
-  evidence_.program = inputs_.program;
-  evidence_.directory = inputs_.directory;
-  evidence_.writable = view_.writable;
-  std::vector<std::string> own = {"/dev/shm"};
-  for (const Tmpfs& tmpfs : view_.options.tmpfs) own.push_back(tmpfs.path);
-  named_.emplace(std::move(own));
+  // The options live as long as what they are a part of.
+  absl::StatusOr<std::shared_ptr<const MadeView>> made =
+      settings_.keep_scratch == KeepScratch::kFailed
+          ? ViewWithKeptScratch()
+          : views_.Get({asked_, &options()}, settings_.exposed_executable);
+  if (!made.ok()) return made.status();
+  made_ = *std::move(made);
   return absl::OkStatus();
 }
 
-absl::Status TestRun::MakeKeptScratch() {
+absl::StatusOr<std::shared_ptr<const MadeView>> TestRun::ViewWithKeptScratch() {
+  auto made = std::make_shared<MadeView>();
+  made->inputs = CurrentViewInputs();
+  absl::Status status = MakeKeptScratch(made->inputs.environment);
+  if (!status.ok()) return status;
+  made->inputs.kept_scratch = scratch_->path();
+  made->inputs.exposed_executable = settings_.exposed_executable;
+  absl::StatusOr<View> view = MakeView(options(), made->inputs);
+  if (!view.ok()) return view.status();
+  made->view = *std::move(view);
+  return made;
+}
+
+absl::Status TestRun::MakeKeptScratch(
+    const std::vector<std::string>& environment) {
   std::string base;
   for (const char* name :
        {"TEST_UNDECLARED_OUTPUTS_DIR", "TEST_TMPDIR", "TMPDIR"}) {
-    if (base.empty()) base = Variable(inputs_.environment, name);
+    if (base.empty()) base = Variable(environment, name);
   }
   if (base.empty()) base = "/tmp";
   absl::StatusOr<KeptScratch> made = KeptScratch::Make(base, FullName(test_));
   if (!made.ok()) return made.status();
   scratch_ = *std::move(made);
-  inputs_.kept_scratch = scratch_->path();
   return absl::OkStatus();
 }
 
@@ -218,16 +230,17 @@ void TestRun::Refuse(const absl::Status& status) {
   const FailureKind kind = FailureKindOf(status);
   std::string why(status.message());
   if (kind == FailureKind::kInvalidOptions) {
-    why = absl::StrCat("in the options of ", asked_.by, ": ", why);
+    why = absl::StrCat("in the options of ", asked_->by, ": ", why);
   } else {
     // The test didn't run and so says nothing about the code.
-    const std::string file =
-        Variable(inputs_.environment, "TEST_INFRASTRUCTURE_FAILURE_FILE");
-    if (!file.empty()) WriteInfrastructureFailure(file, why);
+    const char* const file = getenv("TEST_INFRASTRUCTURE_FAILURE_FILE");
+    if (file != nullptr && file[0] != '\0') {
+      WriteInfrastructureFailure(file, why);
+    }
   }
   static bool told = false;
   if (kind == FailureKind::kHostRefused && !std::exchange(told, true)) {
-    const std::string weaker = DescribeWeakerLevel(asked_.options.isolation);
+    const std::string weaker = DescribeWeakerLevel(options().isolation);
     if (!weaker.empty()) Note(weaker);
   }
   Fail(Words({kind, absl::StrCat("encapsulate ", FullName(test_)), "", why}));
@@ -348,7 +361,7 @@ void TestRun::Take(Record record) {
       evidence_.failed |= type == TestPartResult::kNonFatalFailure ||
                           type == TestPartResult::kFatalFailure;
       evidence_.failed_fatally |= type == TestPartResult::kFatalFailure;
-      if (evidence_.failed && named_.has_value()) named_->Add(record.texts[1]);
+      if (evidence_.failed && made_ != nullptr) NoteNamed(record.texts[1]);
       evidence_.tells_read_only |=
           absl::StrContains(record.texts[1], strerror(EROFS));
       events_.Push(std::move(record));
@@ -447,6 +460,12 @@ void TestRun::GiveBack() {
 void TestRun::Conclude(Result result) {
   const bool is_lost = result.outcome == Outcome::kLost;
   evidence_.result = std::move(result);
+  // Of which nothing is said otherwise.
+  if (!evidence_.result.record.violations.empty()) {
+    evidence_.program = made_->inputs.program;
+    evidence_.directory = made_->inputs.directory;
+    evidence_.writable = view().writable;
+  }
   evidence_.overflowed = channel_->overflowed();
   evidence_.open_expectations = expectations_.Open();
   files_.Add(evidence_.test, evidence_.result);
@@ -493,19 +512,29 @@ void TestRun::Fail(const std::string& text) {
              absl::nullopt);
 }
 
+void TestRun::NoteNamed(const std::string& message) {
+  if (!named_.has_value()) {
+    std::vector<std::string> own = {"/dev/shm"};
+    for (const Tmpfs& tmpfs : view().options.tmpfs) own.push_back(tmpfs.path);
+    named_.emplace(std::move(own));
+  }
+  named_->Add(message);
+}
+
 void TestRun::TellWhatItMissed() {
   Missed missed;
+  if (!named_.has_value()) return;
   for (const std::string& path : named_->There()) {
     const auto holds = [&](const std::string& tree) {
       return IsWithin(tree, path);
     };
-    if (!absl::c_any_of(view_.options.overlay, holds) &&
-        !absl::c_any_of(view_.writable, holds)) {
+    if (!absl::c_any_of(view().options.overlay, holds) &&
+        !absl::c_any_of(view().writable, holds)) {
       missed.paths.push_back(path);
     }
   }
   missed.processes = StartedProcesses();
-  if (asked_.options.network != Network::kHost) {
+  if (options().network != Network::kHost) {
     missed.ports = ListeningPorts();
   }
   for (const std::string& line : DescribeMissed(missed)) {

@@ -73,9 +73,10 @@ class TestRun {
 
   // `started` is when the program was. `files` get what the test attempts,
   // `trace` when it ran; there may be none.
-  TestRun(const testing::TestInfo& test, EffectiveOptions asked,
-          const Settings& settings, absl::Time started, ChannelPool* channels,
-          ViolationFiles* files, Trace* trace);
+  TestRun(const testing::TestInfo& test,
+          std::shared_ptr<const EffectiveOptions> asked,
+          const Settings& settings, absl::Time started, ViewCache* views,
+          ChannelPool* channels, ViolationFiles* files, Trace* trace);
   // Kills what still runs.
   ~TestRun();
   TestRun(const TestRun&) = delete;
@@ -147,8 +148,11 @@ class TestRun {
   void KeepOrRemoveScratch();
 
  private:
+  const TestOptions& options() const { return asked_->options; }
+  const View& view() const { return made_->view; }
   absl::Status PrepareView();
-  absl::Status MakeKeptScratch();
+  absl::StatusOr<std::shared_ptr<const MadeView>> ViewWithKeptScratch();
+  absl::Status MakeKeptScratch(const std::vector<std::string>& environment);
   void HandleBell();
   void TakeOutput();
   void HandleTimer();
@@ -164,15 +168,17 @@ class TestRun {
   void AddFailure(testing::TestPartResult::Type type, const std::string& text,
                   const absl::optional<Evidence::Position>& position);
   void Fail(const std::string& text);
+  // What a failure speaks of.
+  void NoteNamed(const std::string& message);
   void TellWhatItMissed();
 
   const testing::TestInfo& test_;
-  const EffectiveOptions asked_;
+  const std::shared_ptr<const EffectiveOptions> asked_;
   const Settings& settings_;
   const absl::Time program_started_;
-  View view_;
-  ViewInputs inputs_;
-  absl::optional<KeptScratch> scratch_;  // if it may be kept
+  ViewCache& views_;
+  std::shared_ptr<const MadeView> made_;  // null until it is started
+  absl::optional<KeptScratch> scratch_;   // if it may be kept
   ChannelPool& channels_;
   ViolationFiles& files_;
   Trace* const trace_;

@@ -4,8 +4,6 @@
 #ifndef GTEST_PLUGIN_PROGRAM_TIME_LIMIT_H_
 #define GTEST_PLUGIN_PROGRAM_TIME_LIMIT_H_
 
-#include <string>
-
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
@@ -18,7 +16,7 @@ struct TimeLimit {
   absl::Duration patience;
   // What the timeout comes from, as a line after a line break, if nobody asked
   // for it; else "".
-  std::string hint;
+  absl::string_view hint;
 };
 
 // `asked` is the option of a test that starts when its program has run for

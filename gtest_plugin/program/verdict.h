@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
 #include "encapsulate/result.h"
@@ -37,7 +38,7 @@ struct Evidence {
   WorkingDirectory working_directory = WorkingDirectory::kReadOnly;
   bool verbose = false;
   absl::Duration timeout;
-  std::string timeout_hint;  // a line, after a line break; "" for none
+  absl::string_view timeout_hint;  // a line, after a line break; "" for none
 
   // Of its view.
   std::string program;    // of the test

@@ -94,18 +94,18 @@ absl::Status Channel::Open() {
 }
 
 void Channel::EnterChild() { bell_.Reset(); }
-void Channel::EnterParent() {
-  madvise(shared_, sizeof(Shared), MADV_DONTFORK);
+void Channel::EnterParent() { madvise(shared_, sizeof(Shared), MADV_DONTFORK); }
+
+void Channel::Close() {
+  bell_.Reset();
   child_bell_.Reset();
 }
-
-// The process's end may have been heard of before that of the bell.
-void Channel::Close() { bell_.Reset(); }
 
 void Channel::Disown() {
   // The memory isn't in this process.
   shared_ = nullptr;
   bell_.Reset();
+  child_bell_.Reset();
 }
 
 void Channel::Append(RecordKind kind, const int64_t (&numbers)[3],
@@ -182,7 +182,6 @@ Channel::Received Channel::Receive() {
   Received heard;
   char bytes[4096];
   const ssize_t size = read(bell_.get(), bytes, sizeof(bytes));
-  if (size == 0) bell_.Reset();
   for (ssize_t i = 0; i < size; ++i) {
     heard.ring |= bytes[i] == kRingByte;
     heard.report |= bytes[i] == kReportByte;

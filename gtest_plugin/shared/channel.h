@@ -83,8 +83,8 @@ class Channel {
 
   // --- Parent ---------------------------------------------------------------
 
-  // The parent's end of the bell: readable when the child rang. -1 once the
-  // child's end is gone.
+  // The parent's end of the bell: readable when the child rang. The parent has
+  // the child's end as well, and so doesn't hear of the end of that.
   int bell() const { return bell_.get(); }
   struct Received {
     bool ring = false;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <set>
 #include <string>
 #include <system_error>
@@ -27,14 +28,9 @@ namespace encapsulate {
 namespace {
 
 // The path without symbolic links; "" if there is nothing.
-std::string Real(const std::string& path) {
+std::string RealPathOf(const std::string& path) {
   char buffer[PATH_MAX];
   return realpath(path.c_str(), buffer) != nullptr ? buffer : "";
-}
-
-bool IsDirectory(const std::string& path) {
-  struct stat info;
-  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 // As many as the kernel follows.
@@ -46,10 +42,22 @@ std::string DirectoryOf(absl::string_view path) {
                                           : std::string(path.substr(0, slash));
 }
 
+// Whether it is this process's.
+bool IsEnvironment(const std::vector<std::string>& environment) {
+  size_t count = 0;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    if (count == environment.size() || environment[count] != *entry) {
+      return false;
+    }
+    ++count;
+  }
+  return count == environment.size();
+}
+
 class ViewMaker {
  public:
-  ViewMaker(const TestOptions& options, const ViewInputs& inputs)
-      : asked_(options), inputs_(inputs) {}
+  ViewMaker(const TestOptions& options, const ViewInputs& inputs, Lookups* seen)
+      : asked_(options), inputs_(inputs), seen_(*seen) {}
 
   absl::StatusOr<View> Make() {
     if (asked_.limits.timeout != absl::InfiniteDuration()) {
@@ -76,12 +84,26 @@ class ViewMaker {
     options.violations = asked_.violations;
     options.allowed = asked_.allowed;
     options.umask = 022;
+    if (inputs_.exposed_executable.has_value()) {
+      options.exposed_executable = *inputs_.exposed_executable;
+    }
     return std::move(view_);
   }
 
  private:
   // Whether the test sees what is mounted for it.
   bool HasMounts() const { return asked_.isolation == Isolation::kNamespaces; }
+
+  std::string Real(const std::string& path) {
+    seen_.AddRealPath(path);
+    return RealPathOf(path);
+  }
+
+  bool IsDirectory(const std::string& path) {
+    seen_.Add(path);
+    struct stat info;
+    return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+  }
 
   // What the test needs.
   std::vector<std::string> Needed() const {
@@ -100,7 +122,7 @@ class ViewMaker {
   }
 
   // The directories in `tree` that it lies in; `tree` if it lies in no one.
-  std::set<std::string> NeededDirectories(const std::string& tree) const {
+  std::set<std::string> NeededDirectories(const std::string& tree) {
     std::set<std::string> directories;
     for (const std::string& path : Needed()) {
       if (!IsWithin(path, tree)) continue;
@@ -276,6 +298,7 @@ class ViewMaker {
 
   const TestOptions& asked_;
   const ViewInputs& inputs_;
+  Lookups& seen_;
   View view_;
   std::vector<std::string> temporary_;
   std::vector<std::string> fresh_;
@@ -308,7 +331,9 @@ std::vector<std::string> LinkedDirectories(const std::string& tree) {
       if (error) break;
       path = (std::filesystem::path(path).parent_path() / target).string();
       const std::string directory = DirectoryOf(path);
-      if (directories.insert(directory).second) real.insert(Real(directory));
+      if (directories.insert(directory).second) {
+        real.insert(RealPathOf(directory));
+      }
     }
   }
   directories.insert(real.begin(), real.end());
@@ -323,14 +348,39 @@ ViewInputs CurrentViewInputs() {
   static const auto* const data = new std::vector<std::string>(
       LinkedDirectories(Variable(inputs.environment, "TEST_SRCDIR")));
   inputs.data = *data;
-  inputs.program = Real("/proc/self/exe");
-  inputs.directory = Real(".");
+  static const auto* const program =
+      new std::string(RealPathOf("/proc/self/exe"));
+  inputs.program = *program;
+  inputs.directory = RealPathOf(".");
   return inputs;
 }
 
 absl::StatusOr<View> MakeView(const TestOptions& options,
-                              const ViewInputs& inputs) {
-  return ViewMaker(options, inputs).Make();
+                              const ViewInputs& inputs, Lookups* seen) {
+  Lookups nobodys(/*notes=*/false);
+  return ViewMaker(options, inputs, seen != nullptr ? seen : &nobodys).Make();
+}
+
+absl::StatusOr<std::shared_ptr<const MadeView>> ViewCache::Get(
+    std::shared_ptr<const TestOptions> options,
+    absl::optional<ExposedExecutable> exposed_executable) {
+  if (made_ != nullptr && options_ == options &&
+      made_->inputs.exposed_executable == exposed_executable &&
+      IsEnvironment(made_->inputs.environment) && seen_.AreSame()) {
+    return made_;
+  }
+  made_ = nullptr;
+  seen_ = Lookups();
+  seen_.AddDirectory();
+  auto made = std::make_shared<MadeView>();
+  made->inputs = CurrentViewInputs();
+  made->inputs.exposed_executable = exposed_executable;
+  absl::StatusOr<View> view = MakeView(*options, made->inputs, &seen_);
+  if (!view.ok()) return view.status();
+  made->view = *std::move(view);
+  options_ = std::move(options);
+  made_ = std::move(made);
+  return made_;
 }
 
 }  // namespace encapsulate

@@ -4,10 +4,13 @@
 #ifndef GTEST_PLUGIN_SHARED_VIEW_H_
 #define GTEST_PLUGIN_SHARED_VIEW_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/optional.h"
+#include "encapsulate/base/lookups.h"
 #include "encapsulate/options.h"
 #include "gtest_plugin/test_options.h"
 
@@ -18,6 +21,8 @@ struct ViewInputs {
   std::vector<std::string> environment;  // NAME=VALUE
   std::string program;                   // absolute path of the test program
   std::string directory;                 // absolute path of its directory
+  // As in Options, if it isn't the default.
+  absl::optional<ExposedExecutable> exposed_executable;
   // Where what Bazel's runfiles show really is.
   std::vector<std::string> data;
   // An empty directory of the host to be the test's scratch; "" for one in
@@ -25,7 +30,7 @@ struct ViewInputs {
   std::string kept_scratch;
 };
 
-// Of this process.
+// Of this process. The program is the one that it was started as.
 ViewInputs CurrentViewInputs();
 
 struct View {
@@ -41,8 +46,32 @@ struct View {
 // Takes some microseconds for each link.
 std::vector<std::string> LinkedDirectories(const std::string& tree);
 
+// What it looks up goes to `seen`.
 absl::StatusOr<View> MakeView(const TestOptions& options,
-                              const ViewInputs& inputs);
+                              const ViewInputs& inputs,
+                              Lookups* seen = nullptr);
+
+// A view that several tests may have, and what it was made from.
+struct MadeView {
+  ViewInputs inputs;
+  View view;
+};
+
+// The view of the last test, for the next ones with the same options. It is
+// made anew when the environment, the working directory, or what a path leads
+// to that it depends on has changed.
+class ViewCache {
+ public:
+  // As CurrentViewInputs() and MakeView() say.
+  absl::StatusOr<std::shared_ptr<const MadeView>> Get(
+      std::shared_ptr<const TestOptions> options,
+      absl::optional<ExposedExecutable> exposed_executable);
+
+ private:
+  std::shared_ptr<const TestOptions> options_;
+  std::shared_ptr<const MadeView> made_;
+  Lookups seen_;
+};
 
 // The value of `name` in an environment; "" if it isn't there.
 std::string Variable(const std::vector<std::string>& environment,
