@@ -9,19 +9,23 @@
 //   - in the program: plain GoogleTest, all tests in one process.
 //   - fork: the least that a test in a process of its own can cost.
 //   - encapsulated: by //gtest_plugin:environment.
-//   - encapsulated, no monitor: the same with violations off.
-//   - encapsulated, sandboxes used again: by --encapsulate_reuse=on.
-//   - encapsulated, in line: the same as the first, with no sandbox made ahead
-//   of need.
-//   - encapsulated, at a terminal: the same as the first, with no pipe for the
-//   tests' output.
+//   - encapsulated, at a terminal: the same, with no pipe for the tests'
+//   output.
+//   - encapsulated, new sandboxes: by --encapsulate_reuse=off.
+//   - encapsulated, new sandboxes, no monitor: with violations off as well.
+//   - encapsulated, new sandboxes, in line: with none made ahead of need.
 //   - fork and exec: the program once for each test, as gtest-parallel does.
 //   - bubblewrap: the same in a sandbox, where that is installed.
 // The contenders take turns, each with a share of the tests, so that a slow
-// moment of the machine hits all of them; quote the ratios. Then it shows what
-// memory and descriptors a program keeps while its tests come and go, and last
-// how long suites of tests that sleep, compute and write files take on one and
-// on two processors, in the program, in gtest-parallel's way and encapsulated.
+// moment of the machine hits all of them; quote the ratios. Of processor time
+// and what is counted, all processes' is meant: the program's, the tests', and
+// the sandboxes'. The same for tests that write a file or talk TCP, for several
+// at a time beside as many forks at a time, and for a program of one test.
+//
+// Then it shows what memory and descriptors a program keeps while its tests
+// come and go, and last how long suites of tests that sleep, compute and write
+// files take on one and on two processors, in the program, by forks, in
+// gtest-parallel's way and encapsulated.
 #include <fcntl.h>
 #include <sched.h>
 #include <spawn.h>
@@ -33,13 +37,16 @@
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
@@ -136,37 +143,75 @@ std::string Line(const std::string& output, const std::string& name) {
   return "";
 }
 
-// A program that says itself how long its tests took, so that its start
-// doesn't count.
-absl::Duration TimeOfTests(const std::string& program, int tests,
-                           const std::string& megabytes, Strings settings = {},
-                           const Strings& arguments = {},
-                           const Strings& sandbox = {},
-                           Console console = Console::kPipe) {
+// What one test costs.
+struct Cost {
+  absl::Duration wall;
+  absl::Duration processor;
+  double faults = 0;
+  double switches = 0;
+  double calls = -1;  // unknown
+};
+
+// A program that says itself what its tests took, so that its start doesn't
+// count.
+Cost CostOfTests(const std::string& program, int tests,
+                 const std::string& megabytes, Strings settings = {},
+                 const Strings& arguments = {}, const Strings& sandbox = {},
+                 Console console = Console::kPipe) {
   settings.push_back(absl::StrCat("BENCHMARK_TESTS=", tests));
   settings.push_back(absl::StrCat("BENCHMARK_MEGABYTES=", megabytes));
   const std::string output =
       RunProgram(program, std::move(settings), arguments, sandbox, console);
-  return absl::Nanoseconds(atoll(Line(output, "time ").c_str()));
+  Cost cost;
+  cost.wall = absl::Nanoseconds(atoll(Line(output, "time ").c_str())) / tests;
+  const std::vector<std::string> used =
+      absl::StrSplit(Line(output, "used "), ' ');
+  if (used.size() != 4) abort();
+  cost.processor = absl::Nanoseconds(atoll(used[0].c_str())) / tests;
+  cost.faults = atof(used[1].c_str()) / tests;
+  cost.switches = atof(used[2].c_str()) / tests;
+  const double calls = atof(used[3].c_str());
+  cost.calls = calls < 0 ? -1 : calls / tests;
+  return cost;
 }
 
 struct Contender {
   std::string name;
-  // Runs `tests` tests and returns how long they took.
-  std::function<absl::Duration(int tests, const std::string& megabytes)> run;
+  // Runs `tests` tests.
+  std::function<Cost(int tests, const std::string& megabytes,
+                     const Strings& settings)>
+      run;
   // Of the tests, for a contender that would take too long with all of them.
   double share = 1;
 };
 
+Contender Program(std::string name, const std::string& program,
+                  const Strings& own = {}, const Strings& arguments = {},
+                  Console console = Console::kPipe) {
+  return {std::move(name), [=](int tests, const std::string& megabytes,
+                               const Strings& settings) {
+            Strings all = own;
+            all.insert(all.end(), settings.begin(), settings.end());
+            return CostOfTests(program, tests, megabytes, std::move(all),
+                               arguments, {}, console);
+          }};
+}
+
 // Each test by a process of its own.
-absl::Duration TimeOfProcesses(int tests, const std::string& megabytes,
-                               const Strings& sandbox) {
-  const absl::Time begin = absl::Now();
-  for (int i = 0; i < tests; ++i) {
-    TimeOfTests("plugin_tests_plain", tests, megabytes, {},
-                {absl::StrCat("--gtest_filter=*/", i)}, sandbox);
-  }
-  return absl::Now() - begin;
+Contender Processes(std::string name, const Strings& sandbox) {
+  return {
+      std::move(name),
+      [=](int tests, const std::string& megabytes, const Strings& settings) {
+        Cost cost;
+        const absl::Time begin = absl::Now();
+        for (int i = 0; i < tests; ++i) {
+          CostOfTests("plugin_tests_plain", tests, megabytes, settings,
+                      {absl::StrCat("--gtest_filter=*/", i)}, sandbox);
+        }
+        cost.wall = (absl::Now() - begin) / tests;
+        return cost;
+      },
+      0.1};
 }
 
 // Asked for what an encapsulated test has.
@@ -187,108 +232,154 @@ bool HasBubblewrap() {
   return system(absl::StrCat(words, ">/dev/null 2>&1").c_str()) == 0;
 }
 
+constexpr char kEncapsulated[] = "plugin_tests_encapsulated";
+constexpr char kAgain[] = "ENCAPSULATE_REUSE=on";
+
 std::vector<Contender> Contenders() {
   std::vector<Contender> contenders = {
-      {"in the program",
-       [](int tests, const std::string& megabytes) {
-         return TimeOfTests("plugin_tests_plain", tests, megabytes);
-       }},
-      {"fork",
-       [](int tests, const std::string& megabytes) {
-         return TimeOfTests("plugin_tests_plain", tests, megabytes,
-                            {"BENCHMARK_FORKS=1"});
-       }},
-      {"encapsulated",
-       [](int tests, const std::string& megabytes) {
-         return TimeOfTests("plugin_tests_encapsulated", tests, megabytes);
-       }},
-      {"encapsulated, no monitor",
-       [](int tests, const std::string& megabytes) {
-         return TimeOfTests("plugin_tests_encapsulated", tests, megabytes,
-                            {"ENCAPSULATE_VIOLATIONS=off"});
-       }},
-      {"encapsulated, sandboxes used again",
-       [](int tests, const std::string& megabytes) {
-         return TimeOfTests("plugin_tests_encapsulated", tests, megabytes,
-                            {"ENCAPSULATE_REUSE=on"});
-       }},
-      {"encapsulated, in line",
-       [](int tests, const std::string& megabytes) {
-         return TimeOfTests("plugin_tests_encapsulated", tests, megabytes,
-                            {"BENCHMARK_IN_LINE=1"});
-       }},
-      {"encapsulated, at a terminal",
-       [](int tests, const std::string& megabytes) {
-         return TimeOfTests("plugin_tests_encapsulated", tests, megabytes, {},
-                            {}, {}, Console::kTerminal);
-       }},
-      {"fork and exec",
-       [](int tests, const std::string& megabytes) {
-         return TimeOfProcesses(tests, megabytes, {});
-       },
-       0.1}};
+      Program("fork", "plugin_tests_plain", {"BENCHMARK_FORKS=1"}),
+      Program("in the program", "plugin_tests_plain"),
+      Program("encapsulated", kEncapsulated, {kAgain}),
+      Program("encapsulated, at a terminal", kEncapsulated, {kAgain}, {},
+              Console::kTerminal),
+      Program("encapsulated, new sandboxes", kEncapsulated,
+              {"ENCAPSULATE_REUSE=off"}),
+      Program("encapsulated, new sandboxes, no monitor", kEncapsulated,
+              {"ENCAPSULATE_REUSE=off", "ENCAPSULATE_VIOLATIONS=off"}),
+      Program("encapsulated, new sandboxes, in line", kEncapsulated,
+              {"ENCAPSULATE_REUSE=off", "BENCHMARK_IN_LINE=1"}),
+      Processes("fork and exec", {})};
   if (HasBubblewrap()) {
-    contenders.push_back({"bubblewrap",
-                          [](int tests, const std::string& megabytes) {
-                            return TimeOfProcesses(tests, megabytes,
-                                                   Bubblewrap());
-                          },
-                          0.1});
+    contenders.push_back(Processes("bubblewrap", Bubblewrap()));
   }
   return contenders;
 }
 
-absl::Duration Median(std::vector<absl::Duration> values) {
+template <typename T>
+T Median(std::vector<T> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
 }
 
-void Compare(const std::string& megabytes, const std::string& where) {
+std::string Counted(double count) {
+  return count < 0 ? "-" : absl::StrFormat("%.0f", count);
+}
+
+// The first one is what the others are compared with.
+void Compare(const std::string& what, const std::vector<Contender>& contenders,
+             const std::string& megabytes, const Strings& settings = {}) {
   const int rounds = absl::GetFlag(FLAGS_rounds);
   const double tests_of_round =
       static_cast<double>(absl::GetFlag(FLAGS_tests)) / rounds /
       (atoi(megabytes.c_str()) <= 16 ? 1 : 10);
-  const std::vector<Contender> contenders = Contenders();
-  std::vector<std::vector<absl::Duration>> times(contenders.size());
+  std::vector<std::vector<Cost>> costs(contenders.size());
   for (int round = 0; round < rounds; ++round) {
     for (size_t i = 0; i < contenders.size(); ++i) {
       const int tests =
           std::max(1, static_cast<int>(tests_of_round * contenders[i].share));
-      times[i].push_back(contenders[i].run(tests, megabytes) / tests);
+      costs[i].push_back(contenders[i].run(tests, megabytes, settings));
     }
   }
-  absl::Duration fork;
-  for (size_t i = 0; i < contenders.size(); ++i) {
-    if (contenders[i].name == "fork") fork = Median(times[i]);
-  }
+  const auto median = [&costs](size_t i, auto member) {
+    std::vector<std::decay_t<decltype(costs[i][0].*member)>> values;
+    for (const Cost& cost : costs[i]) values.push_back(cost.*member);
+    return Median(std::move(values));
+  };
   printf(
-      "| one test of a program with %s MB%s | median | of a fork |\n"
-      "|---|---:|---:|\n",
-      megabytes.c_str(), where.c_str());
+      "| %s | median | of a fork | processor time, of a fork | page faults | "
+      "switches | system calls |\n|---|---:|---:|---:|---:|---:|---:|\n",
+      what.c_str());
+  Strings counted = settings;
+  counted.emplace_back("BENCHMARK_CALLS=1");
   for (size_t i = 0; i < contenders.size(); ++i) {
-    const absl::Duration median = Median(times[i]);
-    printf("| %s | %.1f us | %.3g |\n", contenders[i].name.c_str(),
-           absl::ToDoubleMicroseconds(median),
-           absl::FDivDuration(median, fork));
+    const absl::Duration wall = median(i, &Cost::wall);
+    const absl::Duration processor = median(i, &Cost::processor);
+    printf("| %s | %.1f us | %.3g | ", contenders[i].name.c_str(),
+           absl::ToDoubleMicroseconds(wall),
+           absl::FDivDuration(wall, median(0, &Cost::wall)));
+    if (processor > absl::ZeroDuration()) {
+      const double calls =
+          contenders[i]
+              .run(std::max(1, static_cast<int>(tests_of_round)), megabytes,
+                   counted)
+              .calls;
+      printf("%.3g | %.0f | %.1f | %s |\n",
+             absl::FDivDuration(processor, median(0, &Cost::processor)),
+             median(i, &Cost::faults), median(i, &Cost::switches),
+             Counted(calls).c_str());
+    } else {
+      printf("- | - | - | - |\n");
+    }
   }
   printf("\n");
   fflush(stdout);
 }
 
-// The program prints a line for every tenth of its tests.
-void ShowWhatStays() {
+void CompareWork() {
+  for (const auto& work : {std::make_pair("writes a file", "write"),
+                           std::make_pair("talks TCP on loopback", "tcp")}) {
+    Compare(absl::StrCat("one test that ", work.first),
+            {Program("fork", "plugin_tests_plain", {"BENCHMARK_FORKS=1"}),
+             Program("encapsulated", kEncapsulated, {kAgain}),
+             Program("encapsulated, new sandboxes", kEncapsulated,
+                     {"ENCAPSULATE_REUSE=off"})},
+            "4", {absl::StrCat("BENCHMARK_WORK=", work.second)});
+  }
+}
+
+void CompareJobs() {
+  for (int jobs : {2, 8, 32}) {
+    Compare(absl::StrCat("one test of ", jobs, " at a time"),
+            {Program("fork", "plugin_tests_plain",
+                     {absl::StrCat("BENCHMARK_FORKS=", jobs)}),
+             Program("encapsulated", kEncapsulated, {kAgain},
+                     {absl::StrCat("--encapsulate_jobs=", jobs)})},
+            "4");
+  }
+}
+
+// From the start to the end of the program.
+void CompareOneTest() {
+  std::vector<absl::Duration> times[2];
+  std::vector<absl::Duration> forks;
+  for (int round = 0; round < absl::GetFlag(FLAGS_rounds); ++round) {
+    for (int i = 0; i < 2; ++i) {
+      const absl::Time begin = absl::Now();
+      RunProgram(i == 0 ? "plugin_tests_plain" : kEncapsulated,
+                 {"BENCHMARK_TESTS=1", kAgain});
+      times[i].push_back(absl::Now() - begin);
+    }
+    forks.push_back(
+        CostOfTests("plugin_tests_plain", 20, "4", {"BENCHMARK_FORKS=1"}).wall);
+  }
+  const absl::Duration plain = Median(times[0]);
+  const absl::Duration encapsulated = Median(times[1]);
   printf(
-      "| encapsulated tests so far | memory of the program | descriptors |\n"
-      "|---:|---:|---:|\n");
+      "A program of one test takes %.2g times as long encapsulated: %.1f forks "
+      "more.\n\n",
+      absl::FDivDuration(encapsulated, plain),
+      absl::FDivDuration(encapsulated - plain, Median(forks)));
+  fflush(stdout);
+}
+
+// The program prints a line for every tenth of its tests, and one for each
+// sandbox.
+void ShowWhatStays() {
   const std::string output =
-      RunProgram("plugin_tests_encapsulated",
+      RunProgram(kEncapsulated,
                  {absl::StrCat("BENCHMARK_TESTS=", absl::GetFlag(FLAGS_tests)),
-                  "BENCHMARK_SAMPLES=10"});
+                  "BENCHMARK_SAMPLES=10", "ENCAPSULATE_VERBOSE=1", kAgain});
+  int sandboxes = 0;
+  printf(
+      "| encapsulated tests so far | sandboxes made | memory of the program | "
+      "descriptors |\n|---:|---:|---:|---:|\n");
   for (absl::string_view line : absl::StrSplit(output, '\n')) {
+    if (absl::StrContains(line, ": sandbox made in ")) ++sandboxes;
     const std::vector<std::string> words = absl::StrSplit(line, ' ');
-    if (words.size() != 4) continue;  // "sample TESTS KILOBYTES DESCRIPTORS"
-    printf("| %s | %s kB | %s |\n", words[1].c_str(), words[2].c_str(),
-           words[3].c_str());
+    // "sample TESTS KILOBYTES DESCRIPTORS"
+    if (words.size() != 4 || words[0] != "sample") continue;
+    printf("| %s | %d | %s kB | %s |\n", words[1].c_str(), sandboxes,
+           words[2].c_str(), words[3].c_str());
   }
   printf("\n");
 }
@@ -300,7 +391,11 @@ void CompareWithMounts(const std::string& mounts) {
   const pid_t pid = fork();
   if (pid == 0) {
     const bool added = encapsulate::AddMounts(atoi(mounts.c_str()));
-    if (added) Compare("4", absl::StrCat(", ", mounts, " more mounts"));
+    if (added) {
+      Compare(absl::StrCat("one test of a program with 4 MB, ", mounts,
+                           " more mounts"),
+              Contenders(), "4");
+    }
     _exit(added ? 0 : 1);
   }
   int status = 0;
@@ -334,12 +429,14 @@ absl::Duration TimeOfProcesses(const std::string& work, int jobs) {
   return absl::Now() - begin;
 }
 
+// With `forks`, by so many forks at a time.
 absl::Duration TimeOfSuite(const std::string& program, const std::string& work,
-                           int jobs) {
+                           int jobs, int forks = 0) {
   const absl::Time begin = absl::Now();
   RunProgram(program,
              {absl::StrCat("BENCHMARK_TESTS=", absl::GetFlag(FLAGS_suite)),
-              absl::StrCat("BENCHMARK_WORK=", work)},
+              absl::StrCat("BENCHMARK_FORKS=", forks),
+              absl::StrCat("BENCHMARK_WORK=", work), kAgain},
              {absl::StrCat("--encapsulate_jobs=", jobs)});
   return absl::Now() - begin;
 }
@@ -358,25 +455,27 @@ bool UseProcessors(int count) {
 
 void CompareSuites() {
   printf(
-      "| %d tests | processors | at a time | in the program | gtest-parallel's "
-      "way | encapsulated |\n|---|---:|---:|---:|---:|---:|\n",
+      "| %d tests | processors | at a time | in the program | forks | "
+      "gtest-parallel's way | encapsulated |\n"
+      "|---|---:|---:|---:|---:|---:|---:|\n",
       absl::GetFlag(FLAGS_suite));
   for (int processors : {2, 1}) {
     if (!UseProcessors(processors)) continue;
     for (const char* work : {"sleep", "cpu", "files"}) {
       const int jobs = work == std::string("sleep") ? 32 : processors;
-      std::vector<absl::Duration> times[3];
+      std::vector<absl::Duration> times[4];
       for (int round = 0; round < 3; ++round) {
         times[0].push_back(TimeOfSuite("plugin_tests_plain", work, 1));
-        times[1].push_back(TimeOfProcesses(work, jobs));
-        times[2].push_back(
-            TimeOfSuite("plugin_tests_encapsulated", work, jobs));
+        times[1].push_back(TimeOfSuite("plugin_tests_plain", work, 1, jobs));
+        times[2].push_back(TimeOfProcesses(work, jobs));
+        times[3].push_back(TimeOfSuite(kEncapsulated, work, jobs));
       }
       const absl::Duration plain = Median(times[0]);
-      printf("| %s | %d | %d | %.2f s | %.3g | %.3g |\n", work, processors,
-             jobs, absl::ToDoubleSeconds(plain),
+      printf("| %s | %d | %d | %.2f s | %.3g | %.3g | %.3g |\n", work,
+             processors, jobs, absl::ToDoubleSeconds(plain),
              absl::FDivDuration(Median(times[1]), plain),
-             absl::FDivDuration(Median(times[2]), plain));
+             absl::FDivDuration(Median(times[2]), plain),
+             absl::FDivDuration(Median(times[3]), plain));
       fflush(stdout);
     }
   }
@@ -394,8 +493,12 @@ int main(int argc, char** argv) {
     return 2;
   }
   for (const std::string& megabytes : absl::GetFlag(FLAGS_megabytes)) {
-    Compare(megabytes, "");
+    Compare(absl::StrCat("one test of a program with ", megabytes, " MB"),
+            Contenders(), megabytes);
   }
+  CompareWork();
+  CompareJobs();
+  CompareOneTest();
   for (const std::string& mounts : absl::GetFlag(FLAGS_mounts)) {
     CompareWithMounts(mounts);
   }

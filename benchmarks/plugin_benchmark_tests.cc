@@ -4,20 +4,30 @@
 // things below.
 //
 // BENCHMARK_TESTS says how many, BENCHMARK_WORK what they do (sleep, cpu,
-// files), BENCHMARK_MEGABYTES how much memory the program touches before. It
-// prints how many nanoseconds the tests took. With BENCHMARK_IN_LINE no sandbox
-// is made ahead: the program that does it isn't to be had. With BENCHMARK_FORKS
-// it forks and waits that often instead of testing, and with
-// BENCHMARK_SAMPLES=N it prints what it keeps, N times along the way.
+// files, write, tcp), BENCHMARK_MEGABYTES how much memory the program touches
+// before. It prints how many nanoseconds the tests took, and what all processes
+// used for them: nanoseconds of processor time, page faults, switches, and
+// system calls, which only root may count (-1 for others). With
+// BENCHMARK_IN_LINE no sandbox is made ahead: the program that does it isn't to
+// be had. With BENCHMARK_FORKS=N it forks, N children at a time, instead of
+// testing, and with BENCHMARK_SAMPLES=N it prints what it keeps, N times along
+// the way.
+#include <arpa/inet.h>
 #include <linux/filter.h>
+#include <linux/perf_event.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -47,7 +57,30 @@ absl::Duration ProcessorTime() {
   return absl::DurationFromTimespec(used);
 }
 
-// Five milliseconds each, but for the files.
+// A client and a server on loopback, which say a word each.
+void TalkToItself() {
+  const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  auto* const place = reinterpret_cast<sockaddr*>(&address);
+  if (bind(server, place, size) != 0 || listen(server, 1) != 0 ||
+      getsockname(server, place, &size) != 0 ||
+      connect(client, place, size) != 0) {
+    abort();
+  }
+  const int connection = accept(server, nullptr, nullptr);
+  char byte = 'x';
+  if (write(client, &byte, 1) != 1 || read(connection, &byte, 1) != 1 ||
+      write(connection, &byte, 1) != 1 || read(client, &byte, 1) != 1) {
+    abort();
+  }
+  for (int fd : {connection, client, server}) close(fd);
+}
+
+// Five milliseconds each of those that sleep or compute.
 void Work() {
   const char* const given = getenv("BENCHMARK_WORK");
   const std::string work = given != nullptr ? given : "";
@@ -57,6 +90,10 @@ void Work() {
     const absl::Duration end = ProcessorTime() + absl::Milliseconds(5);
     while (ProcessorTime() < end) {
     }
+  } else if (work == "write") {
+    std::ofstream(testing::TempDir() + std::to_string(getpid())) << "text";
+  } else if (work == "tcp") {
+    TalkToItself();
   } else if (work == "files") {
     const std::string file = testing::TempDir() + std::to_string(getpid());
     for (int i = 0; i < 100; ++i) {
@@ -86,7 +123,9 @@ void RefuseFilesInMemory() {
 
 class Sampler : public testing::EmptyTestEventListener {
   void OnTestEnd(const testing::TestInfo&) override {
-    if (++tests_ % (Setting("BENCHMARK_TESTS") / samples_) != 0) return;
+    if (++tests_ % std::max(1, Setting("BENCHMARK_TESTS") / samples_) != 0) {
+      return;
+    }
     long pages = 0;
     std::ifstream statm("/proc/self/statm");
     statm >> pages >> pages;
@@ -101,13 +140,70 @@ class Sampler : public testing::EmptyTestEventListener {
   int tests_ = 0;
 };
 
-int Fork(int times) {
-  for (int i = 0; i < times; ++i) {
-    const pid_t pid = fork();
-    if (pid == 0) _exit(0);
-    if (waitpid(pid, nullptr, 0) != pid) return 1;
+int Fork(int times, int at_a_time) {
+  int running = 0;
+  for (int next = 0; next < times || running > 0;) {
+    if (next < times && running < at_a_time) {
+      const pid_t pid = fork();
+      if (pid == 0) {
+        Work();
+        _exit(0);
+      }
+      if (pid < 0) return 1;
+      ++next;
+      ++running;
+    } else {
+      if (waitpid(-1, nullptr, 0) < 0) return 1;
+      --running;
+    }
   }
   return 0;
+}
+
+// What this process and those that it has waited for have used.
+struct Usage {
+  int64_t nanoseconds = 0;
+  int64_t faults = 0;
+  int64_t switches = 0;
+
+  static Usage Now() {
+    Usage sum;
+    for (int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+      struct rusage used;
+      getrusage(who, &used);
+      for (const timeval& time : {used.ru_utime, used.ru_stime}) {
+        sum.nanoseconds += time.tv_sec * 1000000000LL + time.tv_usec * 1000LL;
+      }
+      sum.faults += used.ru_minflt + used.ru_majflt;
+      sum.switches += used.ru_nvcsw + used.ru_nivcsw;
+    }
+    return sum;
+  }
+};
+
+// Counts the system calls of this process and of all that descend from it;
+// -1 without the right to.
+int CountCalls() {
+  uint64_t id = 0;
+  std::ifstream("/sys/kernel/tracing/events/raw_syscalls/sys_enter/id") >> id;
+  if (id == 0) {
+    std::ifstream(
+        "/sys/kernel/debug/tracing/events/raw_syscalls/sys_enter/id") >>
+        id;
+  }
+  if (id == 0) return -1;
+  perf_event_attr attributes = {};
+  attributes.type = PERF_TYPE_TRACEPOINT;
+  attributes.size = sizeof(attributes);
+  attributes.config = id;
+  attributes.inherit = 1;
+  return static_cast<int>(syscall(SYS_perf_event_open, &attributes, 0, -1, -1,
+                                  PERF_FLAG_FD_CLOEXEC));
+}
+
+int64_t Counted(int counter) {
+  int64_t count = -1;
+  return read(counter, &count, sizeof(count)) == sizeof(count) ? count : -1;
 }
 
 }  // namespace
@@ -121,15 +217,25 @@ int main(int argc, char** argv) {
   if (Setting("BENCHMARK_SAMPLES") > 0) {
     testing::UnitTest::GetInstance()->listeners().Append(new Sampler);
   }
-  const size_t size = static_cast<size_t>(Setting("BENCHMARK_MEGABYTES")) << 20;
+  const size_t size =
+      static_cast<size_t>(std::max(1, Setting("BENCHMARK_MEGABYTES"))) << 20;
   void* const memory = malloc(size);
   memset(memory, 1, size);
+  // Only where it is asked for: a process that is counted takes longer.
+  const int counter = getenv("BENCHMARK_CALLS") != nullptr ? CountCalls() : -1;
+  const Usage before = Usage::Now();
   const absl::Time begin = absl::Now();
-  const int result = getenv("BENCHMARK_FORKS") != nullptr
-                         ? Fork(Setting("BENCHMARK_TESTS"))
-                         : RUN_ALL_TESTS();
+  const int forks = Setting("BENCHMARK_FORKS");
+  const int result =
+      forks > 0 ? Fork(Setting("BENCHMARK_TESTS"), forks) : RUN_ALL_TESTS();
   const absl::Duration time = absl::Now() - begin;
+  const Usage after = Usage::Now();
   printf("time %lld\n", static_cast<long long>(absl::ToInt64Nanoseconds(time)));
+  printf("used %lld %lld %lld %lld\n",
+         static_cast<long long>(after.nanoseconds - before.nanoseconds),
+         static_cast<long long>(after.faults - before.faults),
+         static_cast<long long>(after.switches - before.switches),
+         static_cast<long long>(Counted(counter)));
   free(memory);
   return result;
 }
