@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What watching for violations costs: the same sandbox with and without.
+// What watching for violations and recording inputs cost: the same sandbox with
+// and without.
 //
 //   ./bazelw run -c opt //benchmarks:monitor
 //
@@ -9,8 +10,8 @@
 //   2. Whole programs.
 //   3. Setting up, which every test has to wait for.
 //
-// With and without take turns, so that a slow moment of the machine hits both,
-// and the least of all rounds counts.
+// They take turns, so that a slow moment of the machine hits all, and the least
+// of all rounds counts.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
@@ -20,6 +21,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -64,31 +67,42 @@ double Least(const std::vector<double>& values) {
   return values.empty() ? 0 : *std::min_element(values.begin(), values.end());
 }
 
-Options SandboxWith(Violations violations) {
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : values[values.size() / 2];
+}
+
+// What somebody looks at.
+enum Watch : size_t { kNothing, kViolations, kInputs, kWatches };
+
+Options SandboxWith(Watch watch) {
   Options options;
   options.tmpfs = {{kDirectory, 0}};
-  options.violations = violations;
+  if (watch == kViolations) options.violations = Violations::kReport;
+  options.inputs = watch == kInputs;
   return options;
 }
 
-struct Comparison {
-  double off;  // the least of all rounds
-  double on;
-  double ratio;  // the median of the rounds'
-};
+// Of each Watch.
+using Times = std::array<std::vector<double>, kWatches>;
 
-Comparison InTurns(const std::function<double(Violations)>& measure) {
-  std::vector<double> off;
-  std::vector<double> on;
-  std::vector<double> ratios;
+Times InTurns(const std::function<double(Watch)>& measure) {
+  Times times;
   for (int round = 0; round < absl::GetFlag(FLAGS_rounds); ++round) {
-    off.push_back(measure(Violations::kOff));
-    on.push_back(measure(Violations::kReport));
-    ratios.push_back(on.back() / off.back());
+    for (size_t watch = 0; watch < kWatches; ++watch) {
+      times[watch].push_back(measure(static_cast<Watch>(watch)));
+    }
   }
-  std::sort(ratios.begin(), ratios.end());
-  return {Least(off), Least(on),
-          ratios.empty() ? 0 : ratios[ratios.size() / 2]};
+  return times;
+}
+
+// The median of the rounds' ratios to kNothing.
+double RatioOf(const Times& times, Watch watch) {
+  std::vector<double> ratios;
+  for (size_t i = 0; i < times[watch].size(); ++i) {
+    ratios.push_back(times[watch][i] / times[kNothing][i]);
+  }
+  return Median(std::move(ratios));
 }
 
 // --- One call ---------------------------------------------------------------
@@ -136,6 +150,10 @@ std::vector<Work> Works() {
          if (read(fd, buffer, sizeof(buffer)) < 0) abort();
          close(fd);
        }},
+      {"look for a file that isn't there", kMany,
+       [](int i) {
+         if (open(Name(i + kMany).c_str(), O_RDONLY | O_CLOEXEC) >= 0) abort();
+       }},
       {"create a file, close", kFiles,
        [](int i) {
          const int fd = open(Name(i).c_str(), O_WRONLY | O_CREAT, 0644);
@@ -159,11 +177,10 @@ std::vector<Work> Works() {
 }
 
 // Nanoseconds of each work's call, in one sandbox.
-std::vector<double> DoWorks(Violations violations) {
+std::vector<double> DoWorks(Watch watch) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) Fail("no pipe");
-  absl::StatusOr<absl::optional<Process>> child =
-      Enter(SandboxWith(violations));
+  absl::StatusOr<absl::optional<Process>> child = Enter(SandboxWith(watch));
   if (!child.ok()) Fail(std::string(child.status().message()));
   const std::vector<Work> works = Works();
   std::vector<double> times(works.size());
@@ -191,24 +208,24 @@ std::vector<double> DoWorks(Violations violations) {
 
 void CompareCalls() {
   const std::vector<Work> works = Works();
-  std::vector<std::vector<double>> off(works.size());
-  std::vector<std::vector<double>> on(works.size());
+  std::vector<Times> times(works.size());
   for (int round = 0; round < absl::GetFlag(FLAGS_rounds); ++round) {
-    const std::vector<double> without = DoWorks(Violations::kOff);
-    const std::vector<double> with = DoWorks(Violations::kReport);
-    for (size_t i = 0; i < works.size(); ++i) {
-      off[i].push_back(without[i]);
-      on[i].push_back(with[i]);
+    for (size_t watch = 0; watch < kWatches; ++watch) {
+      const std::vector<double> taken = DoWorks(static_cast<Watch>(watch));
+      for (size_t i = 0; i < works.size(); ++i) {
+        times[i][watch].push_back(taken[i]);
+      }
     }
   }
-  printf("| one call | not watched | watched | more | ratio |\n");
-  printf("|---|---:|---:|---:|---:|\n");
+  printf("| one call | not watched | violations | more | inputs | more |\n");
+  printf("|---|---:|---:|---:|---:|---:|\n");
   for (size_t i = 0; i < works.size(); ++i) {
-    const double without = Least(off[i]);
-    const double with = Least(on[i]);
-    printf("| %s | %.2f us | %.2f us | %.2f us | %.2f |\n",
-           works[i].name.c_str(), without / 1e3, with / 1e3,
-           (with - without) / 1e3, with / without);
+    const double without = Least(times[i][kNothing]) / 1e3;
+    const double violations = Least(times[i][kViolations]) / 1e3;
+    const double inputs = Least(times[i][kInputs]) / 1e3;
+    printf("| %s | %.2f us | %.2f us | %.2f us | %.2f us | %.2f us |\n",
+           works[i].name.c_str(), without, violations, violations - without,
+           inputs, inputs - without);
   }
   printf("\n");
   fflush(stdout);
@@ -223,7 +240,7 @@ absl::Duration ProcessorTime(const struct rusage& usage) {
 
 // Seconds of the processor, the monitor's included: other programs disturb them
 // less than the time on the wall.
-double TimeOf(const std::vector<std::string>& command, Violations violations) {
+double TimeOf(const std::vector<std::string>& command, Watch watch) {
   struct rusage before = {};
   struct rusage after = {};
   getrusage(RUSAGE_SELF, &before);
@@ -231,7 +248,7 @@ double TimeOf(const std::vector<std::string>& command, Violations violations) {
   std::vector<std::string> quiet = {"/bin/sh", "-c",
                                     "exec \"$@\" >/dev/null 2>&1", "sh"};
   quiet.insert(quiet.end(), command.begin(), command.end());
-  const absl::StatusOr<Result> result = Run(SandboxWith(violations), quiet);
+  const absl::StatusOr<Result> result = Run(SandboxWith(watch), quiet);
   getrusage(RUSAGE_SELF, &after);
   if (!result.ok()) Fail(std::string(result.status().message()));
   if (!result->ok()) Fail(absl::StrCat(command[0], " failed"));
@@ -249,18 +266,21 @@ void ComparePrograms() {
   std::string repository = absl::GetFlag(FLAGS_repository);
   const char* const workspace = getenv("BUILD_WORKSPACE_DIRECTORY");
   if (repository.empty() && workspace != nullptr) repository = workspace;
-  printf("| processor time of | not watched | watched | ratio |\n");
-  printf("|---|---:|---:|---:|\n");
+  printf(
+      "| processor time of | not watched | violations | ratio | inputs | ratio "
+      "|\n");
+  printf("|---|---:|---:|---:|---:|---:|\n");
   const std::vector<std::pair<std::string, std::vector<std::string>>> programs =
       {{"compile a C++ file", {"g++", "-c", "-o", "/dev/null", source}},
        {"git log --stat",
         {"git", "-c", "safe.directory=*", "-C", repository, "log", "--stat"}}};
   for (const auto& program : programs) {
-    const Comparison times = InTurns([&program](Violations violations) {
-      return TimeOf(program.second, violations);
-    });
-    printf("| %s | %.0f ms | %.0f ms | %.3f |\n", program.first.c_str(),
-           times.off * 1e3, times.on * 1e3, times.ratio);
+    const Times times = InTurns(
+        [&program](Watch watch) { return TimeOf(program.second, watch); });
+    printf("| %s | %.0f ms | %.0f ms | %.3f | %.0f ms | %.3f |\n",
+           program.first.c_str(), Least(times[kNothing]) * 1e3,
+           Least(times[kViolations]) * 1e3, RatioOf(times, kViolations),
+           Least(times[kInputs]) * 1e3, RatioOf(times, kInputs));
     fflush(stdout);
   }
   printf("\n");
@@ -270,11 +290,10 @@ void ComparePrograms() {
 // --- A sandbox --------------------------------------------------------------
 
 // What a step of setting up takes, in microseconds.
-double TimeOfStep(Violations violations, absl::string_view name) {
+double TimeOfStep(Watch watch, absl::string_view name) {
   std::vector<double> times;
   for (int round = 0; round < absl::GetFlag(FLAGS_rounds) * 10; ++round) {
-    absl::StatusOr<absl::optional<Process>> child =
-        Enter(SandboxWith(violations));
+    absl::StatusOr<absl::optional<Process>> child = Enter(SandboxWith(watch));
     if (!child.ok()) Fail(std::string(child.status().message()));
     if (!child->has_value()) _exit(0);
     for (const encapsulate::StepTime& step : (*child)->steps()) {
@@ -288,18 +307,20 @@ double TimeOfStep(Violations violations, absl::string_view name) {
 }
 
 void CompareSteps() {
-  printf("| step of setting up | not watched | watched |\n|---|---:|---:|\n");
-  printf("| install the filter | %.0f us | %.0f us |\n",
-         TimeOfStep(Violations::kOff, "filter system calls"),
-         TimeOfStep(Violations::kReport, "watch system calls"));
-  printf("| listen for names | | %.0f us |\n",
-         TimeOfStep(Violations::kReport, "listen for names"));
+  printf("| step of setting up | not watched | violations | inputs |\n");
+  printf("|---|---:|---:|---:|\n");
+  printf("| install the filter | %.0f us | %.0f us | %.0f us |\n",
+         TimeOfStep(kNothing, "filter system calls"),
+         TimeOfStep(kViolations, "watch system calls"),
+         TimeOfStep(kInputs, "watch system calls"));
+  printf("| listen for names | | %.0f us | |\n",
+         TimeOfStep(kViolations, "listen for names"));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("Measures what watching for violations costs.");
+  absl::SetProgramUsageMessage("Measures what watching costs.");
   absl::ParseCommandLine(argc, argv);
   CompareCalls();
   ComparePrograms();

@@ -80,6 +80,7 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/executable.cc
   encapsulate/foreground.cc
   encapsulate/host_check.cc
+  encapsulate/input_report.cc
   encapsulate/inspect/address_sort.cc
   encapsulate/inspect/cfi.cc
   encapsulate/inspect/dwarf_expression.cc
@@ -96,12 +97,14 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/launcher.cc
   encapsulate/monitor/classify.cc
   encapsulate/monitor/decode.cc
+  encapsulate/monitor/input_recorder.cc
   encapsulate/monitor/monitor.cc
   encapsulate/monitor/monitor_names.cc
   encapsulate/monitor/monitor_notes.cc
   encapsulate/monitor/monitor_stop.cc
   encapsulate/monitor/name_server.cc
   encapsulate/monitor/read_addresses.cc
+  encapsulate/monitor/read_path.cc
   encapsulate/process_state.cc
   encapsulate/reuse.cc
   encapsulate/sandbox.cc
@@ -155,6 +158,8 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/host/patient_lookup.h
   encapsulate/host/unix_names.h
   encapsulate/host_check.h
+  encapsulate/input_report.h
+  encapsulate/inputs.h
   encapsulate/inspect/address_sort.h
   encapsulate/inspect/cfi.h
   encapsulate/inspect/dwarf_expression.h
@@ -189,6 +194,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/launch/rseq.h
   encapsulate/monitor/classify.h
   encapsulate/monitor/decode.h
+  encapsulate/monitor/input_recorder.h
   encapsulate/monitor/monitor.h
   encapsulate/monitor/name_server.h
   encapsulate/options.h
@@ -241,6 +247,7 @@ set(ENCAPSULATE_PLUGIN_SOURCES
   gtest_plugin/program/durations.cc
   gtest_plugin/program/events.cc
   gtest_plugin/program/expectations.cc
+  gtest_plugin/program/inputs_file.cc
   gtest_plugin/program/kept_scratch.cc
   gtest_plugin/program/missed.cc
   gtest_plugin/program/output_file.cc

@@ -69,8 +69,7 @@ absl::StatusOr<absl::optional<Process>> Launcher::EnterPrepared(
     std::shared_ptr<const void> maker) {
   auto state = std::make_unique<State>();
   state->plan = std::move(plan);
-  state->allowed = options.allowed;
-  state->result.enforced = options.violations == Violations::kEnforce;
+  state->TakeOptions(options);
   state->maker = std::move(maker);
   absl::Status status = Adopt(std::move(init), state.get());
   if (!status.ok()) return status;
@@ -92,8 +91,7 @@ absl::Status Launcher::Start(const Options& options,
                              State* state) {
   const absl::Time begin = absl::Now();
   Plan& plan = *state->plan;
-  state->allowed = options.allowed;
-  state->result.enforced = options.violations == Violations::kEnforce;
+  state->TakeOptions(options);
   absl::Status status = MakePlanOfLevel(options, command, state);
   if (!status.ok()) return status;
   if (plan.reusable) MakeReusable(&plan);
@@ -127,7 +125,6 @@ absl::Status Launcher::MakePlanOfLevel(const Options& options,
       Confinement::Make(&changed);
   if (!confinement.ok()) return confinement.status();
   state->confinement = *std::move(confinement);
-  state->record = options.violations != Violations::kOff;
   absl::Status status = MakePlan(changed, command, state->plan.get());
   if (!status.ok()) return status;
   if (options.attachment == Attachment::kForeground) {
@@ -207,9 +204,8 @@ absl::Status Launcher::Adopt(InitProcess init, State* state) {
 absl::Status Launcher::Await(State& state, MessageKind wanted,
                              Message* message) {
   int fd = -1;
-  if (!ReceiveMessage(state.init.control.get(), message, &fd)) {
-    return Lost(state);
-  }
+  state.AnswerUntilTold();
+  if (!state.NextMessage(message, &fd)) return Lost(state);
   if (message->kind == MessageKind::kListener) {
     if (!state.StartMonitor(*message, UniqueFd(fd))) return Lost(state);
     return Await(state, wanted, message);

@@ -203,6 +203,10 @@ struct Options {
   // Attempts that are not recorded. Assigning this drops the defaults.
   std::vector<Allowed> allowed = DefaultAllowed();
 
+  // Whether what is read is recorded in Result::inputs. See inputs.h. A sandbox
+  // of SandboxPool isn't used again then.
+  bool inputs = false;
+
   // For Enter() and SandboxPool: what a child means that could change the
   // caller's executable.
   ExposedExecutable exposed_executable = ExposedExecutable::kRefuseRoot;

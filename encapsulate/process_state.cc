@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "encapsulate/base/leak.h"
+#include "encapsulate/base/paths.h"
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/child/leftovers.h"
 #include "encapsulate/child/message.h"
@@ -148,6 +149,7 @@ void Process::State::MakeMonitor(bool is_killable, UniqueFd listener) {
   setup.allowed = std::move(allowed);
   if (confinement != nullptr) setup.supervisor = confinement->supervisor();
   setup.record = record;
+  if (inputs) setup.inputs = ScopeOfInputs();
   setup.last_pid = [this] { return LastPid(); };
   setup.network_tables = network_tables.get();
   monitor = std::make_unique<Monitor>(std::move(listener), std::move(setup));
@@ -215,8 +217,51 @@ pid_t Process::State::LastPid() {
   }
 }
 
-bool Process::State::NextMessage(Message* message) {
-  if (early.empty()) return ReceiveMessage(init.control.get(), message);
+void Process::State::TakeOptions(const Options& options) {
+  allowed = options.allowed;
+  record = options.violations != Violations::kOff;
+  inputs = options.inputs;
+  result.enforced = options.violations == Violations::kEnforce;
+}
+
+void Process::State::AnswerUntilTold() {
+  while (watching && early.empty()) {
+    struct pollfd events[2] = {{init.control.get(), POLLIN, 0},
+                               {monitor->descriptor(), POLLIN, 0}};
+    if (poll(events, 2, -1) < 0) continue;  // EINTR
+    if (events[0].revents != 0 || !monitor->Handle()) return;
+  }
+}
+
+// Outside of the places, all is the host's.
+InputScope Process::State::ScopeOfInputs() const {
+  InputScope scope;
+  scope.directory = RealPathOrSame(plan->directory);
+  for (const Place& place : plan->places) {
+    switch (place.kind) {
+      case PlaceKind::kTmpfs:
+      case PlaceKind::kHidden:
+      case PlaceKind::kDevPts:
+      case PlaceKind::kShm:
+      case PlaceKind::kMqueue:
+      case PlaceKind::kGenerated:
+        scope.trees.push_back({place.target, /*fresh=*/true});
+        break;
+      default:
+        scope.trees.push_back({place.target, /*fresh=*/false});
+        break;
+    }
+  }
+  if (!plan->scratch.empty()) {
+    scope.trees.push_back({plan->scratch, /*fresh=*/true});
+  }
+  return scope;
+}
+
+bool Process::State::NextMessage(Message* message, int* descriptor) {
+  if (early.empty()) {
+    return ReceiveMessage(init.control.get(), message, descriptor);
+  }
   *message = *early.front();
   early.pop_front();
   return true;

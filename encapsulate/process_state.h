@@ -68,7 +68,8 @@ struct Process::State {
   bool killable = false;         // as in MonitorSetup
   bool watching = false;         // and somebody is there to be watched
   std::vector<Allowed> allowed;  // until there is a monitor
-  bool record = true;            // what the monitor sees
+  bool record = true;            // the violations that the monitor sees
+  bool inputs = false;           // and what is read
   UniqueFd name_sockets[2];      // datagrams, stream; until then, too
   UniqueFd network_tables;       // /proc/PID/net of init
   std::unique_ptr<NameServer> name_server;
@@ -154,6 +155,9 @@ struct Process::State {
 
   void MakeMonitor(bool is_killable, UniqueFd listener);
 
+  // For the monitor.
+  InputScope ScopeOfInputs() const;
+
   // For another child: what one does to an open file, such as a lock, isn't to
   // be found by the next. This process opens them by what is open already: the
   // filter would report that the relay does.
@@ -176,7 +180,14 @@ struct Process::State {
   // Asks init; 0 if it doesn't answer any more.
   pid_t LastPid();
 
-  bool NextMessage(Message* message);
+  bool NextMessage(Message* message, int* descriptor = nullptr);
+
+  // What the monitor and the result need of them.
+  void TakeOptions(const Options& options);
+
+  // Answers calls until init has something to say: it may wait for a command
+  // whose own start is such a call.
+  void AnswerUntilTold();
 
   void NoteExposed(int number);
 

@@ -16,6 +16,7 @@
 
 #include "absl/time/time.h"
 #include "encapsulate/failure.h"
+#include "encapsulate/inputs.h"
 #include "encapsulate/isolation.h"
 #include "encapsulate/violations.h"
 
@@ -80,6 +81,9 @@ struct Result {
   std::vector<OverlayChange> overlay_changes;  // sorted by path
   // What was attempted, if Options::violations is on; not symbolized.
   ViolationRecord record;
+
+  // What was read, if Options::inputs is on.
+  InputRecord inputs;
 
   // What isolated the command: not Isolation::kBest.
   Isolation isolation = Isolation::kNamespaces;

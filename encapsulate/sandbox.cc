@@ -316,6 +316,12 @@ Result Process::Wait() {
   }
   if (state_->monitor != nullptr) result.record = state_->monitor->TakeRecord();
   result.record.watched_outside = state_->plan->watched_outside;
+  if (state_->inputs) {
+    if (state_->monitor != nullptr) {
+      result.inputs = state_->monitor->TakeInputs();
+    }
+    result.inputs.watched_outside = state_->plan->watched_outside;
+  }
   if (!known) {
     result.outcome = Outcome::kLost;
     result.exit_code = -1;

@@ -82,6 +82,9 @@ VerbWords WordsOf(CallVerb verb) {
     case CallVerb::kSend:
     case CallVerb::kJoin:
     case CallVerb::kMount:
+    case CallVerb::kExecute:
+    case CallVerb::kReadLink:
+    case CallVerb::kList:
       break;
   }
   return {"change", ""};

@@ -52,6 +52,10 @@
 //       json, junit, sarif, github, gitlab or html, see
 //       encapsulate/violation_report.h; a FILE alone gets JSON. A path can't
 //       hold a comma.
+//   --encapsulate_inputs=FILE                   ENCAPSULATE_INPUTS
+//       Writes to FILE what each test read of the host: a JSON object a line,
+//       with files opened for reading, paths that led to nothing, directories
+//       listed, links read and programs executed; see encapsulate/inputs.h.
 //   --encapsulate_trace=FILE                    ENCAPSULATE_TRACE
 //       Writes there when each test ran, and beside which others, in the Trace
 //       Event format, which Perfetto and chrome://tracing show.

@@ -193,6 +193,11 @@ ABSL_FLAG(Descriptor, status_fd, {},
           "At the end, write one line to file descriptor N, a JSON object that "
           "says how the command ended, how long it took, what it used and what "
           "it left behind, or why there was no sandbox.");
+ABSL_FLAG(std::string, inputs, "",
+          "Write to FILE, as one JSON object, what the command read of the "
+          "host: files opened for reading, paths that led to nothing, "
+          "directories listed, symbolic links read and programs executed. "
+          "Names are relative to the working directory where they lie in it.");
 
 // --- About ------------------------------------------------------------------
 
@@ -258,6 +263,7 @@ constexpr FlagEntry kFlags[] = {
      "note fail"},
     {"quiet_leftovers", Section::kReports, ""},
     {"status_fd", Section::kReports, "N"},
+    {"inputs", Section::kReports, "FILE", false, Completion::kPath},
     {"flagfile", Section::kAbout, "FILE", true, Completion::kPath},
     {"check", Section::kAbout, ""},
     {"help", Section::kAbout, ""},

@@ -58,6 +58,7 @@ ABSL_DECLARE_FLAG(bool, verbose);
 ABSL_DECLARE_FLAG(encapsulate::tool::LeftoversChoice, leftovers);
 ABSL_DECLARE_FLAG(bool, quiet_leftovers);
 ABSL_DECLARE_FLAG(encapsulate::tool::Descriptor, status_fd);
+ABSL_DECLARE_FLAG(std::string, inputs);
 ABSL_DECLARE_FLAG(encapsulate::tool::Values, flagfile);
 ABSL_DECLARE_FLAG(bool, check);
 ABSL_DECLARE_FLAG(bool, help);

@@ -185,6 +185,7 @@ int RunCommand(const CommandLine& line) {
     if (violation.test.empty()) violation.test = absl::GetFlag(FLAGS_name);
   }
   ReportViolations(*options, reports, !result.ok(), &result);
+  reports.WriteInputs(result);
   if (!result.lost.empty()) Complain(result.lost);
   const Judgement judgement = {options->violations,
                                absl::GetFlag(FLAGS_leftovers).fail};

@@ -26,6 +26,7 @@
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/base/write_all.h"
 #include "encapsulate/failure.h"
+#include "encapsulate/input_report.h"
 #include "encapsulate/violation_baseline.h"
 #include "encapsulate/violation_report.h"
 #include "gtest_plugin/googletest/frames.h"
@@ -74,21 +75,31 @@ absl::Status Reports::Open() {
                           "give it as FORMAT:FILE, where FORMAT is " +
                               absl::StrJoin(ReportFormatNames(), ", ")});
     }
-    const UniqueFd opened(open(target->path.c_str(),
-                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    File file;
-    // Not in place of one of the first three that is closed: those are kept.
-    if (opened.valid()) {
-      file.fd = UniqueFd(fcntl(opened.get(), F_DUPFD_CLOEXEC, 3));
-    }
-    if (!file.fd.valid()) {
-      return MakeFailure({FailureKind::kInvalidOptions, "write the report",
-                          target->path, "", errno});
-    }
-    file.target = *std::move(target);
-    files_.push_back(std::move(file));
+    File file = {"the report", target->path, UniqueFd()};
+    absl::Status status = Create(&file);
+    if (!status.ok()) return status;
+    files_.emplace_back(target->format, std::move(file));
+  }
+  const std::string inputs = absl::GetFlag(FLAGS_inputs);
+  if (!inputs.empty()) {
+    inputs_ = File{"the inputs", inputs, UniqueFd()};
+    absl::Status status = Create(&*inputs_);
+    if (!status.ok()) return status;
   }
   return OpenBaseline();
+}
+
+absl::Status Reports::Create(File* file) {
+  const UniqueFd opened(
+      open(file->path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  // Not in place of one of the first three that is closed: those are kept.
+  if (opened.valid()) {
+    file->fd = UniqueFd(fcntl(opened.get(), F_DUPFD_CLOEXEC, 3));
+  }
+  if (file->fd.valid()) return absl::OkStatus();
+  return MakeFailure({FailureKind::kInvalidOptions,
+                      absl::StrCat("write ", file->what), file->path, "",
+                      errno});
 }
 
 absl::Status Reports::OpenBaseline() {
@@ -166,15 +177,27 @@ void Reports::Write(const Result& result) const {
   report.isolation = result.isolation;
   report.directory = CurrentDirectory();
   report.left_out = gtest_internals::GoogleTestFrames();
-  for (const File& file : files_) {
-    // The command may have written to it. What isn't a regular file has no
-    // size.
-    if (ftruncate(file.fd.get(), 0) != 0 && errno != EINVAL) {
-      Complain("empty the report", file.target.path, errno);
-    }
-    if (!WriteAll(file.fd.get(), WriteReport(file.target.format, report))) {
-      Complain("write the report", file.target.path, errno);
-    }
+  for (const auto& file : files_) {
+    Fill(file.second, WriteReport(file.first, report));
+  }
+}
+
+void Reports::WriteInputs(const Result& result) const {
+  if (!inputs_.has_value()) return;
+  Fill(*inputs_,
+       encapsulate::WriteInputs(absl::GetFlag(FLAGS_name), result.inputs));
+  if (result.inputs.watched_outside) {
+    Print("the sandbox around this one watches, so no inputs are recorded");
+  }
+}
+
+void Reports::Fill(const File& file, const std::string& text) {
+  // The command may have written to it. What isn't a regular file has no size.
+  if (ftruncate(file.fd.get(), 0) != 0 && errno != EINVAL) {
+    Complain(absl::StrCat("empty ", file.what), file.path, errno);
+  }
+  if (!WriteAll(file.fd.get(), text)) {
+    Complain(absl::StrCat("write ", file.what), file.path, errno);
   }
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The files of --report and --baseline.
+// The files of --report, --baseline and --inputs.
 #ifndef TOOL_REPORTS_H_
 #define TOOL_REPORTS_H_
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -31,17 +32,22 @@ class Reports {
   void ApplyBaseline(Result* result) const;
 
   void Write(const Result& result) const;
+  void WriteInputs(const Result& result) const;
 
  private:
   struct File {
-    ReportTarget target;
+    const char* what;  // for messages: "the report"
+    std::string path;
     UniqueFd fd;
   };
 
+  static absl::Status Create(File* file);
+  static void Fill(const File& file, const std::string& text);
   absl::Status OpenBaseline();
   void UpdateBaseline(const Result& result) const;
 
-  std::vector<File> files_;
+  std::vector<std::pair<ReportFormat, File>> files_;
+  absl::optional<File> inputs_;
   absl::optional<Baseline> baseline_;
 };
 

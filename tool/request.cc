@@ -235,6 +235,7 @@ class RequestMaker {
       return Contradiction("fail for leftovers without a word", "",
                            "leave out --leftovers=fail or --quiet-leftovers");
     }
+    options_.inputs = !absl::GetFlag(FLAGS_inputs).empty();
     options_.violations = absl::GetFlag(FLAGS_violations).violations;
     if (absl::GetFlag(FLAGS_learn).learn) {
       if (options_.violations == Violations::kEnforce) {
@@ -284,6 +285,7 @@ class RequestMaker {
         {absl::GetFlag(FLAGS_learn).learn, "--learn"},
         {!absl::GetFlag(FLAGS_report).values.empty(), "--report"},
         {!absl::GetFlag(FLAGS_baseline).empty(), "--baseline"},
+        {!absl::GetFlag(FLAGS_inputs).empty(), "--inputs"},
         {absl::GetFlag(FLAGS_status_fd).number >= 0, "--status-fd"},
         {absl::GetFlag(FLAGS_overlay_changes), "--overlay-changes"},
     };

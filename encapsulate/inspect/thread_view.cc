@@ -204,16 +204,18 @@ UniqueFd ThreadView::OpenDescriptor(int descriptor) const {
   return Open(descriptor == AT_FDCWD ? "cwd" : absl::StrCat("fd/", descriptor));
 }
 
-Found ThreadView::Find(int directory, const std::string& path,
-                       LastPart last) const {
+Found ThreadView::Find(int directory, const std::string& path, LastPart last,
+                       uint64_t resolve) const {
   const bool absolute = absl::StartsWith(path, "/");
-  UniqueFd base = absolute ? Open("root") : OpenDescriptor(directory);
+  const bool is_root = (resolve & RESOLVE_IN_ROOT) != 0;
+  UniqueFd base =
+      absolute && !is_root ? Open("root") : OpenDescriptor(directory);
   if (!base.valid()) {
     Found found;
     found.error = errno;
     return found;
   }
-  return FindPath(tid_, std::move(base), path, last, absolute);
+  return FindPath(tid_, std::move(base), path, last, absolute || is_root);
 }
 
 PathTarget ThreadView::LookUp(int directory, const std::string& path,

@@ -80,13 +80,16 @@ class ThreadView {
     return LookUp(directory, path,
                   follow ? LastPart::kFollow : LastPart::kEntry);
   }
+  // The path with what it is relative to before it; "" if that isn't known.
+  std::string Absolute(int directory, const std::string& path) const;
   // The file behind a descriptor, or the working directory for AT_FDCWD.
   PathTarget LookUp(int descriptor) const;
 
   // The same, opened: what a path leads to, and an O_PATH descriptor of the
   // file behind a descriptor or of the working directory (invalid, with errno,
   // if there is none).
-  Found Find(int directory, const std::string& path, LastPart last) const;
+  Found Find(int directory, const std::string& path, LastPart last,
+             uint64_t resolve = 0) const;
   UniqueFd OpenDescriptor(int descriptor) const;
 
   // Whether there is a process or a thread with that number, as it sees them;
@@ -108,7 +111,6 @@ class ThreadView {
   char State() const;
 
  private:
-  std::string Absolute(int directory, const std::string& path) const;
   // An O_PATH descriptor of what /proc/TID/`name` leads to.
   UniqueFd Open(const std::string& name) const;
   // Fills in where `fd` is. False if that can't be told.

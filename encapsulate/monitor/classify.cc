@@ -57,6 +57,7 @@ bool IsMasked(const PathTarget& target, mode_t type) {
 
 Verdict Classifier::Classify(const ThreadView& thread,
                              const SyscallArgs& call) const {
+  if (call.watched->when == When::kRecordingInputs) return {};
   if (call.watched->denied != 0) {
     const bool leaving = IndexOf(call, Operand::kKeyOperation) == 0 &&
                          call.Int(0) == KEYCTL_JOIN_SESSION_KEYRING;
@@ -106,54 +107,12 @@ bool Classifier::IsAllowed(const Verdict& verdict) const {
 
 bool Classifier::FindTarget(const ThreadView& thread, const SyscallArgs& call,
                             size_t operand, PathTarget* target) {
-  const Operand* const operands = call.watched->operands;
-  const Operand kind = operands[operand];
-  switch (kind) {
-    case Operand::kDescriptor:
-      *target = thread.LookUp(call.Int(operand));
-      return true;
-    case Operand::kPath:
-    case Operand::kLinkPath:
-    case Operand::kEntry:
-    case Operand::kNewEntry:
-    case Operand::kReplacedEntry:
-      break;
-    default:
-      return false;
-  }
-  const bool relative =
-      operand > 0 && operands[operand - 1] == Operand::kDirectory;
-  const int directory = relative ? call.Int(operand - 1) : AT_FDCWD;
-  const int at_flags = IndexOf(call, Operand::kAtFlags);
-  const uint32_t flags =
-      at_flags >= 0 ? call.Unsigned(static_cast<size_t>(at_flags)) : 0;
-  const uint64_t address = call.arguments[operand];
-  std::string path;
-  if (address != 0) {
-    absl::optional<std::string> read = thread.ReadString(address);
-    // Nor can the kernel read it, unless the memory is hidden.
-    if (!read.has_value()) return false;
-    path = *std::move(read);
-  }
-  if (path.size() >= PATH_MAX) return false;
-  if (path.empty()) {
-    // futimens(3), and what AT_EMPTY_PATH makes of the others.
-    if (!relative || kind != Operand::kPath ||
-        (address != 0 && (flags & AT_EMPTY_PATH) == 0) ||
-        (address == 0 && directory == AT_FDCWD)) {
-      return false;
-    }
-    *target = thread.LookUp(directory);
-    return true;
-  }
-  const bool keeps_link =
-      kind == Operand::kLinkPath ||
-      (kind == Operand::kPath && (flags & AT_SYMLINK_NOFOLLOW) != 0);
-  *target = thread.LookUp(directory, path,
-                          keeps_link               ? LastPart::kKeep
-                          : kind == Operand::kPath ? LastPart::kFollow
-                                                   : LastPart::kEntry,
-                          ResolveFlags(thread, call));
+  const absl::optional<PathOperand> path = ReadPath(thread, call, operand);
+  if (!path.has_value()) return false;
+  *target = path->text.empty()
+                ? thread.LookUp(path->directory)
+                : thread.LookUp(path->directory, path->text, path->last,
+                                ResolveFlags(thread, call));
   return true;
 }
 
@@ -426,11 +385,6 @@ Verdict Classifier::ClassifyPrivilege(const ThreadView& thread,
     }
   }
   return Verdict::Suspect(Rule::kPrivilege, NamedTarget(thread, call), EPERM);
-}
-
-bool IsOpen(const SyscallArgs& call) {
-  return call.watched->verb == CallVerb::kOpen ||
-         call.watched->verb == CallVerb::kCreate;
 }
 
 bool Matches(absl::string_view text, absl::string_view pattern) {

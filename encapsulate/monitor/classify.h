@@ -95,9 +95,6 @@ class Classifier {
   mutable HostUnixNames host_names_;
 };
 
-// Whether the call opens or makes a file.
-bool IsOpen(const SyscallArgs& call);
-
 // Whether `text` fits: `*` stands for anything, `?` for one character.
 bool Matches(absl::string_view text, absl::string_view pattern);
 

@@ -5,6 +5,7 @@
 #ifndef ENCAPSULATE_MONITOR_DECODE_H_
 #define ENCAPSULATE_MONITOR_DECODE_H_
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <cstddef>
@@ -12,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/types/optional.h"
+#include "encapsulate/inspect/path_walk.h"
 #include "encapsulate/inspect/thread_view.h"
 #include "encapsulate/plan/syscall_table.h"
 
@@ -28,6 +31,22 @@ struct SyscallArgs {
     return static_cast<uint32_t>(arguments[index]);
   }
 };
+
+// A file that a call names, as the thread gave it.
+struct PathOperand {
+  // What `text` is relative to: a descriptor or AT_FDCWD.
+  int directory = AT_FDCWD;
+  std::string text;  // empty: what `directory` is open on
+  LastPart last = LastPart::kFollow;
+};
+
+// That of operand `index`; nullopt if the operand is no file, or nothing that
+// the kernel takes for one.
+absl::optional<PathOperand> ReadPath(const ThreadView& thread,
+                                     const SyscallArgs& call, size_t index);
+
+// Whether the call opens or makes a file.
+bool IsOpen(const SyscallArgs& call);
 
 // A socket address, copied out of the thread's memory.
 struct SocketAddress {

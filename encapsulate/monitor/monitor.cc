@@ -81,6 +81,7 @@ Monitor::Monitor(UniqueFd listener, MonitorSetup setup)
       classifier_(setup_.network, setup_.allowed, setup_.last_pid,
                   setup_.supervisor),
       allowed_counts_(setup_.allowed.size(), 0) {
+  if (setup_.inputs.has_value()) inputs_.emplace(*setup_.inputs);
   // Linux 6.6: the monitor takes over on the waiting thread's processor, which
   // has nothing else to do, and needn't wake another one from its sleep.
   // Without it, calls take longer on an idle machine.
@@ -180,6 +181,18 @@ void Monitor::Refuse(const Supervisor::Answer& answer, Verdict* verdict) {
   }
 }
 
+bool Monitor::NoteInput(const seccomp_notif& notification,
+                        const ThreadView& thread, const SyscallArgs& call) {
+  if (!inputs_.has_value() || call.watched == nullptr) return false;
+  InputRecorder::Input input = inputs_->Look(thread, call);
+  // What was read may have been another thread's.
+  if (input.kind != InputRecorder::Input::Kind::kNone &&
+      StillWaits(notification.id)) {
+    inputs_->Add(std::move(input));
+  }
+  return IsOnlyInput(*call.watched, call.arguments);
+}
+
 void Monitor::Answer(const seccomp_notif& notification) {
   const ThreadView thread(static_cast<pid_t>(notification.pid),
                           setup_.supervisor);
@@ -198,6 +211,10 @@ void Monitor::Answer(const seccomp_notif& notification) {
   Verdict verdict;
   if (IsNote(call)) {
     AnswerNote(notification, thread, call);
+    return;
+  }
+  if (!x32 && NoteInput(notification, thread, call)) {
+    Reply(notification.id, {});
     return;
   }
   Supervisor::Answer performed;
@@ -275,6 +292,10 @@ void Monitor::Answer(const seccomp_notif& notification) {
 }
 
 // --- What comes of it --------------------------------------------------------
+
+InputRecord Monitor::TakeInputs() {
+  return inputs_.has_value() ? inputs_->Take() : InputRecord();
+}
 
 int Monitor::BeginExpected(Rule rule, std::string target) {
   expected_.push_back({++last_number_, rule, std::move(target), {}, ""});

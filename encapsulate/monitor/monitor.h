@@ -33,10 +33,12 @@
 
 #include "absl/types/optional.h"
 #include "encapsulate/base/unique_fd.h"
+#include "encapsulate/inputs.h"
 #include "encapsulate/inspect/thread_view.h"
 #include "encapsulate/inspect/unwind.h"
 #include "encapsulate/monitor/classify.h"
 #include "encapsulate/monitor/decode.h"
+#include "encapsulate/monitor/input_recorder.h"
 #include "encapsulate/monitor/name_server.h"
 #include "encapsulate/options.h"
 #include "encapsulate/plan/outer_monitor.h"
@@ -55,8 +57,10 @@ struct MonitorSetup {
   // Who performs calls, and knows what is inside, where no namespace does;
   // outlives the monitor.
   Supervisor* supervisor = nullptr;
-  // Without it, calls are answered and nothing is recorded.
+  // Without it, calls are answered and no violation is recorded.
   bool record = true;
+  // Of Options::inputs; absent, none are recorded.
+  absl::optional<InputScope> inputs;
   // The latest pid that was given away inside; 0 if unknown.
   std::function<pid_t()> last_pid;
   // The directory /proc/PID/net of a process in the sandbox's network
@@ -107,6 +111,7 @@ class Monitor {
   }
   // At the end: what was expected by notes counts as such from here on.
   ViolationRecord TakeRecord();
+  InputRecord TakeInputs();
 
  private:
   // What a thread that was stopped behind its call tells.
@@ -159,6 +164,10 @@ class Monitor {
   void Respond(uint64_t id, int error, int64_t value, uint32_t flags) const;
   bool StillWaits(uint64_t id) const;
 
+  // Notes what the call reads. True if that is all that it may do.
+  bool NoteInput(const seccomp_notif& notification, const ThreadView& thread,
+                 const SyscallArgs& call);
+
   static bool FailedLater(const Verdict& verdict, int64_t result);
   static Violation Describe(const ThreadView& thread, const SyscallArgs& call);
   void Record(const seccomp_notif& notification, const ThreadView& thread,
@@ -206,6 +215,7 @@ class Monitor {
   UniqueFd listener_;
   const MonitorSetup setup_;
   const Classifier classifier_;
+  absl::optional<InputRecorder> inputs_;
   bool has_seen_calls_ = false;
   // While a thread is being stopped, no other is.
   bool stopping_ = false;

@@ -277,7 +277,9 @@ class Planner {
 
   void PlanFilter(CoreLimit core) {
     const bool landlock = plan_.isolation == Isolation::kLandlock;
-    bool watches = options_.violations != Violations::kOff;
+    const Inputs inputs =
+        options_.inputs ? Inputs::kRecorded : Inputs::kIgnored;
+    bool watches = options_.violations != Violations::kOff || options_.inputs;
     // The supervisor is of no use to a monitor outside.
     if (watches && !landlock) {
       plan_.hello = NotePath(HelloNote());
@@ -292,11 +294,13 @@ class Planner {
         plan_.watching_filter = &GetFilter(plan_.landlock_abi < kSignalAbi
                                                ? OpenCalls::kSuperviseSignals
                                                : OpenCalls::kSupervise,
-                                           core);
+                                           core, inputs);
       }
       return;
     }
-    if (watches) plan_.watching_filter = &GetFilter(OpenCalls::kWatch, core);
+    if (watches) {
+      plan_.watching_filter = &GetFilter(OpenCalls::kWatch, core, inputs);
+    }
     plan_.filter = &GetFilter(
         plan_.watched_outside ? OpenCalls::kLeaveToOuter : OpenCalls::kRefuse,
         core);

@@ -77,6 +77,11 @@ absl::Status CheckLevel(const Options& options, bool enters) {
       options.network == Network::kNone) {
     return cannot("take the network away", "", "keeps the host's network");
   }
+  if (options.isolation == Isolation::kProcess && options.inputs &&
+      options.violations == Violations::kOff) {
+    return cannot("record inputs", "", "has nobody who watches",
+                  "watch for violations, too, or use level namespaces");
+  }
   for (const Tmpfs& tmpfs : options.tmpfs) {
     if (!IsShared(tmpfs.path)) {
       return cannot("mount a tmpfs at", tmpfs.path, kNoMounts,

@@ -39,12 +39,12 @@ auto FieldsOf(const Options& options) {
   const auto& [isolation, writable, tmpfs, overlay, hidden, shown, network,
                identity, uid, gid, attachment, hostname, directory, environment,
                umask, keep_descriptors, make_directories, limits, violations,
-               allowed, exposed_executable, shared_mappings,
+               allowed, inputs, exposed_executable, shared_mappings,
                list_overlay_changes] = options;
   return std::tie(isolation, writable, overlay, hidden, shown, network,
                   identity, uid, gid, attachment, hostname, directory,
                   environment, umask, keep_descriptors, make_directories,
-                  violations, exposed_executable, shared_mappings,
+                  violations, inputs, exposed_executable, shared_mappings,
                   list_overlay_changes);
 }
 
@@ -61,6 +61,7 @@ std::string WhyNotReusable(const Options& options, const Plan& plan) {
   constexpr uint64_t kOwn = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID |
                             CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
   if (!plan.command.empty()) return "it is for a command";
+  if (options.inputs) return "what is read inside is recorded";
   if (plan.watching_filter == nullptr) {
     return "without violations nobody sees what is done inside";
   }

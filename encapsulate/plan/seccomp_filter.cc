@@ -222,14 +222,11 @@ Label Decide(const WatchedCall& call, When when, uint32_t action,
   const Label meant = program.Return(action);
   switch (when) {
     case When::kAlways:
+    case When::kRecordingInputs:
       return meant;
-    case When::kWriting: {
-      // Not __O_TMPFILE | O_DIRECTORY: a directory may be opened for reading.
-      constexpr uint32_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
-      program.IfAny(O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | kTmpfile, meant,
-                    otherwise);
+    case When::kWriting:
+      program.IfAny(kWritingFlags, meant, otherwise);
       return program.Load(low);
-    }
     case When::kGiven:
       return program.IfArgument(call.argument, 0, otherwise, meant);
     case When::kNamespaces:
@@ -288,6 +285,18 @@ Label Decide(const WatchedCall& call, When when, uint32_t action,
     }
   }
   return otherwise;
+}
+
+// Whether the filter says nothing of the entry.
+bool IsLeftOut(const WatchedCall& call, Inputs inputs) {
+  return call.when == When::kRecordingInputs && inputs == Inputs::kIgnored;
+}
+
+// Reading is handed over like writing if inputs are recorded.
+When WhenMeant(const WatchedCall& call, Inputs inputs) {
+  return call.when == When::kWriting && inputs == Inputs::kRecorded
+             ? When::kAlways
+             : call.when;
 }
 
 // What becomes of the calls from a number on, up to the next entry's.
@@ -396,7 +405,7 @@ constexpr int kProcessArgumentCalls[] = {
     SYS_sched_setattr,  SYS_migrate_pages,      SYS_move_pages};
 
 // The machine's own calls, where no namespace holds anything.
-Label SuperviseConvention(bool signals, CoreLimit core_limit,
+Label SuperviseConvention(bool signals, CoreLimit core_limit, Inputs inputs,
                           Program& program) {
   const Label allow = program.Return(SECCOMP_RET_ALLOW);
   const Label notify = program.Return(SECCOMP_RET_USER_NOTIF);
@@ -410,10 +419,14 @@ Label SuperviseConvention(bool signals, CoreLimit core_limit,
   set(SYS_ioctl, IfOneOf(kRefusedRequests, refuse, allow, program));
   for (size_t i = 0; i < kWatchedCallCount; ++i) {
     const WatchedCall& call = kWatchedCalls[i];
-    if (call.native < 0 || call.native == SYS_socket) continue;
+    if (call.native < 0 || call.native == SYS_socket ||
+        IsLeftOut(call, inputs)) {
+      continue;
+    }
     Label& label =
         calls.emplace(static_cast<uint32_t>(call.native), allow).first->second;
-    label = Decide(call, call.when, SECCOMP_RET_USER_NOTIF, label, program);
+    label = Decide(call, WhenMeant(call, inputs), SECCOMP_RET_USER_NOTIF, label,
+                   program);
   }
   // Every socket of the Internet is made by the supervisor.
   program.IfEqual(AF_UNIX, allow, notify);
@@ -447,10 +460,12 @@ Label SuperviseConvention(bool signals, CoreLimit core_limit,
   return program.Load(offsetof(seccomp_data, nr));
 }
 
-FilterProgram MakeSupervisedFilter(bool signals, CoreLimit core_limit) {
+FilterProgram MakeSupervisedFilter(bool signals, CoreLimit core_limit,
+                                   Inputs inputs) {
   Program program;
   const Label other = program.Return(Errno(ENOSYS));
-  const Label native = SuperviseConvention(signals, core_limit, program);
+  const Label native =
+      SuperviseConvention(signals, core_limit, inputs, program);
   program.IfEqual(kNativeArch, native, other);
   program.Load(offsetof(seccomp_data, arch));
   return std::move(program).Finish();
@@ -459,7 +474,7 @@ FilterProgram MakeSupervisedFilter(bool signals, CoreLimit core_limit) {
 // All calls of one of the machine's calling conventions (seccomp(2): a filter
 // that knows only one is no filter).
 Label FilterConvention(uint32_t arch, OpenCalls open_calls,
-                       CoreLimit core_limit, Program& program) {
+                       CoreLimit core_limit, Inputs inputs, Program& program) {
   const bool native = arch == kNativeArch;
   const bool report = open_calls == OpenCalls::kReport;
   const bool watch = open_calls == OpenCalls::kWatch || report;
@@ -470,7 +485,10 @@ Label FilterConvention(uint32_t arch, OpenCalls open_calls,
   for (size_t i = 0; i < kWatchedCallCount; ++i) {
     const WatchedCall& call = kWatchedCalls[i];
     const int number = native ? call.native : call.compat;
-    if (number < 0 || leave || (!watch && call.denied == 0)) continue;
+    if (number < 0 || leave || (!watch && call.denied == 0) ||
+        IsLeftOut(call, inputs)) {
+      continue;
+    }
     // Whose network is its own tells nobody else.
     if (call.when == When::kJoining) continue;
     const uint32_t action =
@@ -479,7 +497,7 @@ Label FilterConvention(uint32_t arch, OpenCalls open_calls,
         calls.emplace(static_cast<uint32_t>(number), allow).first->second;
     // The listener is handed over by the machine's own call.
     const bool hands_over = (native && !report) || call.when != When::kSending;
-    const When when = hands_over ? call.when : When::kAlways;
+    const When when = hands_over ? WhenMeant(call, inputs) : When::kAlways;
     const auto same =
         decided.emplace(std::make_tuple(when, call.argument, action, label), 0);
     if (same.second) {
@@ -522,55 +540,64 @@ Label FilterConvention(uint32_t arch, OpenCalls open_calls,
   return program.Load(offsetof(seccomp_data, nr));
 }
 
-FilterProgram MakeFilter(OpenCalls open_calls, CoreLimit core_limit) {
+FilterProgram MakeFilter(OpenCalls open_calls, CoreLimit core_limit,
+                         Inputs inputs) {
   if (open_calls == OpenCalls::kSupervise ||
       open_calls == OpenCalls::kSuperviseSignals) {
     return MakeSupervisedFilter(open_calls == OpenCalls::kSuperviseSignals,
-                                core_limit);
+                                core_limit, inputs);
   }
   Program program;
   // Another convention: nothing is known of it.
   Label label = program.Return(Errno(ENOSYS));
   const Label compat =
-      FilterConvention(kCompatArch, open_calls, core_limit, program);
+      FilterConvention(kCompatArch, open_calls, core_limit, inputs, program);
   const Label native =
-      FilterConvention(kNativeArch, open_calls, core_limit, program);
+      FilterConvention(kNativeArch, open_calls, core_limit, inputs, program);
   label = program.IfEqual(kCompatArch, compat, label);
   program.IfEqual(kNativeArch, native, label);
   program.Load(offsetof(seccomp_data, arch));
   return std::move(program).Finish();
 }
 
-template <OpenCalls open_calls>
+template <OpenCalls open_calls, Inputs inputs>
 const FilterProgram& GetFilter(CoreLimit core_limit) {
   if (core_limit == CoreLimit::kFree) {
     static const auto* const free =
-        new FilterProgram(MakeFilter(open_calls, CoreLimit::kFree));
+        new FilterProgram(MakeFilter(open_calls, CoreLimit::kFree, inputs));
     return *free;
   }
   static const auto* const fixed =
-      new FilterProgram(MakeFilter(open_calls, CoreLimit::kFixed));
+      new FilterProgram(MakeFilter(open_calls, CoreLimit::kFixed, inputs));
   return *fixed;
+}
+
+template <OpenCalls open_calls>
+const FilterProgram& GetFilter(CoreLimit core_limit, Inputs inputs) {
+  return inputs == Inputs::kRecorded
+             ? GetFilter<open_calls, Inputs::kRecorded>(core_limit)
+             : GetFilter<open_calls, Inputs::kIgnored>(core_limit);
 }
 
 }  // namespace
 
-const FilterProgram& GetFilter(OpenCalls open_calls, CoreLimit core_limit) {
+const FilterProgram& GetFilter(OpenCalls open_calls, CoreLimit core_limit,
+                               Inputs inputs) {
   switch (open_calls) {
     case OpenCalls::kWatch:
-      return GetFilter<OpenCalls::kWatch>(core_limit);
+      return GetFilter<OpenCalls::kWatch>(core_limit, inputs);
     case OpenCalls::kReport:
-      return GetFilter<OpenCalls::kReport>(core_limit);
+      return GetFilter<OpenCalls::kReport, Inputs::kIgnored>(core_limit);
     case OpenCalls::kLeaveToOuter:
-      return GetFilter<OpenCalls::kLeaveToOuter>(core_limit);
+      return GetFilter<OpenCalls::kLeaveToOuter, Inputs::kIgnored>(core_limit);
     case OpenCalls::kSupervise:
-      return GetFilter<OpenCalls::kSupervise>(core_limit);
+      return GetFilter<OpenCalls::kSupervise>(core_limit, inputs);
     case OpenCalls::kSuperviseSignals:
-      return GetFilter<OpenCalls::kSuperviseSignals>(core_limit);
+      return GetFilter<OpenCalls::kSuperviseSignals>(core_limit, inputs);
     case OpenCalls::kRefuse:
       break;
   }
-  return GetFilter<OpenCalls::kRefuse>(core_limit);
+  return GetFilter<OpenCalls::kRefuse, Inputs::kIgnored>(core_limit);
 }
 
 msghdr* HandoverHeader() {

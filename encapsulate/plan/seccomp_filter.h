@@ -46,8 +46,13 @@ enum class OpenCalls {
 // Whether RLIMIT_CORE can be changed, see Plan::core_limit.
 enum class CoreLimit { kFree, kFixed };
 
+// Whether the monitor also gets the calls that only read, see Options::inputs.
+// It counts for kWatch and for those that supervise.
+enum class Inputs { kIgnored, kRecorded };
+
 // The program, made on the first call. Thread-safe; the result lives for ever.
-const FilterProgram& GetFilter(OpenCalls open_calls, CoreLimit core_limit);
+const FilterProgram& GetFilter(OpenCalls open_calls, CoreLimit core_limit,
+                               Inputs inputs = Inputs::kIgnored);
 
 // The one call of sendmsg(2) that a filter with a monitor lets pass, because by
 // it the monitor gets to know of the filter: this header, with these flags,

@@ -108,6 +108,38 @@ TEST(FilterTest, LetsFilesBeOpenedByTheNumberAloneUnlessSomebodyWatches) {
   }
 }
 
+TEST(FilterTest, ReadingIsHandedOverOnlyIfInputsAreRecorded) {
+  const uint64_t for_reading[6] = {0, 0x1000, O_RDONLY | O_DIRECTORY};
+  const uint64_t for_writing[6] = {0, 0x1000, O_WRONLY};
+  for (OpenCalls open_calls : {OpenCalls::kWatch, OpenCalls::kSupervise,
+                               OpenCalls::kSuperviseSignals}) {
+    const FilterProgram& off =
+        GetFilter(open_calls, CoreLimit::kFixed, Inputs::kIgnored);
+    const FilterProgram& on =
+        GetFilter(open_calls, CoreLimit::kFixed, Inputs::kRecorded);
+    for (uint32_t number :
+         {SYS_execve, SYS_execveat, SYS_readlinkat, SYS_getdents64}) {
+      EXPECT_EQ(AnswerByNumber(off, kNativeArch, number), SECCOMP_RET_ALLOW)
+          << number;
+      EXPECT_EQ(AnswerByNumber(on, kNativeArch, number), SECCOMP_RET_USER_NOTIF)
+          << number;
+    }
+    EXPECT_EQ(Answer(off, kNativeArch, SYS_openat, for_reading),
+              SECCOMP_RET_ALLOW);
+    EXPECT_EQ(Answer(on, kNativeArch, SYS_openat, for_reading),
+              SECCOMP_RET_USER_NOTIF);
+    for (const FilterProgram* filter : {&off, &on}) {
+      EXPECT_EQ(Answer(*filter, kNativeArch, SYS_openat, for_writing),
+                SECCOMP_RET_USER_NOTIF);
+      for (uint32_t number : {SYS_read, SYS_close, SYS_mmap, SYS_newfstatat}) {
+        EXPECT_EQ(AnswerByNumber(*filter, kNativeArch, number),
+                  SECCOMP_RET_ALLOW)
+            << number;
+      }
+    }
+  }
+}
+
 TEST(FilterTest, HandsOverWhatNoNamespaceHolds) {
   for (OpenCalls open_calls :
        {OpenCalls::kSupervise, OpenCalls::kSuperviseSignals}) {

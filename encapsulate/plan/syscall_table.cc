@@ -169,6 +169,25 @@ const WatchedCall kWatchedCalls[] = {
      V::kChangeAttributes, {O::kDirectory, O::kPath, O::kPointer, O::kSize,
      O::kAtFlags}},
 
+    // Only looked at, see When::kRecordingInputs.
+    {"execve", SYS_execve, 11, Rule::kWrite, V::kExecute, {O::kPath,
+     O::kPointer, O::kPointer}, kCallItself, When::kRecordingInputs},
+    {"execveat", SYS_execveat, Compat(358, 387), Rule::kWrite, V::kExecute,
+     {O::kDirectory, O::kPath, O::kPointer, O::kPointer, O::kAtFlags},
+     kCallItself, When::kRecordingInputs},
+    {"readlink", ENCAPSULATE_OLD(readlink), 85, Rule::kWrite, V::kReadLink,
+     {O::kLinkPath, O::kPointer, O::kSize}, kCallItself,
+     When::kRecordingInputs},
+    {"readlinkat", SYS_readlinkat, Compat(305, 332), Rule::kWrite, V::kReadLink,
+     {O::kDirectory, O::kLinkPath, O::kPointer, O::kSize}, kCallItself,
+     When::kRecordingInputs},
+    {"getdents", ENCAPSULATE_OLD(getdents), 141, Rule::kWrite, V::kList,
+     {O::kDescriptor, O::kPointer, O::kSize}, kCallItself,
+     When::kRecordingInputs},
+    {"getdents64", SYS_getdents64, Compat(220, 217), Rule::kWrite, V::kList,
+     {O::kDescriptor, O::kPointer, O::kSize}, kCallItself,
+     When::kRecordingInputs},
+
     // By a descriptor for reading, as chattr(1) has it.
     {"ioctl", SYS_ioctl, 54, Rule::kWrite, V::kChangeAttributes,
      {O::kDescriptor, O::kIoctlRequest, O::kPointer}, kCallItself,
@@ -404,6 +423,12 @@ const WatchedCall* FindWatchedCall(uint32_t arch, int number,
     }
   }
   return nullptr;
+}
+
+bool IsOnlyInput(const WatchedCall& call, const uint64_t* arguments) {
+  return call.when == When::kRecordingInputs ||
+         (call.when == When::kWriting &&
+          (arguments[call.argument] & kWritingFlags) == 0);
 }
 
 const WatchedCall* FindWatchedCall(absl::string_view name) {

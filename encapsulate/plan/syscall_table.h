@@ -6,6 +6,7 @@
 #ifndef ENCAPSULATE_PLAN_SYSCALL_TABLE_H_
 #define ENCAPSULATE_PLAN_SYSCALL_TABLE_H_
 
+#include <fcntl.h>
 #include <linux/audit.h>
 
 #include <cstddef>
@@ -34,8 +35,10 @@ inline constexpr uint32_t kX32Bit = 0x40000000;
 // arguments, not what they point to.
 enum class When : uint8_t {
   kAlways,
-  // The open(2) flags ask for more than reading.
+  // The open(2) flags ask for more than reading (kWritingFlags).
   kWriting,
+  // Any, but only if inputs are recorded: no rule is about them.
+  kRecordingInputs,
   // The argument isn't 0: a pointer is given, something is turned on.
   kGiven,
   // One of the namespaces of clone(2) and unshare(2).
@@ -86,7 +89,15 @@ enum class CallVerb : uint8_t {
   kSend,
   kJoin,
   kMount,
+  kExecute,
+  kReadLink,
+  kList,
 };
+
+// The flags of open(2) with which it may change something. Not
+// __O_TMPFILE | O_DIRECTORY: a directory may be opened for reading.
+inline constexpr uint32_t kWritingFlags =
+    O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
 
 // What an argument is.
 enum class Operand : uint8_t {
@@ -192,6 +203,10 @@ const Socketcall* FindSocketcall(uint32_t number);
 // may have several, which differ in `when`; the six arguments tell them apart.
 const WatchedCall* FindWatchedCall(uint32_t arch, int number,
                                    const uint64_t* arguments);
+
+// Whether the filter hands the call over only because inputs are recorded
+// (Options::inputs): as far as registers tell, it changes nothing.
+bool IsOnlyInput(const WatchedCall& call, const uint64_t* arguments);
 
 // The first entry of that name; null if there is none.
 const WatchedCall* FindWatchedCall(absl::string_view name);

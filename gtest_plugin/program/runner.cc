@@ -267,7 +267,8 @@ std::shared_ptr<const TestRun::EffectiveOptions> Runner::AskedFor(
 std::unique_ptr<TestRun> Runner::Prepare(const testing::TestInfo& test) {
   auto running = std::make_unique<TestRun>(
       test, AskedFor(test), settings_, started_, &views_, &channels_,
-      &violation_files_, trace_file_.has_value() ? &trace_ : nullptr);
+      &violation_files_, &inputs_file_,
+      trace_file_.has_value() ? &trace_ : nullptr);
   WarnOfThreads(running.get());
   return running;
 }

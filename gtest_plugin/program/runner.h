@@ -30,6 +30,7 @@
 #include "gtest_plugin/googletest/internals.h"
 #include "gtest_plugin/program/ahead.h"
 #include "gtest_plugin/program/durations.h"
+#include "gtest_plugin/program/inputs_file.h"
 #include "gtest_plugin/program/output_file.h"
 #include "gtest_plugin/program/replay.h"
 #include "gtest_plugin/program/schedule.h"
@@ -151,6 +152,7 @@ class Runner {
   int jobs_ = 1;
   absl::optional<Durations> durations_;
   ViolationFiles violation_files_;
+  InputsFile inputs_file_;
   absl::optional<OutputFile> trace_file_;
   Trace trace_;
   bool shows_progress_ = false;

@@ -37,13 +37,17 @@ void Runner::WriteDurations() const {
 }
 
 void Runner::CreateReports() {
-  const absl::Status status = violation_files_.Create(settings_.reports);
+  absl::Status status = violation_files_.Create(settings_.reports);
+  if (status.ok()) status = inputs_file_.Create(settings_.inputs);
   if (status.ok()) return;
   PrintNotice(std::string(status.message()));
   exit(2);
 }
 
-void Runner::WriteReports() { NoticeUnlessOk(violation_files_.Write()); }
+void Runner::WriteReports() {
+  NoticeUnlessOk(violation_files_.Write());
+  NoticeUnlessOk(inputs_file_.Write());
+}
 
 void Runner::CreateTrace() {
   if (settings_.trace.empty()) return;

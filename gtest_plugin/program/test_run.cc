@@ -92,7 +92,8 @@ std::string FullName(const testing::TestInfo& test) {
 TestRun::TestRun(const testing::TestInfo& test,
                  std::shared_ptr<const EffectiveOptions> asked,
                  const Settings& settings, absl::Time started, ViewCache* views,
-                 ChannelPool* channels, ViolationFiles* files, Trace* trace)
+                 ChannelPool* channels, ViolationFiles* files,
+                 InputsFile* inputs_file, Trace* trace)
     : test_(test),
       asked_(std::move(asked)),
       settings_(settings),
@@ -100,6 +101,7 @@ TestRun::TestRun(const testing::TestInfo& test,
       views_(*views),
       channels_(*channels),
       files_(*files),
+      inputs_file_(*inputs_file),
       trace_(trace),
       channel_(channels->Take()) {
   evidence_.test = FullName(test);
@@ -192,7 +194,8 @@ absl::Status TestRun::PrepareView() {
   absl::StatusOr<std::shared_ptr<const MadeView>> made =
       settings_.keep_scratch == KeepScratch::kFailed
           ? ViewWithKeptScratch()
-          : views_.Get({asked_, &options()}, settings_.exposed_executable);
+          : views_.Get({asked_, &options()}, settings_.exposed_executable,
+                       !settings_.inputs.empty());
   if (!made.ok()) return made.status();
   made_ = *std::move(made);
   return absl::OkStatus();
@@ -205,6 +208,7 @@ absl::StatusOr<std::shared_ptr<const MadeView>> TestRun::ViewWithKeptScratch() {
   if (!status.ok()) return status;
   made->inputs.kept_scratch = scratch_->path();
   made->inputs.exposed_executable = settings_.exposed_executable;
+  made->inputs.records_inputs = !settings_.inputs.empty();
   absl::StatusOr<View> view = MakeView(options(), made->inputs);
   if (!view.ok()) return view.status();
   made->view = *std::move(view);
@@ -469,6 +473,7 @@ void TestRun::Conclude(Result result) {
   evidence_.overflowed = channel_->overflowed();
   evidence_.open_expectations = expectations_.Open();
   files_.Add(evidence_.test, evidence_.result);
+  inputs_file_.Add(evidence_.test, evidence_.result.inputs);
   SymbolizeShown(&evidence_.result.record.violations);
   for (const Finding& finding : Classify(evidence_)) Add(finding);
   if (!is_lost && evidence_.failed) TellWhatItMissed();

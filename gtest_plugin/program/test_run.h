@@ -45,6 +45,7 @@
 #include "gtest/gtest.h"
 #include "gtest_plugin/program/events.h"
 #include "gtest_plugin/program/expectations.h"
+#include "gtest_plugin/program/inputs_file.h"
 #include "gtest_plugin/program/kept_scratch.h"
 #include "gtest_plugin/program/missed.h"
 #include "gtest_plugin/program/report.h"
@@ -72,11 +73,12 @@ class TestRun {
   };
 
   // `started` is when the program was. `files` get what the test attempts,
-  // `trace` when it ran; there may be none.
+  // `inputs_file` what it reads, `trace` when it ran; there may be no trace.
   TestRun(const testing::TestInfo& test,
           std::shared_ptr<const EffectiveOptions> asked,
           const Settings& settings, absl::Time started, ViewCache* views,
-          ChannelPool* channels, ViolationFiles* files, Trace* trace);
+          ChannelPool* channels, ViolationFiles* files, InputsFile* inputs_file,
+          Trace* trace);
   // Kills what still runs.
   ~TestRun();
   TestRun(const TestRun&) = delete;
@@ -181,6 +183,7 @@ class TestRun {
   absl::optional<KeptScratch> scratch_;   // if it may be kept
   ChannelPool& channels_;
   ViolationFiles& files_;
+  InputsFile& inputs_file_;
   Trace* const trace_;
   int job_ = 0;  // of the trace
   TestTimes times_;

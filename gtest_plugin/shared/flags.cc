@@ -194,6 +194,10 @@ constexpr Flag kFlags[] = {
      "Writes the attempts of all tests to FILE. FORMAT is json, junit, sarif, "
      "github, gitlab or html.",
      AddReports, "", "", nullptr},
+    {"inputs", "FILE",
+     "Writes to FILE what each test read of the host, as JSON, a line a test: "
+     "files, paths that led to nothing, directories, links and programs.",
+     SetFile<&Settings::inputs>, "", "", nullptr},
     {"trace", "FILE",
      "Writes there when each test ran, and beside which others, in the Trace "
      "Event format.",

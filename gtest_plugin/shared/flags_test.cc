@@ -122,6 +122,7 @@ TEST(FlagsTest, WordsStandForTheirValues) {
   set("leftovers", "note");
   set("violations", "report");
   set("report", "sarif:/a,/b");
+  set("inputs", "/i");
   set("trace", "/t");
   set("exposed_executable", "note");
   set("reuse", "off");
@@ -145,6 +146,7 @@ TEST(FlagsTest, WordsStandForTheirValues) {
   EXPECT_EQ(settings.reports[0].format, ReportFormat::kSarif);
   EXPECT_EQ(settings.reports[0].path, "/a");
   EXPECT_EQ(settings.reports[1].format, ReportFormat::kJson);
+  EXPECT_EQ(settings.inputs, "/i");
   EXPECT_EQ(settings.trace, "/t");
   EXPECT_EQ(settings.exposed_executable, ExposedExecutable::kAllow);
   EXPECT_EQ(settings.reuse, Reuse::kOff);
@@ -163,6 +165,7 @@ TEST(FlagsTest, BadValuesAreRefused) {
                                           {"jobs", "129"},
                                           {"alone", ":"},
                                           {"durations", ""},
+                                          {"inputs", ""},
                                           {"trace", ""},
                                           {"report", "html:,b"},
                                           {"writable", "|"},

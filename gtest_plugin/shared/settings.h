@@ -29,7 +29,8 @@ struct Settings {
   std::vector<std::string> alone;
   std::string durations;  // "": nothing is remembered
   std::vector<ReportTarget> reports;
-  std::string trace;  // "": none is written
+  std::string inputs;  // "": none are recorded
+  std::string trace;   // "": none is written
   absl::optional<bool> progress;
   absl::optional<absl::Duration> slow;
   absl::optional<KeepScratch> keep_scratch;

@@ -84,6 +84,7 @@ class ViewMaker {
     options.violations = asked_.violations;
     options.allowed = asked_.allowed;
     options.umask = 022;
+    options.inputs = inputs_.records_inputs;
     if (inputs_.exposed_executable.has_value()) {
       options.exposed_executable = *inputs_.exposed_executable;
     }
@@ -363,9 +364,10 @@ absl::StatusOr<View> MakeView(const TestOptions& options,
 
 absl::StatusOr<std::shared_ptr<const MadeView>> ViewCache::Get(
     std::shared_ptr<const TestOptions> options,
-    absl::optional<ExposedExecutable> exposed_executable) {
+    absl::optional<ExposedExecutable> exposed_executable, bool records_inputs) {
   if (made_ != nullptr && options_ == options &&
       made_->inputs.exposed_executable == exposed_executable &&
+      made_->inputs.records_inputs == records_inputs &&
       IsEnvironment(made_->inputs.environment) && seen_.AreSame()) {
     return made_;
   }
@@ -375,6 +377,7 @@ absl::StatusOr<std::shared_ptr<const MadeView>> ViewCache::Get(
   auto made = std::make_shared<MadeView>();
   made->inputs = CurrentViewInputs();
   made->inputs.exposed_executable = exposed_executable;
+  made->inputs.records_inputs = records_inputs;
   absl::StatusOr<View> view = MakeView(*options, made->inputs, &seen_);
   if (!view.ok()) return view.status();
   made->view = *std::move(view);

@@ -23,6 +23,7 @@ struct ViewInputs {
   std::string directory;                 // absolute path of its directory
   // As in Options, if it isn't the default.
   absl::optional<ExposedExecutable> exposed_executable;
+  bool records_inputs = false;  // Options::inputs
   // Where what Bazel's runfiles show really is.
   std::vector<std::string> data;
   // An empty directory of the host to be the test's scratch; "" for one in
@@ -65,7 +66,8 @@ class ViewCache {
   // As CurrentViewInputs() and MakeView() say.
   absl::StatusOr<std::shared_ptr<const MadeView>> Get(
       std::shared_ptr<const TestOptions> options,
-      absl::optional<ExposedExecutable> exposed_executable);
+      absl::optional<ExposedExecutable> exposed_executable,
+      bool records_inputs);
 
  private:
   std::shared_ptr<const TestOptions> options_;

@@ -21,13 +21,18 @@ constexpr uid_t kOrdinaryUser = 64321;
 constexpr char kScratch[] = "ENCAPSULATE_TEST_SCRATCH";
 
 // What tests may have as data, from the root of this project.
-constexpr const char* kData[] = {
-    "docs/violations.md",          "tests/support/attempt",
-    "tests/support/probe",         "tests/support/racer",
-    "tests/tool/composed",         "tests/tool/fragile",
-    "tests/tool/fragile_suite",    "tests/tool/report_formats.py",
-    "tests/tool/report_schema.py", "tool/encapsulate",
-    "tool/encapsulate_static"};
+constexpr const char* kData[] = {"docs/inputs.md",
+                                 "docs/violations.md",
+                                 "tests/support/attempt",
+                                 "tests/support/probe",
+                                 "tests/support/racer",
+                                 "tests/tool/composed",
+                                 "tests/tool/fragile",
+                                 "tests/tool/fragile_suite",
+                                 "tests/tool/report_formats.py",
+                                 "tests/tool/report_schema.py",
+                                 "tool/encapsulate",
+                                 "tool/encapsulate_static"};
 
 std::filesystem::path InRunfiles(const std::string& name) {
   const char* directory = getenv("TEST_SRCDIR");

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
-"""Checks a report of violations against the table of its fields in docs/.
+"""Checks a report against the table of its fields in docs/.
 
     report_schema.py docs/violations.md REPORT
+    report_schema.py docs/inputs.md REPORT
 
 Every field must be in the table, every field of the table in the report, with a
 value of the kind that it says. Prints the number of objects of each type.
@@ -20,6 +21,9 @@ KINDS = {
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
     "frames": lambda value: isinstance(value, list),
+    "paths": lambda value: isinstance(value, list)
+                           and all(isinstance(path, str) for path in value)
+                           and value == sorted(set(value)),
 }
 
 

@@ -549,6 +549,85 @@ TEST_F(ToolTest, NamesTheTestInReports) {
   EXPECT_THAT(finished.output, HasSubstr("\"test\":\"Store.Syncs\""));
 }
 
+TEST_F(ToolTest, WritesInputsAsDocumented) {
+  const std::string inputs = tree_ + "/inputs";
+  std::ofstream(tree_ + "/file") << "content";
+  ASSERT_EQ(symlink("file", (tree_ + "/link").c_str()), 0);
+  const auto run = [&](std::vector<std::string> flags) {
+    flags.insert(flags.end(),
+                 {"--inputs=" + inputs, "--chdir=" + tree_, "", "/bin/sh", "-c",
+                  "cat file /proc/cpuinfo >/dev/null; ls >/dev/null; readlink "
+                  "link; HOME=" +
+                      tree_ + "/home; . \"$HOME/.gitconfig\""});
+    const Finished finished = RunTool(flags);
+    EXPECT_NE(finished.exit_code, 0);
+    EXPECT_THAT(finished.output, Not(HasSubstr("\"type\"")));
+    return ReadAll(inputs);
+  };
+  const std::string text = run({"--name=Store.Reads"});
+  EXPECT_THAT(text,
+              StartsWith("{\"type\":\"inputs\",\"test\":\"Store.Reads\","));
+  EXPECT_EQ(text.find('\n'), text.size() - 1);
+  EXPECT_THAT(
+      text,
+      AllOf(HasSubstr("\"directory\":\"" + tree_ + "\",\"read\":[\"/"),
+            HasSubstr(",\"/proc/cpuinfo\""),
+            HasSubstr(",\"file\"],\"absent\":["),
+            HasSubstr("\"home/.gitconfig\"]"), HasSubstr("\"listed\":[\".\"]"),
+            HasSubstr("\"links\":[\"link\"]"), HasSubstr("\"executed\":[\"/")));
+  const Finished checked =
+      RunProgram({"/usr/bin/python3", BuildPath("tests/tool/report_schema.py"),
+                  BuildPath("docs/inputs.md"), inputs});
+  EXPECT_EQ(checked.errors, "");
+  EXPECT_EQ(checked.output, "inputs=1 inputs\n");
+  // The same with everything else that watches, and in every level.
+  for (const char* flag : {"--isolation=namespaces", "--isolation=landlock",
+                           "--isolation=process"}) {
+    const std::string same = run({flag, "--violations=report"});
+    EXPECT_THAT(same, AllOf(StartsWith("{\"type\":\"inputs\",\"test\":null,"),
+                            HasSubstr(",\"file\"],\"absent\":["),
+                            HasSubstr("\"home/.gitconfig\"]"),
+                            HasSubstr("\"links\":[\"link\"]")))
+        << flag;
+  }
+}
+
+TEST_F(ToolTest, WritesInputsWhereItIsTold) {
+  EXPECT_THAT(RunTool({"--inputs=/dev/stdout", "", "true"}).output,
+              StartsWith("{\"type\":\"inputs\""));
+  const std::string name = tree_ + "/a name\nof two lines";
+  EXPECT_EQ(RunTool({"--inputs=" + name, "", "true"}).exit_code, 0);
+  EXPECT_THAT(ReadAll(name), StartsWith("{\"type\":\"inputs\""));
+  // What the command writes there is replaced.
+  const std::string inputs = tree_ + "/inputs";
+  EXPECT_EQ(RunTool({"--inputs=" + inputs, tree_, "/bin/sh", "-c",
+                     "yes forged | head -n 5000 >" + inputs})
+                .exit_code,
+            0);
+  EXPECT_THAT(ReadAll(inputs), AllOf(StartsWith("{\"type\":\"inputs\""),
+                                     Not(HasSubstr("forged\n"))));
+}
+
+// In a sandbox that watches for both, the outer one has what both read.
+TEST_F(ToolTest, InputsAreRecordedByTheOuterSandbox) {
+  if (IsHostRoot()) GTEST_SKIP() << "root's sandboxes have none inside";
+  const std::string file = tree_ + "/file";
+  std::ofstream(file) << "content";
+  const Finished finished =
+      RunTool({"--violations=report", "--inputs=" + tree_ + "/outer", tree_,
+               ToolPath(), "--inputs=" + tree_ + "/inner", "", "cat", file});
+  EXPECT_EQ(finished.exit_code, 0) << finished.errors;
+  EXPECT_THAT(finished.errors,
+              HasSubstr("the sandbox around this one watches, so no inputs are "
+                        "recorded\n"));
+  EXPECT_THAT(
+      ReadAll(tree_ + "/inner"),
+      AllOf(HasSubstr("\"read\":[]"), HasSubstr("\"watched_outside\":true")));
+  EXPECT_THAT(ReadAll(tree_ + "/outer"),
+              AllOf(HasSubstr("\"tree/file\""),
+                    HasSubstr("\"watched_outside\":false")));
+}
+
 TEST_F(ToolTest, FailsForNewViolationsOnly) {
   const std::string baseline = "--baseline=" + tree_ + "/baseline";
   const auto touch = [&](std::vector<std::string> flags,
