@@ -252,6 +252,7 @@ TEST_F(PlanTest, OptionsAreComparedByEveryField) {
            [](Options& o) { o.exposed_executable = ExposedExecutable::kAllow; },
            [](Options& o) { o.shared_mappings = SharedMappings::kKeep; },
            [](Options& o) { o.list_overlay_changes = true; },
+           [](Options& o) { o.inputs = true; },
        }) {
     Options options;
     options.tmpfs = {{"/a", 0}};

@@ -610,7 +610,7 @@ TEST_F(ToolTest, WritesInputsWhereItIsTold) {
 
 // In a sandbox that watches for both, the outer one has what both read.
 TEST_F(ToolTest, InputsAreRecordedByTheOuterSandbox) {
-  if (IsHostRoot()) GTEST_SKIP() << "root's sandboxes have none inside";
+  if (geteuid() == 0) GTEST_SKIP() << "root's sandboxes have none inside";
   const std::string file = tree_ + "/file";
   std::ofstream(file) << "content";
   const Finished finished =
