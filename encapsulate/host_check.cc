@@ -32,6 +32,7 @@
 #include "encapsulate/host/levels.h"
 #include "encapsulate/isolation.h"
 #include "encapsulate/kernel/interfaces.h"
+#include "encapsulate/kernel/landlock.h"
 #include "encapsulate/kernel/new_process.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/plan/cgroup.h"
@@ -412,6 +413,24 @@ std::vector<LevelSupport> CheckLevels(
 Isolation StrongestIsolation() {
   static const Isolation strongest = FindStrongest();
   return strongest;
+}
+
+std::string DescribeIsolation(Isolation level) {
+  if (level == Isolation::kNamespaces) return "";
+  return absl::StrCat(
+      "isolation level ", IsolationName(level),
+      ", which doesn't keep: ", NamesOf(Kept::kNo, level, sys::LandlockAbi()));
+}
+
+std::string DescribeWeakerLevel(Isolation refused, absl::string_view flag) {
+  const Isolation strongest = StrongestIsolation();
+  // Each takes a pidfd of this process.
+  const UniqueFd self(sys::PidfdOpen(getpid()));
+  if (strongest <= refused || !self.valid()) return "";
+  const char* const name = IsolationName(strongest);
+  return absl::StrCat("level ", name, " works on this host (", flag, "=", name,
+                      "), but doesn't keep: ",
+                      NamesOf(Kept::kNo, strongest, sys::LandlockAbi()));
 }
 
 }  // namespace encapsulate

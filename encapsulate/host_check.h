@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "encapsulate/isolation.h"
 
 namespace encapsulate {
@@ -64,6 +65,15 @@ std::vector<LevelSupport> CheckLevels(const std::vector<HostFeature>& features);
 // level namespaces; using it says then what is short. Tries a sandbox, once in
 // a process.
 Isolation StrongestIsolation();
+
+// For messages, and empty for level namespaces: "isolation level landlock,
+// which doesn't keep: ...". `level` isn't kBest.
+std::string DescribeIsolation(Isolation level);
+
+// For a message once the host has refused a level: what the strongest that it
+// grants instead is called, how to choose it by `flag`, and what it doesn't
+// keep. Empty if it grants no weaker one. As StrongestIsolation().
+std::string DescribeWeakerLevel(Isolation refused, absl::string_view flag);
 
 }  // namespace encapsulate
 

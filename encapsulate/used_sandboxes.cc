@@ -23,7 +23,6 @@ constexpr absl::Duration kLookEvery = absl::Milliseconds(100);
 
 }  // namespace
 
-// Whether it isn't what a child left.
 bool IsOfHost(Trace trace) { return trace >= Trace::kNoProcfs; }
 
 absl::string_view TraceText(Trace trace) {
@@ -161,7 +160,7 @@ void UsedSandboxes::Give(Process process) {
 
 void UsedSandboxes::CloseInChild() const {
   mount_table_.CloseInChild();
-  caller_.Disown();
+  caller_.CloseInChild();
   for (const Process& process : processes_) {
     Launcher::CloseInChild(process);
   }

@@ -161,7 +161,9 @@ int RunCommand(const CommandLine& line) {
   if (!process.ok()) {
     const int code = Fail(process.status());
     if (FailureKindOf(process.status()) == FailureKind::kHostRefused) {
-      SayWeakerLevel(options->isolation, StrongestIsolation());
+      const std::string weaker =
+          DescribeWeakerLevel(options->isolation, "--isolation");
+      if (!weaker.empty()) tool::Print(weaker);
     }
     return code;
   }
@@ -172,7 +174,8 @@ int RunCommand(const CommandLine& line) {
         "the sandbox around this one watches and reports attempts; this one "
         "reports questions for names");
   }
-  SayIsolation(process->isolation());
+  const std::string level = DescribeIsolation(process->isolation());
+  if (!level.empty()) tool::Print(level);
   if (verbose) PrintSteps(process->steps());
   Result result = process->Wait();
   if (verbose) PrintOutcome(result);

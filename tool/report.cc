@@ -19,11 +19,8 @@
 #include "encapsulate/base/error.h"
 #include "encapsulate/base/json.h"
 #include "encapsulate/base/printable.h"
-#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/base/write_all.h"
 #include "encapsulate/isolation.h"
-#include "encapsulate/kernel/landlock.h"
-#include "encapsulate/kernel/syscalls.h"
 #include "tool/exit_codes.h"
 
 namespace encapsulate::tool {
@@ -221,23 +218,6 @@ void SayLeftovers(const Result& result) {
   const int more =
       result.leftover_count - static_cast<int>(result.leftovers.size());
   if (more > 0) Print(absl::StrCat("killed ", more, " more processes"));
-}
-
-void SayIsolation(Isolation level) {
-  if (level == Isolation::kNamespaces) return;
-  Print(absl::StrCat(
-      "isolation level ", IsolationName(level),
-      ", which doesn't keep: ", NamesOf(Kept::kNo, level, sys::LandlockAbi())));
-}
-
-void SayWeakerLevel(Isolation refused, Isolation strongest) {
-  // Each takes a pidfd of this process.
-  const UniqueFd self(sys::PidfdOpen(getpid()));
-  if (strongest <= refused || !self.valid()) return;
-  Print(absl::StrCat("level ", IsolationName(strongest),
-                     " works on this host (--isolation=",
-                     IsolationName(strongest), "), but doesn't keep: ",
-                     NamesOf(Kept::kNo, strongest, sys::LandlockAbi())));
 }
 
 void SayTemporaryFiles(const Result& result) {

@@ -44,10 +44,6 @@ void PrintOutcome(const Result& result);
 void PrintLimits(const Result& result);
 void SayUnknownSockets(const Result& result);
 void SayLeftovers(const Result& result);
-// What isolates and what that doesn't keep; nothing for namespaces.
-void SayIsolation(Isolation level);
-// Which weaker level than the one that was refused the host grants, if any.
-void SayWeakerLevel(Isolation refused, Isolation strongest);
 void SayTemporaryFiles(const Result& result);
 void PrintOverlayChanges(const Result& result);
 

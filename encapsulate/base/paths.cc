@@ -56,4 +56,8 @@ std::string ParentOf(absl::string_view path) {
   return std::string(path.substr(0, slash));
 }
 
+std::string EntryOf(absl::string_view directory, absl::string_view name) {
+  return absl::StrCat(directory == "/" ? "" : directory, "/", name);
+}
+
 }  // namespace encapsulate

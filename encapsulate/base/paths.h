@@ -35,6 +35,9 @@ std::string PathOf(int fd);
 // The directory that holds `path`; "/" for "/".
 std::string ParentOf(absl::string_view path);
 
+// The path of the entry `name` of `directory`.
+std::string EntryOf(absl::string_view directory, absl::string_view name);
+
 }  // namespace encapsulate
 
 #endif  // ENCAPSULATE_BASE_PATHS_H_

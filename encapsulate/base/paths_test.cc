@@ -23,6 +23,11 @@ TEST(PathsTest, ParentOfStopsAtTheRoot) {
   EXPECT_EQ(ParentOf("/"), "/");
 }
 
+TEST(PathsTest, EntriesOfTheRootHaveOneSlash) {
+  EXPECT_EQ(EntryOf("/", "a"), "/a");
+  EXPECT_EQ(EntryOf("/a", "b"), "/a/b");
+}
+
 TEST(PathsTest, RealPathLeavesErrno) {
   EXPECT_EQ(*RealPath("/usr/../usr/./bin/.."), "/usr");
   EXPECT_FALSE(RealPath("/no/such/path").ok());

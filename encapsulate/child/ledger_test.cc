@@ -9,15 +9,12 @@
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <climits>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -25,6 +22,7 @@
 #include "encapsulate/base/unique_fd.h"
 #include "encapsulate/kernel/file_identity.h"
 #include "gtest/gtest.h"
+#include "tests/support/files.h"
 
 namespace encapsulate {
 namespace {
@@ -69,20 +67,6 @@ class LedgerTest : public testing::Test {
     FileIdentity mark;
     EXPECT_TRUE(ReadIdentity(AT_FDCWD, path.c_str(), &mark));
     return mark;
-  }
-  static bool Exists(const std::string& path) {
-    struct stat info;
-    return lstat(path.c_str(), &info) == 0;
-  }
-  static void BindSocket(const std::string& path) {
-    const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    ASSERT_LT(path.size(), sizeof(address.sun_path));
-    memcpy(address.sun_path, path.data(), path.size());
-    EXPECT_EQ(
-        bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)),
-        0);
   }
 
   // Short enough for the name of a socket.

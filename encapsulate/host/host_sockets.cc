@@ -119,7 +119,7 @@ class Finder {
     const LocalPaths::Directory& directory = paths_.Find(ParentOf(path));
     const std::string name = path.substr(slash + 1);
     if (directory.state == State::kMissing || name.empty()) return "";
-    return name == "." ? directory.real : Join(directory.real, name);
+    return name == "." ? directory.real : EntryOf(directory.real, name);
   }
 
   // `path` comes from Resolve() or the mount table.
@@ -220,11 +220,11 @@ class Finder {
           below.emplace_back(name);
         }
       } else if (type == DT_SOCK || type == DT_FIFO) {
-        AddFound(Join(path, entry->d_name));
+        AddFound(EntryOf(path, entry->d_name));
       }
     }
     for (const std::string& name : below) {
-      const std::string child = Join(path, name);
+      const std::string child = EntryOf(path, name);
       if (IsExcluded(child)) continue;
       const UniqueFd opened = OpenBelow(directory.get(), name.c_str(), child);
       if (opened.valid()) {
@@ -233,10 +233,6 @@ class Finder {
         NoteError();
       }
     }
-  }
-
-  static std::string Join(const std::string& path, absl::string_view name) {
-    return absl::StrCat(path == "/" ? "" : path, "/", name);
   }
 
   static unsigned char TypeOf(int directory, const dirent64& entry) {

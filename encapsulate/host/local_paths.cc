@@ -39,7 +39,7 @@ LocalPaths::Directory LocalPaths::Resolve(const std::string& text) {
     here.real = ParentOf(above.real);
     return here;
   }
-  here.real = absl::StrCat(above.real == "/" ? "" : above.real, "/", name);
+  here.real = EntryOf(above.real, name);
   if (above.state == State::kSlow) return here;
   switch (table_.At(here.real)) {
     case MountTable::Point::kAutomount:

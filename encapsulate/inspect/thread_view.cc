@@ -245,8 +245,7 @@ PathTarget ThreadView::LookUp(int directory, const std::string& path,
                             : Location::kReadOnly;
     }
     if (target.location == Location::kWritable) return target;
-    const std::string parent = PathOf(found.directory.get());
-    target.path = absl::StrCat(parent == "/" ? "" : parent, "/", found.name);
+    target.path = EntryOf(PathOf(found.directory.get()), found.name);
     struct stat info;
     target.exists = fstatat(found.directory.get(), found.name.c_str(), &info,
                             AT_SYMLINK_NOFOLLOW) == 0;

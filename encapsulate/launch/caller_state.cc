@@ -161,7 +161,7 @@ absl::optional<int> CallerState::Number() {
   return number_;
 }
 
-void CallerState::Disown() const {
+void CallerState::CloseInChild() const {
   for (const UniqueFd* fd : {&directory_, &status_, &cgroup_, &oom_score_}) {
     fd->CloseInChild();
   }

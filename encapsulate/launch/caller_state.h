@@ -37,7 +37,7 @@ class CallerState {
   absl::optional<int> Number();
 
   // For a child: closes them.
-  void Disown() const;
+  void CloseInChild() const;
 
  private:
   // Compared as the bytes that it is.

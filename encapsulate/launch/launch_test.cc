@@ -60,6 +60,17 @@ class LaunchTest : public ::testing::Test {
     ASSERT_EQ(symlink("other", Path(name).c_str()), 0);
   }
 
+  // The link stands where "tree" was when the plan was made.
+  void ExpectNoLinkToBeFollowed(const std::string& tree) const {
+    Plan plan = PlanWithTree(Path(tree));
+    ReplaceByLink("tree");
+    Message message;
+    Start(&plan, &message);
+    EXPECT_EQ(message.kind, MessageKind::kFailed);
+    EXPECT_EQ(message.step, Step::kCloneTree);
+    EXPECT_EQ(message.error, ELOOP);
+  }
+
   // The first word of init that it failed or that the command runs.
   static void Start(Plan* plan, Message* message) {
     const UniqueFd caller(sys::PidfdOpen(getpid()));
@@ -91,23 +102,11 @@ TEST_F(LaunchTest, ATreeIsMountedAsItWasPlanned) {
 }
 
 TEST_F(LaunchTest, ALinkInPlaceOfTheTreeIsNotFollowed) {
-  Plan plan = PlanWithTree(Path("tree"));
-  ReplaceByLink("tree");
-  Message message;
-  Start(&plan, &message);
-  EXPECT_EQ(message.kind, MessageKind::kFailed);
-  EXPECT_EQ(message.step, Step::kCloneTree);
-  EXPECT_EQ(message.error, ELOOP);
+  ExpectNoLinkToBeFollowed("tree");
 }
 
 TEST_F(LaunchTest, ALinkOnTheWayToTheTreeIsNotFollowed) {
-  Plan plan = PlanWithTree(Path("tree/inner"));
-  ReplaceByLink("tree");
-  Message message;
-  Start(&plan, &message);
-  EXPECT_EQ(message.kind, MessageKind::kFailed);
-  EXPECT_EQ(message.step, Step::kCloneTree);
-  EXPECT_EQ(message.error, ELOOP);
+  ExpectNoLinkToBeFollowed("tree/inner");
 }
 
 }  // namespace

@@ -85,8 +85,7 @@ std::string InputRecorder::NameOf(const ThreadView& thread,
   if (found.file.valid()) {
     name = PathOf(found.file.get());
   } else if (found.error == 0) {
-    const std::string parent = PathOf(found.directory.get());
-    name = absl::StrCat(parent == "/" ? "" : parent, "/", found.name);
+    name = EntryOf(PathOf(found.directory.get()), found.name);
   }
   if (path.text.empty() ||
       (!name.empty() && IsWithin(name, scope_.directory))) {
@@ -170,9 +169,8 @@ InputRecorder::Input InputRecorder::LookAtMade(const ThreadView& thread,
         thread.LookUp(path->directory, path->text, LastPart::kEntry);
     if (target.location != PathTarget::Location::kWritable) continue;
     const Found found = Find(thread, *path, LastPart::kEntry, 0);
-    const std::string parent = PathOf(found.directory.get());
     return {Input::Kind::kMade,
-            absl::StrCat(parent == "/" ? "" : parent, "/", found.name), ""};
+            EntryOf(PathOf(found.directory.get()), found.name), ""};
   }
   return {};
 }

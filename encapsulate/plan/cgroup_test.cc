@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -15,28 +14,13 @@
 #include "encapsulate/base/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/cgroups.h"
 
 namespace encapsulate {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-// The cgroups that this process has made and not removed.
-int CountOwn() {
-  using Entries = std::filesystem::recursive_directory_iterator;
-  const std::string mark = absl::StrCat("encapsulate-", getpid(), "-");
-  int count = 0;
-  std::error_code error;
-  Entries entry("/sys/fs/cgroup",
-                std::filesystem::directory_options::skip_permission_denied,
-                error);
-  for (; !error && entry != Entries(); entry.increment(error)) {
-    const std::string name = entry->path().filename();
-    if (name.compare(0, mark.size(), mark) == 0) ++count;
-  }
-  return count;
-}
 
 Limits Processes(uint64_t most) {
   Limits limits;
@@ -48,7 +32,7 @@ TEST(CgroupTest, WithoutLimitsThereIsNone) {
   const absl::StatusOr<Cgroup> cgroup = Cgroup::Make(Limits());
   ASSERT_TRUE(cgroup.ok()) << cgroup.status();
   EXPECT_TRUE(cgroup->empty());
-  EXPECT_EQ(CountOwn(), 0);
+  EXPECT_EQ(CountCgroups(getpid()), 0);
 }
 
 TEST(CgroupTest, SaysWhyThereCanBeNone) {
@@ -56,7 +40,7 @@ TEST(CgroupTest, SaysWhyThereCanBeNone) {
   if (may.ok()) GTEST_SKIP() << "this host lets us make one";
   EXPECT_THAT(std::string(may.message()), HasSubstr("hint: "));
   EXPECT_EQ(Cgroup::Make(Processes(10)).status(), may);
-  EXPECT_EQ(CountOwn(), 0);
+  EXPECT_EQ(CountCgroups(getpid()), 0);
 }
 
 TEST(CgroupTest, HoldsAProcessAndIsGoneAfterwards) {
@@ -65,7 +49,7 @@ TEST(CgroupTest, HoldsAProcessAndIsGoneAfterwards) {
   absl::StatusOr<Cgroup> cgroup = Cgroup::Make(Processes(10));
   ASSERT_TRUE(cgroup.ok()) << cgroup.status();
   EXPECT_FALSE(cgroup->empty());
-  EXPECT_EQ(CountOwn(), 1);
+  EXPECT_EQ(CountCgroups(getpid()), 1);
   const pid_t child = fork();
   if (child == 0) {
     for (;;) pause();
@@ -80,7 +64,7 @@ TEST(CgroupTest, HoldsAProcessAndIsGoneAfterwards) {
   Cgroup moved = *std::move(cgroup);
   moved.Remove();
   EXPECT_TRUE(moved.empty());
-  EXPECT_EQ(CountOwn(), 0);
+  EXPECT_EQ(CountCgroups(getpid()), 0);
 }
 
 }  // namespace

@@ -4,13 +4,10 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -21,6 +18,7 @@
 #include "encapsulate/child/ledger.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/files.h"
 
 namespace encapsulate {
 namespace {
@@ -42,20 +40,6 @@ class MadeFilesTest : public testing::Test {
     const std::string path = root_ + "/" + name;
     std::ofstream(path) << "x";
     return path;
-  }
-  static void BindSocket(const std::string& path) {
-    const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    ASSERT_LT(path.size(), sizeof(address.sun_path));
-    memcpy(address.sun_path, path.data(), path.size());
-    EXPECT_EQ(
-        bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)),
-        0);
-  }
-  static bool Exists(const std::string& path) {
-    struct stat info;
-    return lstat(path.c_str(), &info) == 0;
   }
 
   std::string root_ = "/tmp/made_files_test.XXXXXX";

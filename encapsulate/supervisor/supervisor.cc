@@ -19,7 +19,6 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/inspect/processes.h"
 
@@ -146,8 +145,7 @@ Supervisor::Realm Supervisor::RealmOf(const std::string& directory,
                                       bool exists) const {
   if (directory.empty() || directory[0] != '/') return Realm::kOutside;
   if (IsWritable(directory)) return Realm::kWritable;
-  const std::string path =
-      absl::StrCat(directory == "/" ? "" : directory, "/", name);
+  const std::string path = EntryOf(directory, name);
   if (IsWritable(path)) return Realm::kWritable;
   if (made_.IsRoot(directory)) {
     if (!exists) return Realm::kNew;
@@ -184,8 +182,7 @@ bool Supervisor::FindEntryOf(const ThreadView& thread, int directory,
       fstatat(entry->found.directory.get(), entry->found.name.c_str(), &info,
               AT_SYMLINK_NOFOLLOW) == 0;
   entry->realm = RealmOf(parent, entry->found.name, entry->exists);
-  entry->path =
-      absl::StrCat(parent == "/" ? "" : parent, "/", entry->found.name);
+  entry->path = EntryOf(parent, entry->found.name);
   return true;
 }
 

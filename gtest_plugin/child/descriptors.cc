@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include <string>
 
 #include "encapsulate/base/unique_fd.h"
+#include "encapsulate/kernel/directory_reader.h"
 
 namespace encapsulate {
 namespace {
@@ -81,17 +81,12 @@ void ShowThroughView(int fd) {
 void ShowDescriptorsThroughView() {
   const UniqueFd directory(
       open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  alignas(dirent64) char buffer[1024];
-  ssize_t size;
-  while ((size = syscall(SYS_getdents64, directory.get(), buffer,
-                         sizeof(buffer))) > 0) {
-    for (ssize_t at = 0; at < size;) {
-      const auto* const entry = reinterpret_cast<dirent64*>(buffer + at);
-      at += entry->d_reclen;
-      const int fd = atoi(entry->d_name);
-      // 0 to 2 are the core's.
-      if (fd > STDERR_FILENO && fd != directory.get()) ShowThroughView(fd);
-    }
+  DirectoryReader<1024> reader;
+  reader.Start(directory.get());
+  while (const dirent64* const entry = reader.Next()) {
+    const int fd = atoi(entry->d_name);
+    // 0 to 2 are the core's.
+    if (fd > STDERR_FILENO && fd != directory.get()) ShowThroughView(fd);
   }
 }
 

@@ -31,6 +31,7 @@
 #include "encapsulate/base/paths.h"
 #include "encapsulate/base/printable.h"
 #include "encapsulate/base/write_all.h"
+#include "encapsulate/host_check.h"
 #include "encapsulate/violations.h"
 #include "encapsulate/watched_outside.h"
 #include "gtest_plugin/child/signals.h"
@@ -244,7 +245,8 @@ void TestRun::Refuse(const absl::Status& status) {
   }
   static bool told = false;
   if (kind == FailureKind::kHostRefused && !std::exchange(told, true)) {
-    const std::string weaker = DescribeWeakerLevel(options().isolation);
+    const std::string weaker =
+        DescribeWeakerLevel(options().isolation, "--encapsulate_isolation");
     if (!weaker.empty()) Note(weaker);
   }
   Fail(Words({kind, absl::StrCat("encapsulate ", FullName(test_)), "", why}));

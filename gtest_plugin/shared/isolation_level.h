@@ -4,9 +4,6 @@
 #ifndef GTEST_PLUGIN_SHARED_ISOLATION_LEVEL_H_
 #define GTEST_PLUGIN_SHARED_ISOLATION_LEVEL_H_
 
-#include <string>
-
-#include "encapsulate/isolation.h"
 #include "gtest_plugin/shared/view.h"
 #include "gtest_plugin/test_options.h"
 
@@ -19,10 +16,6 @@ TestOptions WithLevel(TestOptions options);
 // Says on stderr, and as a property of the run, which level `options` are
 // about, unless that is namespaces.
 void SayLevel(const TestOptions& options);
-
-// A sentence on the strongest level that the host grants in place of the one
-// that it refused, and on what that doesn't keep; empty if there is none.
-std::string DescribeWeakerLevel(Isolation refused);
 
 // In the process of a test: takes the directories that the library has made
 // where nothing is mounted.

@@ -2,7 +2,6 @@
 
 #include "gtest_plugin/shared/view.h"
 
-#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,8 +28,7 @@ namespace {
 
 // The path without symbolic links; "" if there is nothing.
 std::string RealPathOf(const std::string& path) {
-  char buffer[PATH_MAX];
-  return realpath(path.c_str(), buffer) != nullptr ? buffer : "";
+  return RealPath(path).value_or("");
 }
 
 // As many as the kernel follows.

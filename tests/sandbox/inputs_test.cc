@@ -507,7 +507,7 @@ TEST_P(InputsTest, OffNothingIsRecorded) {
 
 TEST_P(InputsTest, ViolationsAreWhatTheyWere) {
   if (GetParam() == Isolation::kProcess) {
-    GTEST_SKIP() << "violations can't be off";
+    GTEST_SKIP() << "at level process inputs take violations";
   }
   const auto body = [&] {
     return !Opens(file_, O_WRONLY) && Opens(file_) &&

@@ -25,6 +25,7 @@
 #include "encapsulate/sandbox.h"
 #include "encapsulate/sandbox_pool.h"
 #include "gtest/gtest.h"
+#include "tests/support/cgroups.h"
 #include "tests/support/sandbox.h"
 
 namespace encapsulate {

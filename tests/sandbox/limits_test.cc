@@ -22,6 +22,7 @@
 #include "absl/time/time.h"
 #include "encapsulate/sandbox.h"
 #include "gtest/gtest.h"
+#include "tests/support/cgroups.h"
 #include "tests/support/sandbox.h"
 
 namespace encapsulate {

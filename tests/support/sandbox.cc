@@ -395,22 +395,6 @@ int CountChildren() {
   return count;
 }
 
-int CountCgroups(pid_t caller) {
-  using Entries = std::filesystem::recursive_directory_iterator;
-  const std::string mark = absl::StrCat("encapsulate-", caller, "-");
-  int count = 0;
-  std::error_code error;
-  Entries entry("/sys/fs/cgroup",
-                std::filesystem::directory_options::skip_permission_denied,
-                error);
-  // Others' cgroups come and go meanwhile.
-  for (; !error && entry != Entries(); entry.increment(error)) {
-    const std::string name = entry->path().filename();
-    if (name.compare(0, mark.size(), mark) == 0) ++count;
-  }
-  return count;
-}
-
 UnixServer::UnixServer(const std::string& path)
     : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_un address = {};

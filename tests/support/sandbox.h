@@ -124,9 +124,6 @@ int CountDescriptors();
 int CountMounts();
 int CountChildren();
 
-// The cgroups that sandboxes of the process `caller` have made and not removed.
-int CountCgroups(pid_t caller);
-
 // Listens on a new socket while it lives.
 class UnixServer {
  public:
