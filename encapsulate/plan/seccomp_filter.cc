@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Over 500 lines, because what becomes of each call, in every kind of filter,
+// stands side by side here; how it is written as a program is in
+// bpf_program.h.
 
 #include "encapsulate/plan/seccomp_filter.h"
 
@@ -22,98 +26,13 @@
 #include <utility>
 #include <vector>
 
+#include "encapsulate/plan/bpf_program.h"
 #include "encapsulate/plan/syscall_table.h"
 
 namespace encapsulate {
 namespace {
 
-constexpr uint32_t Errno(int error) {
-  return SECCOMP_RET_ERRNO | static_cast<uint32_t>(error);
-}
-
-// Where the low half of an argument is: both supported machines are little
-// endian. The kernel itself looks at no more of a socket family, an ioctl
-// request, open flags or a socketcall number.
-constexpr size_t Argument(int number) {
-  return offsetof(seccomp_data, args) +
-         static_cast<size_t>(number) * sizeof(uint64_t);
-}
-
-// A program, written from its end: what an instruction goes on to is there
-// before it is, because jumps lead forward only. What several need is there
-// once. The kernel translates and checks every instruction each time that a
-// process installs the program, so a short one saves time; and it follows the
-// program for each call number there is, so few steps do as well.
-class Program {
- public:
-  // An instruction, as their count from the end.
-  using Label = size_t;
-
-  Label Return(uint32_t action) {
-    const auto there = returns_.find(action);
-    if (there != returns_.end() && IsNear(there->second)) return there->second;
-    return returns_[action] = Add(BPF_RET | BPF_K, action);
-  }
-  // Goes on with what was written last.
-  Label Load(size_t offset) {
-    return Add(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
-  }
-  // accumulator == value ? yes : no
-  Label IfEqual(uint32_t value, Label yes, Label no) {
-    return Jump(BPF_JEQ, value, yes, no);
-  }
-  // (accumulator & bits) != 0 ? yes : no
-  Label IfAny(uint32_t bits, Label yes, Label no) {
-    return Jump(BPF_JSET, bits, yes, no);
-  }
-  // accumulator >= value ? yes : no
-  Label IfFrom(uint32_t value, Label yes, Label no) {
-    return Jump(BPF_JGE, value, yes, no);
-  }
-  // All 64 bits of the argument are `value` ? yes : no
-  Label IfArgument(int number, uint64_t value, Label yes, Label no) {
-    const size_t low = Argument(number);
-    IfEqual(static_cast<uint32_t>(value >> 32), yes, no);
-    const Label high = Load(low + sizeof(uint32_t));
-    IfEqual(static_cast<uint32_t>(value), high, no);
-    return Load(low);
-  }
-
-  FilterProgram Finish() && {
-    return FilterProgram(code_.rbegin(), code_.rend());
-  }
-
- private:
-  // Conditional jumps reach no further.
-  static constexpr size_t kReach = 255;
-
-  // Leaves room for two jumps that lead on.
-  bool IsNear(Label label) const { return code_.size() + 2 - label <= kReach; }
-
-  Label Add(unsigned code, uint32_t k, uint8_t jt = 0, uint8_t jf = 0) {
-    code_.push_back({static_cast<uint16_t>(code), jt, jf, k});
-    return code_.size() - 1;
-  }
-
-  size_t To(Label label) const { return code_.size() - label - 1; }
-
-  Label Reach(Label label) {
-    if (IsNear(label)) return label;
-    return Add(BPF_JMP | BPF_JA, static_cast<uint32_t>(To(label)));
-  }
-
-  Label Jump(unsigned condition, uint32_t value, Label yes, Label no) {
-    yes = Reach(yes);
-    no = Reach(no);
-    return Add(BPF_JMP | condition | BPF_K, value,
-               static_cast<uint8_t>(To(yes)), static_cast<uint8_t>(To(no)));
-  }
-
-  FilterProgram code_;  // the last instruction first
-  std::map<uint32_t, Label> returns_;
-};
-
-using Label = Program::Label;
+using Label = BpfProgram::Label;
 
 // Numbers of the calls that set limits.
 struct LimitCalls {
@@ -133,14 +52,14 @@ constexpr LimitCalls kCompatLimit = {75, 369};
 // well, because programs that handle secrets insist on it.
 constexpr uint32_t kPretend = SECCOMP_RET_ERRNO;  // errno 0: returns 0
 
-Label KeepCoreBySetrlimit(Program& program) {
+Label KeepCoreBySetrlimit(BpfProgram& program) {
   program.IfEqual(RLIMIT_CORE, program.Return(kPretend),
                   program.Return(SECCOMP_RET_ALLOW));
   return program.Load(Argument(0));
 }
 
 // `otherwise` decides on other calls.
-Label KeepCoreByPrlimit(Label otherwise, Program& program) {
+Label KeepCoreByPrlimit(Label otherwise, BpfProgram& program) {
   const Label allow = program.Return(SECCOMP_RET_ALLOW);
   const Label other = program.IfArgument(3, 0, program.Return(kPretend),
                                          program.Return(Errno(EPERM)));
@@ -180,7 +99,7 @@ constexpr ProcessCall kProcessCalls[] = {
 
 constexpr uint32_t kInitPid = 1;
 
-Label SpareInit(const ProcessCall& call, Program& program) {
+Label SpareInit(const ProcessCall& call, BpfProgram& program) {
   const Label allow = program.Return(SECCOMP_RET_ALLOW);
   const Label refuse = program.Return(Errno(EPERM));
   program.IfEqual(kInitPid, refuse, allow);
@@ -191,7 +110,7 @@ Label SpareInit(const ProcessCall& call, Program& program) {
 }
 
 // It may be asked for its limits. `otherwise` decides on other calls.
-Label SpareInitsLimits(Label otherwise, Program& program) {
+Label SpareInitsLimits(Label otherwise, BpfProgram& program) {
   const Label refuse = program.Return(Errno(EPERM));
   const Label changed = program.IfArgument(2, 0, otherwise, refuse);
   program.IfEqual(kInitPid, changed, otherwise);
@@ -200,7 +119,7 @@ Label SpareInitsLimits(Label otherwise, Program& program) {
 
 // accumulator is one of `values` ? yes : no
 template <typename List = std::initializer_list<uint32_t>>
-Label IfOneOf(const List& values, Label yes, Label no, Program& program) {
+Label IfOneOf(const List& values, Label yes, Label no, BpfProgram& program) {
   for (uint32_t value : values) no = program.IfEqual(value, yes, no);
   return no;
 }
@@ -217,7 +136,7 @@ std::vector<uint32_t> NumbersOf(bool make_socket) {
 // Returns `action` if the call is meant, as far as its arguments tell; else
 // goes on with `otherwise`.
 Label Decide(const WatchedCall& call, When when, uint32_t action,
-             Label otherwise, Program& program) {
+             Label otherwise, BpfProgram& program) {
   const size_t low = Argument(call.argument);
   const Label meant = program.Return(action);
   switch (when) {
@@ -307,7 +226,7 @@ struct Range {
 
 // Finds the range of the call's number, which is loaded.
 Label Search(const std::vector<Range>& ranges, size_t first, size_t count,
-             Program& program) {
+             BpfProgram& program) {
   if (count == 1) return ranges[first].goes_on;
   const size_t half = count / 2;
   const Label upper = Search(ranges, first + half, count - half, program);
@@ -350,7 +269,7 @@ constexpr TraceCall kSocketCalls[] = {
 };
 
 void ReportTraces(bool native, std::map<uint32_t, Label>& calls,
-                  Program& program) {
+                  BpfProgram& program) {
   const Label report = program.Return(SECCOMP_RET_USER_NOTIF);
   const Label allow = program.Return(SECCOMP_RET_ALLOW);
   for (const TraceCall& call : kTraceCalls) {
@@ -406,7 +325,7 @@ constexpr int kProcessArgumentCalls[] = {
 
 // The machine's own calls, where no namespace holds anything.
 Label SuperviseConvention(bool signals, CoreLimit core_limit, Inputs inputs,
-                          Program& program) {
+                          BpfProgram& program) {
   const Label allow = program.Return(SECCOMP_RET_ALLOW);
   const Label notify = program.Return(SECCOMP_RET_USER_NOTIF);
   const Label missing = program.Return(Errno(ENOSYS));
@@ -462,7 +381,7 @@ Label SuperviseConvention(bool signals, CoreLimit core_limit, Inputs inputs,
 
 FilterProgram MakeSupervisedFilter(bool signals, CoreLimit core_limit,
                                    Inputs inputs) {
-  Program program;
+  BpfProgram program;
   const Label other = program.Return(Errno(ENOSYS));
   const Label native =
       SuperviseConvention(signals, core_limit, inputs, program);
@@ -474,7 +393,8 @@ FilterProgram MakeSupervisedFilter(bool signals, CoreLimit core_limit,
 // All calls of one of the machine's calling conventions (seccomp(2): a filter
 // that knows only one is no filter).
 Label FilterConvention(uint32_t arch, OpenCalls open_calls,
-                       CoreLimit core_limit, Inputs inputs, Program& program) {
+                       CoreLimit core_limit, Inputs inputs,
+                       BpfProgram& program) {
   const bool native = arch == kNativeArch;
   const bool report = open_calls == OpenCalls::kReport;
   const bool watch = open_calls == OpenCalls::kWatch || report;
@@ -547,7 +467,7 @@ FilterProgram MakeFilter(OpenCalls open_calls, CoreLimit core_limit,
     return MakeSupervisedFilter(open_calls == OpenCalls::kSuperviseSignals,
                                 core_limit, inputs);
   }
-  Program program;
+  BpfProgram program;
   // Another convention: nothing is known of it.
   Label label = program.Return(Errno(ENOSYS));
   const Label compat =
