@@ -80,6 +80,8 @@ absl::StatusOr<UsedSandboxes::Planned*> UsedSandboxes::PlanFor(
   if (!MountsAreTheLast(caller)) {
     processes_.clear();
     planned_ = nullptr;
+    // Other mounts may show other sockets.
+    looked_ = absl::InfinitePast();
   }
   if (planned_ != nullptr && caller.has_value() && why_not.empty() &&
       planned_->kind.caller == *caller && planned_->kind.why_not.empty() &&

@@ -72,8 +72,9 @@ absl::Status SetTemporary(const Variations& variations,
       return HostFailure("make a directory");
     }
   }
-  if (mkdir(directory.c_str(), 0700) != 0)
+  if (mkdir(directory.c_str(), 0700) != 0) {
     return HostFailure("make a directory");
+  }
   options->writable.push_back(directory);
   if (Holds(variations, VariationKind::kReaddir)) {
     options->writable.pop_back();
