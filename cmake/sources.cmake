@@ -115,6 +115,7 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/supervisor/metadata.cc
   encapsulate/supervisor/network.cc
   encapsulate/supervisor/processes.cc
+  encapsulate/supervisor/sockets.cc
   encapsulate/supervisor/supervisor.cc
   encapsulate/symbolize.cc
   encapsulate/used_sandboxes.cc
@@ -212,6 +213,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/sandbox_pool.h
   encapsulate/sandboxed_process.h
   encapsulate/supervisor/made_files.h
+  encapsulate/supervisor/sockets.h
   encapsulate/supervisor/supervisor.h
   encapsulate/symbolize.h
   encapsulate/violation_baseline.h

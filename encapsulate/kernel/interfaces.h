@@ -6,11 +6,24 @@
 #define ENCAPSULATE_KERNEL_INTERFACES_H_
 
 #include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstdint>
 
 namespace encapsulate {
 
 // LOOPBACK_IFINDEX: the kernel gives it this index in every namespace.
 inline constexpr int kLoopbackIndex = 1;
+
+// Options of setsockopt(2) that say which interface a socket uses (socket(7),
+// ip(7), ipv6(7)): at level SOL_SOCKET, IPPROTO_IP and IPPROTO_IPV6.
+inline constexpr uint32_t kInterfaceOptions[] = {SO_BINDTODEVICE,
+                                                 SO_BINDTOIFINDEX};
+inline constexpr uint32_t kInterfaceOptionsOfIpv4[] = {IP_MULTICAST_IF,
+                                                       IP_UNICAST_IF};
+inline constexpr uint32_t kInterfaceOptionsOfIpv6[] = {
+    IPV6_MULTICAST_IF, IPV6_UNICAST_IF, IPV6_PKTINFO, IPV6_2292PKTOPTIONS};
 
 struct InterfaceFailure {
   int error = 0;  // errno; 0 if nothing failed

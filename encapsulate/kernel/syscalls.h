@@ -110,6 +110,18 @@ inline int PidfdOpen(pid_t pid) {
   return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
 }
 
+// A thread that isn't its process's first takes Linux 6.9 (PIDFD_THREAD).
+inline int PidfdOpenThread(pid_t tid) {
+  constexpr unsigned kThread = O_EXCL;
+  return static_cast<int>(syscall(SYS_pidfd_open, tid, kThread));
+}
+
+// A duplicate of a descriptor of somebody else, closed on execve(2).
+inline int PidfdGetfd(int pidfd, int descriptor) {
+  constexpr int kPidfdGetfd = 438;
+  return static_cast<int>(syscall(kPidfdGetfd, pidfd, descriptor, 0));
+}
+
 inline int PidfdSendSignal(int pidfd, int signal) {
   return static_cast<int>(
       syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));

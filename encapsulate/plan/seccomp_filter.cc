@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "encapsulate/kernel/interfaces.h"
 #include "encapsulate/plan/bpf_program.h"
 #include "encapsulate/plan/syscall_table.h"
 
@@ -347,6 +348,20 @@ Label SuperviseConvention(bool signals, CoreLimit core_limit, Inputs inputs,
     label = Decide(call, WhenMeant(call, inputs), SECCOMP_RET_USER_NOTIF, label,
                    program);
   }
+  // Nor does a socket choose an interface by itself.
+  Label& set_option = calls.at(SYS_setsockopt);
+  const auto if_option = [&](const auto& options) {
+    IfOneOf(options, notify, set_option, program);
+    return program.Load(Argument(2));
+  };
+  const Label device = if_option(kInterfaceOptions);
+  const Label ipv4 = if_option(kInterfaceOptionsOfIpv4);
+  const Label ipv6 = if_option(kInterfaceOptionsOfIpv6);
+  program.IfEqual(
+      SOL_SOCKET, device,
+      program.IfEqual(IPPROTO_IP, ipv4,
+                      program.IfEqual(IPPROTO_IPV6, ipv6, set_option)));
+  set_option = program.Load(Argument(1));
   // Every socket of the Internet is made by the supervisor.
   program.IfEqual(AF_UNIX, allow, notify);
   set(SYS_socket, program.Load(Argument(0)));

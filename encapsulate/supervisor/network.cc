@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The supervisor's part that makes Internet sockets, and tells who is at the
-// other end of one on a loopback that the whole host uses.
+// The supervisor's part that tells who is at the other end of a socket on a
+// loopback that the whole host uses. See sockets.cc for what holds without it.
 //
-// A socket is bound to the loopback device before the command has it
-// (SO_BINDTODEVICE, Linux 5.7), and binding it to another one takes a
-// capability. So what the judge of addresses is fooled about reaches nobody,
-// and nobody outside the host reaches a server inside. What isn't held by that
-// is judged: an interface named in a control message of IPv4 (ip(7),
-// IP_PKTINFO), and other servers on loopback. No multicast group is joined: the
-// kernel doesn't ask what the socket is bound to, but tells the routers of the
-// interface that the group is on.
+// What isn't held by the sockets themselves is judged here: an interface named
+// in a control message (ip(7), IP_PKTINFO), and other servers on loopback. No
+// multicast group is joined: the kernel doesn't ask what the socket is bound
+// to, but tells the routers of the interface that the group is on.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
@@ -19,9 +15,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,12 +33,12 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "encapsulate/kernel/interfaces.h"
+#include "encapsulate/supervisor/sockets.h"
 #include "encapsulate/supervisor/supervisor.h"
 
 namespace encapsulate {
 namespace {
 
-constexpr int kTypeMask = 0xf;  // beside SOCK_CLOEXEC and the like
 constexpr int kDomainPort = 53;
 
 // The kernel looks at no more messages of a sendmmsg (UIO_MAXIOV).
@@ -56,21 +50,6 @@ struct Request {
   nlmsghdr header;
   inet_diag_req_v2 wanted;
 };
-
-bool IsLoopback(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET) {
-    const auto& in = reinterpret_cast<const sockaddr_in&>(address);
-    const uint32_t host = ntohl(in.sin_addr.s_addr);
-    return host == INADDR_ANY || host >> 24 == 127;
-  }
-  const auto& in = reinterpret_cast<const sockaddr_in6&>(address);
-  const uint8_t* const host = in.sin6_addr.s6_addr;
-  return IN6_IS_ADDR_LOOPBACK(&in.sin6_addr) ||
-         IN6_IS_ADDR_UNSPECIFIED(&in.sin6_addr) ||
-         (IN6_IS_ADDR_V4MAPPED(&in.sin6_addr) &&
-          (host[12] == 127 ||
-           (host[12] | host[13] | host[14] | host[15]) == 0));
-}
 
 // Whether a control message sends by another interface than loopback.
 bool NamesInterface(std::vector<char>* control) {
@@ -95,11 +74,6 @@ bool NamesInterface(std::vector<char>* control) {
     if (index > unsigned{kLoopbackIndex}) return true;
   }
   return false;
-}
-
-bool ReadWhole(const ThreadView& thread, uint64_t address, void* to,
-               size_t size) {
-  return thread.Read(address, to, size) == size;
 }
 
 // The group that an option of kJoinOptions and its kind names, as it was read:
@@ -144,21 +118,25 @@ Supervisor::Answer Supervisor::PerformSockets(const Call& call,
     case SYS_socket:
       return MakeSocket(call);
     case SYS_bind:
-      return NoteBind(thread, a[1], a[2]);
+      return Bind(thread, fd, a[1], a[2]);
     case SYS_connect:
-      return JudgePeer(thread, fd, a[1], a[2]);
+      return Connect(thread, fd, a[1], a[2]);
     case SYS_sendto:
       return JudgePeer(thread, fd, a[4], a[5]);
     case SYS_sendmsg:
       return JudgeMessage(thread, fd, a[1]);
     case SYS_setsockopt: {
-      // The filter hands over nothing but joins. As where no interface has
-      // multicast.
       if (setup_.network == Network::kHost) return Continue();
+      const auto level = static_cast<int>(a[1]);
+      const auto option = static_cast<int>(a[2]);
+      if (ChoosesInterface(level, static_cast<uint32_t>(option))) {
+        return ChooseInterface(thread, fd, level, option, a[3], a[4]);
+      }
+      // As where no interface has multicast.
       Answer answer = Refuse(ENODEV);
       answer.rule = Rule::kNetwork;
-      answer.target = GroupOf(thread, static_cast<int>(a[1]),
-                              static_cast<uint32_t>(a[2]), a[3]);
+      answer.target =
+          GroupOf(thread, level, static_cast<uint32_t>(option), a[3]);
       return answer;
     }
     case SYS_sendmmsg: {
@@ -169,74 +147,6 @@ Supervisor::Answer Supervisor::PerformSockets(const Call& call,
       }
       return Judge();
     }
-    default:
-      return Judge();
-  }
-}
-
-Supervisor::Answer Supervisor::MakeSocket(const Call& call) {
-  const auto& a = call.notification.data.args;
-  const auto family = static_cast<int>(a[0]);
-  if (family == AF_NETLINK) {
-    // By the others, users talk to each other, and drivers to everybody.
-    const bool known = static_cast<int>(a[2]) == NETLINK_ROUTE ||
-                       static_cast<int>(a[2]) == NETLINK_SOCK_DIAG;
-    return known || setup_.network == Network::kHost ? Continue()
-                                                     : Refuse(EPROTONOSUPPORT);
-  }
-  if (family != AF_INET && family != AF_INET6) return Judge();
-  if (setup_.network == Network::kNone) return Refuse(EAFNOSUPPORT);
-  const int type = static_cast<int>(a[1]) & kTypeMask;
-  const auto protocol = static_cast<int>(a[2]);
-  const bool tcp = type == SOCK_STREAM &&
-                   (protocol == IPPROTO_IP || protocol == IPPROTO_TCP);
-  const bool udp =
-      type == SOCK_DGRAM && (protocol == IPPROTO_IP || protocol == IPPROTO_UDP);
-  if (setup_.network == Network::kHost) {
-    return tcp || udp ? Continue() : Judge();
-  }
-  // Of MPTCP, SCTP and ICMP nobody knows what a bound device holds.
-  if (!tcp && !udp) {
-    return Refuse(type == SOCK_RAW ? EPERM : EPROTONOSUPPORT);
-  }
-  UniqueFd made(
-      socket(family, static_cast<int>(a[1]) | SOCK_CLOEXEC, protocol));
-  if (!made.valid()) return Fail(errno);
-  constexpr char kLoopback[] = "lo";
-  struct stat info;
-  if (setsockopt(made.get(), SOL_SOCKET, SO_BINDTODEVICE, kLoopback,
-                 sizeof(kLoopback)) != 0 ||
-      fstat(made.get(), &info) != 0) {
-    return Fail(EACCES);
-  }
-  Answer answer = Send(call, std::move(made), (a[1] & SOCK_CLOEXEC) != 0);
-  if (answer.kind == Answer::Kind::kSent) sockets_.insert(info.st_ino);
-  return answer;
-}
-
-// Landlock lets sockets be made in shared directories, and nothing else: a file
-// that the command is to have a socket's name of can't be made by anybody else.
-Supervisor::Answer Supervisor::NoteBind(const ThreadView& thread,
-                                        uint64_t address, uint64_t size) {
-  sockaddr_un name = {};
-  const size_t length = std::min<uint64_t>(size, sizeof(name));
-  if (length <= offsetof(sockaddr_un, sun_path) ||
-      !ReadWhole(thread, address, &name, length) ||
-      name.sun_family != AF_UNIX || name.sun_path[0] == '\0') {
-    return Judge();
-  }
-  const std::string path(
-      name.sun_path,
-      strnlen(name.sun_path, length - offsetof(sockaddr_un, sun_path)));
-  Entry entry;
-  if (!FindEntryOf(thread, AT_FDCWD, path, &entry)) return Judge();
-  switch (entry.realm) {
-    case Realm::kNew:
-      made_.AddSocketName(entry.path);
-      return Continue();
-    case Realm::kWritable:
-    case Realm::kMade:
-      return Continue();
     default:
       return Judge();
   }
@@ -282,20 +192,23 @@ Supervisor::Answer Supervisor::JudgePeer(const ThreadView& thread, int fd,
   const size_t length = std::min<uint64_t>(size, sizeof(peer));
   if (setup_.network != Network::kLoopback || address == 0 ||
       length < sizeof(sockaddr_in) ||
-      !ReadWhole(thread, address, &peer, length) ||
-      (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) ||
-      !IsLoopback(peer)) {
+      !ReadWhole(thread, address, &peer, length) || !IsLoopback(peer)) {
     return Judge();
   }
-  // The same place of both.
-  const int port = ntohs(reinterpret_cast<const sockaddr_in&>(peer).sin_port);
-  if (port == 0) return Judge();
   const std::string protocol = thread.SocketProtocol(fd);
   const bool udp = absl::StartsWith(protocol, "UDP");
   if (!udp && !absl::StartsWith(protocol, "TCP")) return Judge();
+  return JudgeServer(udp ? IPPROTO_UDP : IPPROTO_TCP, peer);
+}
+
+Supervisor::Answer Supervisor::JudgeServer(int protocol,
+                                           const sockaddr_storage& peer) const {
+  // The same place of both versions of IP.
+  const int port = ntohs(reinterpret_cast<const sockaddr_in&>(peer).sin_port);
+  if (port == 0) return Judge();
   bool inside = false;
   bool outside = false;
-  FindHolders(udp ? IPPROTO_UDP : IPPROTO_TCP, port, &inside, &outside);
+  FindHolders(protocol, port, &inside, &outside);
   // A container's name server may be behind a port that it isn't at.
   if (inside || (!outside && port != kDomainPort)) return Judge();
   Answer answer = Refuse(ECONNREFUSED);

@@ -29,6 +29,7 @@
 #define ENCAPSULATE_SUPERVISOR_SUPERVISOR_H_
 
 #include <linux/seccomp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -203,12 +204,21 @@ class Supervisor : public Places {
 
   // network.cc
   Answer PerformSockets(const Call& call, const ThreadView& thread);
-  Answer MakeSocket(const Call& call);
-  Answer NoteBind(const ThreadView& thread, uint64_t address, uint64_t size);
   void FindHolders(int protocol, int port, bool* inside, bool* outside) const;
   Answer JudgePeer(const ThreadView& thread, int fd, uint64_t address,
                    uint64_t size) const;
+  Answer JudgeServer(int protocol, const sockaddr_storage& peer) const;
   Answer JudgeMessage(const ThreadView& thread, int fd, uint64_t address) const;
+
+  // sockets.cc
+  Answer MakeSocket(const Call& call);
+  Answer Bind(const ThreadView& thread, int fd, uint64_t address,
+              uint64_t size);
+  Answer BindShared(const ThreadView& thread, int fd, const std::string& path);
+  Answer Connect(const ThreadView& thread, int fd, uint64_t address,
+                 uint64_t size) const;
+  Answer ChooseInterface(const ThreadView& thread, int fd, int level,
+                         int option, uint64_t value, uint64_t size) const;
 
   // processes.cc
   Answer PerformProcesses(const Call& call) const;

@@ -10,12 +10,14 @@
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -293,6 +295,49 @@ TEST_F(LandlockTest, KnowsFilesByWhatTheyAre) {
   close(sockets[1]);
 }
 
+// A bind that fails makes nothing, whoever has the name later.
+TEST_F(LandlockTest, KnowsSocketsByWhatTheyAre) {
+  char name[] = "/tmp/landlock-socket.XXXXXX";
+  ASSERT_NE(mkdtemp(name), nullptr);
+  ASSERT_EQ(rmdir(name), 0);
+  const std::string own = absl::StrCat(name, "-own");
+  int sockets[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+  Options options = WithTemporary();
+  options.umask = 027;
+  options.keep_descriptors = {sockets[1]};
+  absl::StatusOr<Process> process =
+      Spawn(options, {"/bin/sh", "-c",
+                      absl::StrCat("exec \"$0\" bind ", own, " ", name, " <&",
+                                   sockets[1], " >&", sockets[1]),
+                      RacerPath()});
+  ASSERT_TRUE(process.ok()) << process.status();
+  const auto hear = [&] {
+    char answer[64] = "";
+    while (process->Handle() &&
+           recv(sockets[0], answer, sizeof(answer) - 1, MSG_DONTWAIT) <= 0) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    return std::string(answer);
+  };
+  EXPECT_EQ(hear(), absl::StrCat("0 ", EINVAL, " 750 "));
+  const UniqueFd host(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  memcpy(address.sun_path, name, sizeof(name));
+  ASSERT_EQ(
+      bind(host.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+      0);
+  ASSERT_EQ(write(sockets[0], "\n", 1), 1);
+  EXPECT_EQ(hear(), absl::StrCat(EROFS, "\n"));
+  EXPECT_THAT(process->Wait().temporary_files, ElementsAre(own));
+  EXPECT_EQ(access(name, F_OK), 0);
+  EXPECT_NE(access(own.c_str(), F_OK), 0);
+  unlink(name);
+  close(sockets[0]);
+  close(sockets[1]);
+}
+
 TEST_F(LandlockTest, SetsDirectoriesForTemporaryFiles) {
   EXPECT_EQ(ShellInside(options_,
                         "touch $TMPDIR/a $HOME/b $TEST_TMPDIR/c && "
@@ -336,6 +381,28 @@ TEST_F(LandlockTest, BindsSocketsToLoopback) {
   Options host = options_;
   host.network = Network::kHost;
   EXPECT_EQ(RunIn(host, {RacerPath(), "socket"}).output, " 0\n");
+}
+
+// Without an association, a socket for datagrams has no device either, but for
+// this.
+TEST_F(LandlockTest, KeepsDatagramsOnLoopback) {
+  const auto expected = [](const std::string& device, int locked, int other,
+                           int bound) {
+    // The first four choose loopback, the others something else.
+    return absl::StrCat("0 ", device, " ", locked, " 0 | 0 0 0 0 0 | ", bound,
+                        " ", other, " ", other, " ", other, " | 0\n");
+  };
+  EXPECT_EQ(RunIn(options_, {RacerPath(), "datagram", "4"}).output,
+            expected("lo", EPERM, ENODEV, EPERM));
+  if (HasIpv6()) {
+    EXPECT_EQ(RunIn(options_, {RacerPath(), "datagram", "6"}).output,
+              expected("lo", EPERM, ENODEV, EPERM));
+  }
+}
+
+TEST_F(LandlockTest, NobodyDissolvesAnAssociationBehindTheJudge) {
+  EXPECT_EQ(RunIn(options_, {RacerPath(), "dissolve", "4000"}).output,
+            "4000\n");
 }
 
 // A join is told to the routers of an interface that the socket isn't bound to.

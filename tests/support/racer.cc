@@ -20,6 +20,18 @@
 //                   prints the errno of each request of ioctl(2) that changes a
 //                   file, or makes something, through a descriptor for reading;
 //                   the last one only asks
+//   racer datagram 4|6
+//                   prints the device of a socket for datagrams after its
+//                   association has been dissolved, whether another filter can
+//                   be put in place of its own, and the errnos of sending to
+//                   itself, and of each option that chooses an interface: the
+//                   loopback device, then the one with index 2
+//   racer dissolve ROUNDS
+//                   connects such a socket while the family of the address
+//                   changes, and prints its device
+//   racer bind PATH OTHER
+//                   binds one socket to both, prints both errnos, and once a
+//                   line was read the errno of changing OTHER's mode
 //   racer multicast add|add-source|join|join-source GROUP
 //                   prints the errno of joining the group on loopback by such
 //                   an option, and that of setting how far packets go
@@ -35,6 +47,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -77,16 +90,26 @@ bool Call(const std::string& call) {
   return fd >= 0;
 }
 
-int Socket() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+std::string DeviceOf(int fd) {
   char device[IFNAMSIZ] = "";
   socklen_t size = sizeof(device);
-  if (fd < 0 ||
-      getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &size) != 0) {
-    return 1;
-  }
-  const int result = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0);
-  printf("%s %d\n", device, result == 0 ? 0 : errno);
+  getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &size);
+  return device;
+}
+
+int ErrorOf(int result) { return result < 0 ? errno : 0; }
+
+template <typename T>
+int SetOption(int fd, int level, int option, const T& value) {
+  return ErrorOf(setsockopt(fd, level, option, &value, sizeof(value)));
+}
+
+int Socket() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (fd < 0) return 1;
+  const std::string device = DeviceOf(fd);
+  printf("%s %d\n", device.c_str(),
+         ErrorOf(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0)));
   return 0;
 }
 
@@ -157,6 +180,106 @@ int Multicast(const std::string& option, const char* group) {
   return 0;
 }
 
+// What it has sent to itself; its errno if that fails.
+int Echo(int fd, const sockaddr_storage& own) {
+  char byte = 'x';
+  const auto* const to = reinterpret_cast<const sockaddr*>(&own);
+  if (sendto(fd, &byte, 1, 0, to, sizeof(own)) != 1) return errno;
+  return recv(fd, &byte, 1, 0) == 1 ? 0 : errno;
+}
+
+int Datagram(bool ipv6) {
+  const int fd = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
+  sockaddr_storage own = AddressOf(ipv6 ? "::1" : "127.0.0.1");
+  socklen_t size = sizeof(own);
+  auto* const address = reinterpret_cast<sockaddr*>(&own);
+  sockaddr nobody = {};
+  nobody.sa_family = AF_UNSPEC;
+  // The same place of both versions of IP.
+  reinterpret_cast<sockaddr_in&>(own).sin_port = htons(9);
+  if (connect(fd, address, size) != 0) return 1;
+  printf("%d ", ErrorOf(connect(fd, &nobody, sizeof(nobody))));
+  reinterpret_cast<sockaddr_in&>(own).sin_port = 0;
+  const timeval patience = {10, 0};
+  if (bind(fd, address, size) != 0 || getsockname(fd, address, &size) != 0 ||
+      SetOption(fd, SOL_SOCKET, SO_RCVTIMEO, patience) != 0) {
+    return 1;
+  }
+  printf("%s %d %d", DeviceOf(fd).c_str(),
+         SetOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0), Echo(fd, own));
+  for (const int index : {1, 2}) {
+    const auto network_order = htonl(static_cast<uint32_t>(index));
+    printf(" |");
+    if (index == 1) {
+      printf(" %d", ErrorOf(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo",
+                                       sizeof("lo"))));
+    }
+    printf(" %d", SetOption(fd, SOL_SOCKET, SO_BINDTOIFINDEX, index));
+    if (ipv6) {
+      in6_pktinfo info = {};
+      info.ipi6_ifindex = static_cast<unsigned>(index);
+      printf(" %d %d %d", SetOption(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, index),
+             SetOption(fd, IPPROTO_IPV6, IPV6_UNICAST_IF, network_order),
+             SetOption(fd, IPPROTO_IPV6, IPV6_PKTINFO, info));
+    } else {
+      ip_mreqn by_index = {};
+      by_index.imr_ifindex = index;
+      // An address of loopback, and one of nobody's.
+      in_addr by_address = {};
+      by_address.s_addr = htonl(index == 1 ? INADDR_LOOPBACK : 0xc0000201U);
+      printf(" %d %d %d", SetOption(fd, IPPROTO_IP, IP_MULTICAST_IF, by_index),
+             SetOption(fd, IPPROTO_IP, IP_MULTICAST_IF, by_address),
+             SetOption(fd, IPPROTO_IP, IP_UNICAST_IF, network_order));
+    }
+  }
+  printf(" | %d\n", Echo(fd, own));
+  return 0;
+}
+
+sockaddr_storage raced;
+
+void* ChangeFamily(void*) {
+  for (unsigned i = 0; !stop; ++i) {
+    *const_cast<volatile sa_family_t*>(&raced.ss_family) =
+        i % 2 == 0 ? AF_INET : AF_UNSPEC;
+  }
+  return nullptr;
+}
+
+int Dissolve(int rounds) {
+  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  raced = AddressOf("127.0.0.1");
+  reinterpret_cast<sockaddr_in&>(raced).sin_port = htons(9);
+  pthread_t thread;
+  if (pthread_create(&thread, nullptr, ChangeFamily, nullptr) != 0) return 4;
+  int kept = 0;
+  for (int i = 0; i < rounds; ++i) {
+    connect(fd, reinterpret_cast<sockaddr*>(&raced), sizeof(sockaddr_in));
+    if (DeviceOf(fd) == "lo") ++kept;
+  }
+  stop = true;
+  pthread_join(thread, nullptr);
+  printf("%d\n", kept);
+  return 0;
+}
+
+int Bind(const char* one, const char* other) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  for (const char* name : {one, other}) {
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", name);
+    printf("%d ", ErrorOf(bind(fd, reinterpret_cast<sockaddr*>(&address),
+                               sizeof(address))));
+  }
+  struct stat info;
+  if (stat(one, &info) == 0) printf("%o ", info.st_mode & 07777);
+  fflush(stdout);
+  getchar();
+  printf("%d\n", ErrorOf(chmod(other, 0700)));
+  return 0;
+}
+
 int Userfaultfd() {
   constexpr int kOfUserMode = 1;  // UFFD_USER_MODE_ONLY: for everybody
   const long fd = syscall(SYS_userfaultfd, O_CLOEXEC | kOfUserMode);
@@ -203,6 +326,13 @@ int main(int argc, char** argv) {
   }
   if (argc == 2 && strcmp(argv[1], "userfaultfd") == 0) return Userfaultfd();
   if (argc == 3 && strcmp(argv[1], "requests") == 0) return Requests(argv[2]);
+  if (argc == 3 && strcmp(argv[1], "datagram") == 0) {
+    return Datagram(strcmp(argv[2], "6") == 0);
+  }
+  if (argc == 3 && strcmp(argv[1], "dissolve") == 0) {
+    return Dissolve(atoi(argv[2]));
+  }
+  if (argc == 4 && strcmp(argv[1], "bind") == 0) return Bind(argv[2], argv[3]);
   if (argc == 4 && strcmp(argv[1], "multicast") == 0) {
     return Multicast(argv[2], argv[3]);
   }
