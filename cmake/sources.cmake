@@ -15,6 +15,7 @@ set(ENCAPSULATE_LAUNCH_SOURCES
   encapsulate/base/write_all.cc
   encapsulate/child/command.cc
   encapsulate/child/executable_move.cc
+  encapsulate/child/fresh_places.cc
   encapsulate/child/guardian.cc
   encapsulate/child/init.cc
   encapsulate/child/inputs.cc
@@ -138,6 +139,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/base/unique_fd.h
   encapsulate/base/write_all.h
   encapsulate/child/executable_move.h
+  encapsulate/child/fresh_places.h
   encapsulate/child/ledger.h
   encapsulate/child/leftovers.h
   encapsulate/child/message.h

@@ -152,6 +152,7 @@ void Process::State::MakeMonitor(bool is_killable, UniqueFd listener) {
   if (inputs) setup.inputs = ScopeOfInputs();
   setup.last_pid = [this] { return LastPid(); };
   setup.network_tables = network_tables.get();
+  setup.renewed = &renewed;
   monitor = std::make_unique<Monitor>(std::move(listener), std::move(setup));
 }
 
@@ -172,6 +173,12 @@ void Process::State::CloseDevices() {
   for (OpenedDevices::Device& device : devices.devices) {
     if (device.file >= 0) close(std::exchange(device.file, -1));
   }
+}
+
+void Process::State::TakeRenewed(const Message& message) {
+  renewed.devices.resize(message.text_size / sizeof(dev_t));
+  memcpy(renewed.devices.data(), message.text,
+         renewed.devices.size() * sizeof(dev_t));
 }
 
 pid_t Process::State::RelayPid() const {

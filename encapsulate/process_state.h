@@ -93,6 +93,8 @@ struct Process::State {
   bool guarded = false;
   OpenedDevices devices;
   std::chrono::steady_clock::time_point forked;
+  RenewedTrees renewed;        // outlives the monitor and the relay
+  std::string autogroup;       // of the relay's session, as it was at first
   bool called = false;         // a call was reported beside the monitor's
   bool untouched = false;      // as far as init knows
   Trace trace = Trace::kNone;  // what keeps the sandbox from another use
@@ -164,6 +166,9 @@ struct Process::State {
   bool ReopenDevices();
 
   void CloseDevices();
+
+  // Init's device numbers of what it can renew.
+  void TakeRenewed(const Message& message);
 
   // Who forks the child.
   pid_t RelayPid() const;

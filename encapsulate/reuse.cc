@@ -12,8 +12,12 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "encapsulate/base/files.h"
 #include "encapsulate/base/signals_blocked.h"
 #include "encapsulate/base/unique_fd.h"
+#include "encapsulate/child/fresh_places.h"
 #include "encapsulate/child/message.h"
 #include "encapsulate/child/setup.h"
 #include "encapsulate/host/causes.h"
@@ -24,6 +28,25 @@
 #include "encapsulate/process_state.h"
 
 namespace encapsulate {
+namespace {
+
+// Whether it is known of a call that the monitor has looked at what it can't
+// have changed, wherever it led in the end (Monitor::IsRenewed()). The owner of
+// the sandbox's network and System V IPC may change their settings, unless
+// these are protected.
+bool CanJudge(const Plan& plan) {
+  if (plan.protect_proc) return true;
+  return plan.map_from_outside ? geteuid() != 0
+                               : !absl::StartsWith(plan.uid_map, "0 ");
+}
+
+// What its session has in common for the scheduler (sched(7)), which anybody in
+// it may change by his own file in procfs; "" where there is no such thing.
+std::string AutogroupOf(const PersistentRelay& relay) {
+  return FirstLine(absl::StrCat("/proc/", relay.pid(), "/autogroup"));
+}
+
+}  // namespace
 
 absl::StatusOr<absl::optional<Process>> Launcher::EnterAgain(
     const Options& options, std::shared_ptr<Plan> plan, Process process) {
@@ -58,8 +81,12 @@ Trace Launcher::WhatIsLeft(const Process& process) {
   const State& state = *process.state_;
   if (state.trace != Trace::kNone) return state.trace;
   const bool called = state.called || state.monitor == nullptr ||
-                      state.monitor->has_seen_calls();
+                      state.monitor->may_have_left();
   if (called) return Trace::kCall;
+  if (state.renewed.changed &&
+      AutogroupOf(*state.persistent) != state.autogroup) {
+    return Trace::kCall;
+  }
   return state.untouched && !state.killed ? Trace::kNone : Trace::kEnd;
 }
 
@@ -81,8 +108,12 @@ absl::Status Launcher::StartPersistentRelay(State* state) {
   state->relay_socket = UniqueFd(sockets[0]);
   state->childs_socket = UniqueFd(sockets[1]);
   const PersistentRelay::Places places = {
-      state->init.pidfd.get(), static_cast<int>(state->plan->namespaces),
-      state->init.control.get(), sockets[1], sockets[0]};
+      state->init.pidfd.get(),
+      static_cast<int>(state->plan->namespaces),
+      state->init.control.get(),
+      sockets[1],
+      sockets[0],
+      &state->renewed.changed};
   state->persistent = std::make_unique<PersistentRelay>();
   bool started;
   {
@@ -104,7 +135,12 @@ absl::Status Launcher::StartPersistentRelay(State* state) {
   }
   state->Send(MessageKind::kJoined);
   absl::Status status = Await(*state, MessageKind::kNoted, &message);
-  if (status.ok()) state->trace = static_cast<Trace>(message.number);
+  if (status.ok()) {
+    state->trace = static_cast<Trace>(message.number);
+    state->renewed.owns_proc = state->plan->protect_proc;
+    state->autogroup = AutogroupOf(*state->persistent);
+    if (CanJudge(*state->plan)) state->TakeRenewed(message);
+  }
   if (status.ok() && !state->persistent->IsAlike()) {
     state->trace = Trace::kNoComparison;
   }
@@ -115,7 +151,11 @@ void Launcher::ConfineRelay(void* argument) {
   auto* const state = static_cast<State*>(argument);
   const ChildPlan& plan = state->for_child->plan();
   Setup setup(plan, state->for_child->notes(), state->childs_socket.get());
-  if (chdir(plan.directory.c_str()) != 0) setup.Fail(Step::kEnterDirectory);
+  // Nobody may hold what is renewed.
+  const char* const directory = plan.directory.c_str();
+  if (chdir(IsInFreshPlace(plan, directory) ? "/" : directory) != 0) {
+    setup.Fail(Step::kEnterDirectory);
+  }
   DropPrivileges(setup, /*executes=*/true);
   OpenDevices(setup, &state->devices);
   state->listener = UniqueFd(ListenToCalls(plan, &state->killable));
@@ -125,6 +165,7 @@ void Launcher::ConfineRelay(void* argument) {
 absl::StatusOr<absl::optional<Process>> Launcher::ForkAgain(
     std::unique_ptr<State> state) {
   state->forked = std::chrono::steady_clock::now();
+  state->renewed.changed = false;
   {
     const SignalsBlocked blocked;
     if (state->persistent->Fork(state->monitor->descriptor(), &state->called) ==
@@ -171,6 +212,10 @@ void Launcher::BecomeInsideAgain(State& state) {
 
 void Launcher::EnterDirectoryAgain(Setup& setup) {
   const char* const path = setup.plan().directory.c_str();
+  if (IsInFreshPlace(setup.plan(), path)) {
+    if (chdir(path) != 0) setup.Fail(Step::kEnterDirectory);
+    return;
+  }
   struct stat there;
   struct stat current;
   if (stat(path, &there) != 0) {

@@ -195,6 +195,7 @@ bool Process::Listen() {
             *state_->plan, {message.step, -1, message.error, std::string()});
       }
       state_->untouched = (message.flags & kEndedUntouched) != 0;
+      if (state_->renewed.changed) state_->TakeRenewed(message);
       if (message.index > 0) state_->trace = static_cast<Trace>(message.index);
       SetEnd(message.number, message.flags, result);
       result->usage = message.usage;

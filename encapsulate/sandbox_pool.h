@@ -16,10 +16,11 @@
 // A sandbox is used again if, and only if, it is proven that nobody who runs in
 // it can tell that somebody did before. While a child runs, the filter reports
 // every call that may leave something behind; afterwards init compares what can
-// be looked at (child/reuse_check.h). Whatever is different, and whatever
-// nobody knows, ends the sandbox, as do a signal that ended the child and
-// processes that it left. With Reuse::kOn, a child doesn't see the sandbox's
-// init in /proc.
+// be looked at (child/reuse_check.h). A tmpfs of the sandbox's own, such as
+// /tmp, in which the child may have changed something is mounted anew. Whatever
+// else is different, and whatever nobody knows, ends the sandbox, as do a
+// signal that ended the child and processes that it left. With Reuse::kOn, a
+// child doesn't see the sandbox's init in /proc.
 //
 // Otherwise a small fork server, not a fork of the caller, sets sandboxes up
 // while the caller does something else, and takes them apart. For a caller of

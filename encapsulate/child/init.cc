@@ -25,6 +25,7 @@
 #include <cstring>
 
 #include "encapsulate/child/command.h"
+#include "encapsulate/child/fresh_places.h"
 #include "encapsulate/child/leftovers.h"
 #include "encapsulate/child/overlay_changes.h"
 #include "encapsulate/child/reuse_check.h"
@@ -56,7 +57,9 @@ class Init {
       : setup_(plan, notes, control),
         plan_(plan),
         control_(control),
-        caller_(caller) {}
+        caller_(caller),
+        fresh_(plan),
+        reuse_(plan, &fresh_) {}
 
   [[noreturn]] void Run() {
     // Until the loop watches the caller; the kernel checks the thread that
@@ -79,7 +82,7 @@ class Init {
       AdoptOrphans(setup_);
     }
     EnterDirectory();
-    if (plan_.reusable) reuse_.Open(plan_);
+    if (plan_.reusable) reuse_.Open();
     DropPrivileges(setup_, /*executes=*/!plan_.command.empty(), Kept());
     EnterDomain(setup_, plan_.outer_domain);
     if (plan_.reusable) UseCapabilities(ReuseCheck::Capabilities());
@@ -196,7 +199,7 @@ class Init {
         setup_.Check(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC),
                      Step::kOpenMountTable);
     setup_.Done(Step::kOpenMountTable);
-    BuildView(setup_, mount_table, &stage_);
+    BuildView(setup_, mount_table, &stage_, &fresh_);
     close(mount_table);
     if (!plan_.command.empty()) ReopenDevices(setup_);
   }
@@ -426,11 +429,11 @@ class Init {
         command_ = kFirstPid;
         StartClock();
         Hide();
-        trace_ = reuse_.Note();
-        Send(MessageKind::kNoted, static_cast<int>(trace_));
+        SendNoted();
         break;
       case MessageKind::kCheck:
-        Check(static_cast<Trace>(message.number));
+        Check(static_cast<Trace>(message.number),
+              (message.flags & kCheckRenew) != 0);
         break;
       default:
         if (!HasNamespaces(plan_)) EndAll(plan_, proc_);
@@ -438,11 +441,20 @@ class Init {
     }
   }
 
+  void SendNoted() {
+    trace_ = reuse_.Note();
+    Message message;
+    message.kind = MessageKind::kNoted;
+    message.number = static_cast<int>(trace_);
+    fresh_.WriteDevices(&message);
+    if (!SendMessage(control_, message)) EndForGood(plan_, proc_);
+  }
+
   // Goes on if the next command can't tell that there was one.
-  void Check(Trace known) {
+  void Check(Trace known, bool renew) {
     if (trace_ == Trace::kNone) trace_ = known;
     if (trace_ == Trace::kNone && reaped_) trace_ = Trace::kProcess;
-    if (trace_ == Trace::kNone) trace_ = reuse_.Look();
+    if (trace_ == Trace::kNone) trace_ = reuse_.Look(renew);
     if (trace_ != Trace::kNone) {
       ended_ = true;
       return;
@@ -450,6 +462,7 @@ class Init {
     Message message;
     message.kind = MessageKind::kEnded;
     message.flags = kEndedUntouched;
+    if (renew) fresh_.WriteDevices(&message);
     if (!SendMessage(control_, message)) _exit(1);
   }
 
@@ -547,6 +560,7 @@ class Init {
   bool ended_ = false;
   int wait_status_ = 0;
 
+  FreshPlaces fresh_;
   ReuseCheck reuse_;
   Trace trace_ = Trace::kNone;
   bool reaped_ = false;  // somebody, whose times are this process's now

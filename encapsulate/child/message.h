@@ -107,9 +107,11 @@ enum class MessageKind : uint8_t {
   kLeftover,    // number: pid; text: name '\0' command
   kChange,      // number: OverlayChange::Kind; text: path
   kEnded,       // number: wait status; usage; flags; if something couldn't be
-                // looked at: step, error; index: Trace
+                // looked at: step, error; index: Trace; text as of kNoted, if
+                // fresh places were renewed
   kNoted,       // the answer to kJoined; number: why it can't be used again, a
-                // Trace
+                // Trace; text: the device numbers (dev_t) of the fresh places
+                // that can be renewed
   // From the caller.
   kGo,        // ids are mapped, cgroup joined: carry on
   kMasks,     // text: paths, each with a '\0'; empty: that was all
@@ -119,7 +121,7 @@ enum class MessageKind : uint8_t {
               // carries an eventfd to be told by
   kJoined,    // whoever forks the commands has joined: let nobody else in
   kCheck,  // from who forks the commands: the command has ended, and no other
-           // child is left; number: a Trace of which init can't know
+           // child is left; number: a Trace of which init can't know; flags
   kTerminal,  // give the terminal to the command's process group
   kAskPid,    // wants kLastPid
   kLeave,     // kEnded is understood, and the relay is gone; before it, without
@@ -136,6 +138,8 @@ inline constexpr uint32_t kEndedTimedOut = 1;
 inline constexpr uint32_t kEndedUsedCpuTime = 2;
 // Of a sandbox that is to be used again: it can be, and init goes on.
 inline constexpr uint32_t kEndedUntouched = 4;
+// Of kCheck: fresh places have been changed, and are to be renewed.
+inline constexpr uint32_t kCheckRenew = 1;
 
 struct Message {
   MessageKind kind;

@@ -3,7 +3,8 @@
 // The filesystem view. In order: clone the writable trees while they are
 // writable; make everything read-only; mount the places over it; mask the
 // host's sockets; read the mount table back, cover what shows the host's
-// kernel, and fail on anything that is writable and shouldn't be.
+// kernel, and fail on anything that is writable and shouldn't be. Fresh places
+// that may be renewed come after all of that (fresh_places.h).
 //
 // New mounts are put together in a "stage", a tmpfs mounted over the old /proc.
 // The sandbox's own /proc, mounted over it, hides the stage from the command,
@@ -24,6 +25,7 @@
 #include <climits>
 #include <cstring>
 
+#include "encapsulate/child/fresh_places.h"
 #include "encapsulate/child/mount_attributes.h"
 #include "encapsulate/child/setup.h"
 #include "encapsulate/child/stage.h"
@@ -43,8 +45,11 @@ using Name = Text<48>;
 
 class ViewBuilder {
  public:
-  ViewBuilder(Setup& setup, int mount_table)
-      : setup_(setup), plan_(setup.plan()), attributes_(mount_table) {}
+  ViewBuilder(Setup& setup, int mount_table, const FreshPlaces& fresh)
+      : setup_(setup),
+        plan_(setup.plan()),
+        fresh_(fresh),
+        attributes_(mount_table) {}
 
   int Build() {
     CloneTrees();
@@ -55,7 +60,12 @@ class ViewBuilder {
     MakeCoveredOverlays();
     for (size_t i = 0; i < plan_.places.size(); ++i) MountPlace(i);
     setup_.Done(Step::kMountPlace);
-    MakeDirectories();
+    if (!fresh_.can_renew()) {
+      StepFailure failure;
+      if (!MakeDirectories(plan_, &failure)) {
+        setup_.Fail(failure.step, failure.index);
+      }
+    }
     SealPlaces();
     MaskSockets();
     ChangeNetworkSettings(setup_);
@@ -134,36 +144,8 @@ class ViewBuilder {
     close(file);
   }
 
-  // mkdir -p of everything above `path`; what exists already is fine.
-  void MakeParents(const char* path, Step step, int index) {
-    char buffer[PATH_MAX];
-    const size_t length = strlen(path);
-    if (length >= sizeof(buffer)) setup_.Fail(step, index, ENAMETOOLONG);
-    memcpy(buffer, path, length + 1);
-    for (char* slash = strchr(buffer + 1, '/'); slash != nullptr;
-         slash = strchr(slash + 1, '/')) {
-      *slash = '\0';
-      // On a read-only filesystem mkdir(2) says EROFS even of what exists.
-      struct stat info;
-      if (mkdir(buffer, 0755) != 0 && stat(buffer, &info) != 0) {
-        setup_.Fail(step, index);
-      }
-      *slash = '/';
-    }
-  }
-
-  void MakePoint(const ChildPlace& place, int index) {
-    const char* target = place.target.c_str();
-    MakeParents(target, Step::kMakeMountPoint, index);
-    const int made = place.directory ? mkdir(target, 0755)
-                                     : mknod(target, S_IFREG | 0444, 0);
-    if (made != 0 && errno != EEXIST) {
-      setup_.Fail(Step::kMakeMountPoint, index);
-    }
-  }
-
   // A new directory of the stage, shown at `target`.
-  void MountFresh(const char* target, size_t i, mode_t mode) {
+  void MountStaged(const char* target, size_t i, mode_t mode) {
     const int index = static_cast<int>(i);
     const Name name("fresh", i);
     MakeStaged(name.c_str(), mode, index);
@@ -269,21 +251,21 @@ class ViewBuilder {
     const int index = static_cast<int>(i);
     const char* target = place.target.c_str();
     constexpr unsigned long kInert = MS_NOSUID | MS_NODEV | MS_NOEXEC;
-    if (place.make_point && place.kind != PlaceKind::kDevice) {
-      MakePoint(place, index);
+    const bool later = fresh_.can_renew() && IsFresh(place.kind);
+    if (place.make_point && place.kind != PlaceKind::kDevice &&
+        !(later && fresh_.HoldPoint(place)) && !MakePoint(place)) {
+      setup_.Fail(Step::kMakeMountPoint, index);
     }
+    if (later) return;
     switch (place.kind) {
       case PlaceKind::kWritable:
       case PlaceKind::kShown:
         MountTree(place, i);
         break;
-      case PlaceKind::kTmpfs: {
-        // As for mount(8), 0 would be no limit.
-        const Text<64> data("mode=1777,size=", place.size);
-        MountFilesystem("tmpfs", target, MS_NOSUID | MS_NODEV,
-                        place.size != 0 ? data.c_str() : "mode=1777", index);
+      case PlaceKind::kTmpfs:
+      case PlaceKind::kShm:
+        if (!MountFresh(place)) setup_.Fail(Step::kMountPlace, index);
         break;
-      }
       case PlaceKind::kOverlay:
         if (place.make_point) {
           MoveTree(i);
@@ -293,7 +275,7 @@ class ViewBuilder {
         break;
       case PlaceKind::kHidden:
         if (place.seal) {
-          MountFresh(target, i, 0755);
+          MountStaged(target, i, 0755);
         } else {
           setup_.Check(Cover(target, place.directory), Step::kMountPlace,
                        index);
@@ -307,9 +289,6 @@ class ViewBuilder {
       case PlaceKind::kDevPts:
         MountFilesystem("devpts", target, MS_NOSUID | MS_NOEXEC,
                         "newinstance,ptmxmode=0666,mode=0620", index);
-        break;
-      case PlaceKind::kShm:
-        MountFresh(target, i, 01777);
         break;
       case PlaceKind::kMqueue:
         // A kernel without POSIX queues has nothing to isolate.
@@ -334,17 +313,6 @@ class ViewBuilder {
             Bind(Name(kGenerated, static_cast<size_t>(index)).c_str(), target),
             Step::kMountPlace, index);
         break;
-    }
-  }
-
-  void MakeDirectories() {
-    for (size_t i = 0; i < plan_.make_directories.size(); ++i) {
-      const char* path = plan_.make_directories[i].c_str();
-      const int index = static_cast<int>(i);
-      MakeParents(path, Step::kMakeDirectory, index);
-      if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-        setup_.Fail(Step::kMakeDirectory, index);
-      }
     }
   }
 
@@ -434,16 +402,27 @@ class ViewBuilder {
 
   Setup& setup_;
   const ChildPlan& plan_;
+  const FreshPlaces& fresh_;
   MountAttributes attributes_;
   int stage_ = -1;
 };
 
 }  // namespace
 
-void BuildView(Setup& setup, int mount_table, int* stage) {
-  ViewBuilder builder(setup, mount_table);
+void BuildView(Setup& setup, int mount_table, int* stage, FreshPlaces* fresh) {
+  ViewBuilder builder(setup, mount_table, *fresh);
   *stage = builder.Build();
   VerifyView(setup, mount_table);
+  if (!fresh->can_renew()) return;
+  StepFailure failure;
+  if (!fresh->Mount(&failure)) setup.Fail(failure.step, failure.index);
+  setup.Done(Step::kMountPlace);
+  const char* point = "";
+  if (!fresh->Note(mount_table, &point)) {
+    setup.Fail(errno == EROFS ? Step::kVerifyMounts : Step::kReadMountTable, -1,
+               errno, point);
+  }
+  setup.Done(Step::kVerifyMounts);
 }
 
 }  // namespace encapsulate

@@ -20,6 +20,8 @@
 
 namespace encapsulate {
 
+class FreshPlaces;
+
 // The failure exit and the stop-watch of a child.
 class Setup {
  public:
@@ -62,8 +64,9 @@ class Setup {
 // mounts.cc: builds the filesystem view in this process's mount namespace and
 // reads the mount table back. `mount_table` is this process's mountinfo, opened
 // while the host's /proc was there. `stage` is set to a directory descriptor of
-// the hidden tmpfs that holds overlays' upper directories.
-void BuildView(Setup& setup, int mount_table, int* stage);
+// the hidden tmpfs that holds overlays' upper directories. `fresh` are those of
+// the same plan.
+void BuildView(Setup& setup, int mount_table, int* stage, FreshPlaces* fresh);
 
 // network.cc: in a network of its own, lets everybody use any port, and ping.
 // Called while the sandbox's own /proc/sys can be written.

@@ -244,9 +244,14 @@ PathTarget ThreadView::LookUp(int directory, const std::string& path,
                             ? Location::kWritable
                             : Location::kReadOnly;
     }
-    if (target.location == Location::kWritable) return target;
-    target.path = EntryOf(PathOf(found.directory.get()), found.name);
     struct stat info;
+    if (target.location == Location::kWritable) {
+      if (fstat(found.directory.get(), &info) == 0) {
+        target.device = info.st_dev;
+      }
+      return target;
+    }
+    target.path = EntryOf(PathOf(found.directory.get()), found.name);
     target.exists = fstatat(found.directory.get(), found.name.c_str(), &info,
                             AT_SYMLINK_NOFOLLOW) == 0;
     if (target.exists) target.mode = info.st_mode;
@@ -260,6 +265,7 @@ PathTarget ThreadView::LookUp(int directory, const std::string& path,
   }
   target.exists = true;
   target.mode = info.st_mode;
+  if (target.location == Location::kWritable) target.device = info.st_dev;
   if (target.location == Location::kReadOnly) {
     target.path = PathOf(found.file.get());
   }
@@ -278,6 +284,7 @@ PathTarget ThreadView::LookUp(int descriptor) const {
   if (!Examine(file.get(), &target)) return target;
   target.exists = true;
   target.mode = info.st_mode;
+  if (target.location == Location::kWritable) target.device = info.st_dev;
   if (target.location == Location::kReadOnly) target.path = Link(link);
   return target;
 }

@@ -43,6 +43,7 @@ struct PathTarget {
   bool exists = false;  // else only its directory does
   mode_t mode = 0;
   bool devices = true;  // device nodes there work (no MS_NODEV)
+  dev_t device = 0;     // of the filesystem, if something there can change
   // The caller's own RESOLVE_ flags forbid to go there.
   bool beyond_limits = false;
 };

@@ -160,6 +160,8 @@ void PersistentRelay::Job::ForkOne(Job* job) {
   Wake(&job->busy);
   if (child < 0) return;
   job->message.number = static_cast<int32_t>(AwaitChild(job, child));
+  job->message.flags =
+      __atomic_load_n(job->places.renew, __ATOMIC_ACQUIRE) ? kCheckRenew : 0;
   Send(job, job->places.init, MessageKind::kCheck);
 }
 

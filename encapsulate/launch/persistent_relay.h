@@ -38,6 +38,8 @@ class PersistentRelay {
     int reports;     // the children's end of a socket pair: Fork() says kFailed
                      // there
     int answers;     // the caller's end
+    const bool* renew;  // when a child has ended: whether init is to renew what
+                        // it can (kCheckRenew)
   };
 
   // Starts it, and calls `confine` in it, in the calling thread's place, when

@@ -38,6 +38,21 @@ int IndexOf(const SyscallArgs& call, Operand operand) {
   return call.watched->IndexOf(operand);
 }
 
+// Whether ReadPath() has something to say of it.
+bool NamesFile(Operand operand) {
+  switch (operand) {
+    case Operand::kPath:
+    case Operand::kLinkPath:
+    case Operand::kEntry:
+    case Operand::kNewEntry:
+    case Operand::kReplacedEntry:
+    case Operand::kDescriptor:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // What a report of a call about neither files, addresses nor processes names.
 std::string NamedTarget(const ThreadView& thread, const SyscallArgs& call) {
   const int target = call.watched->target;
@@ -87,8 +102,13 @@ Verdict Classifier::ClassifyFiles(const ThreadView& thread,
                                   const SyscallArgs& call) const {
   int predicted = EROFS;
   Verdict found;
+  bool is_one = true;
   for (size_t i = 0; call.watched->operands[i] != Operand::kNone; ++i) {
-    Verdict verdict = ClassifyFile(thread, call, i, &predicted);
+    if (!NamesFile(call.watched->operands[i])) continue;
+    PathTarget target;
+    Verdict verdict = ClassifyFile(thread, call, i, &predicted, &target);
+    is_one &= found.device == 0 || found.device == target.device;
+    found.device = is_one ? target.device : 0;
     if (verdict.kind == Verdict::Kind::kPass) continue;
     if (found.kind == Verdict::Kind::kPass || IsAllowed(found)) {
       found = std::move(verdict);
@@ -118,9 +138,9 @@ bool Classifier::FindTarget(const ThreadView& thread, const SyscallArgs& call,
 
 Verdict Classifier::ClassifyFile(const ThreadView& thread,
                                  const SyscallArgs& call, size_t operand,
-                                 int* predicted) {
+                                 int* predicted, PathTarget* found) {
   const Operand kind = call.watched->operands[operand];
-  PathTarget target;
+  PathTarget& target = *found;
   if (!FindTarget(thread, call, operand, &target)) return {};
   if (IsOpen(call)) {
     Verdict verdict = ClassifyOpen(OpenFlags(thread, call), target);

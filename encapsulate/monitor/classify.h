@@ -38,12 +38,15 @@ struct Verdict {
   size_t sent_before = 0;
   // It may be getaddrinfo(3) that only sorts addresses; its stack tells.
   bool may_sort = false;
+  // Of kPass: the filesystem of every file that the call may change; 0 if it
+  // isn't known, or not one alone.
+  dev_t device = 0;
 
   static Verdict Suspect(Rule rule, std::string target, int error) {
-    return {Kind::kSuspect, rule, std::move(target), error, 0, false};
+    return {Kind::kSuspect, rule, std::move(target), error, 0, false, 0};
   }
   static Verdict Refuse(Rule rule, std::string target, int error) {
-    return {Kind::kRefuse, rule, std::move(target), error, 0, false};
+    return {Kind::kRefuse, rule, std::move(target), error, 0, false, 0};
   }
 };
 
@@ -66,7 +69,8 @@ class Classifier {
                         const SyscallArgs& call) const;
   bool IsAllowed(const Verdict& verdict) const;
   static Verdict ClassifyFile(const ThreadView& thread, const SyscallArgs& call,
-                              size_t operand, int* predicted);
+                              size_t operand, int* predicted,
+                              PathTarget* found);
   // Where the path in that operand leads. False if it leads nowhere.
   static bool FindTarget(const ThreadView& thread, const SyscallArgs& call,
                          size_t operand, PathTarget* target);

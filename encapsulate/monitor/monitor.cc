@@ -193,7 +193,31 @@ bool Monitor::NoteInput(const seccomp_notif& notification,
   return IsOnlyInput(*call.watched, call.arguments);
 }
 
+// What was read may be something else when the kernel reads it: the thread's
+// memory may change, and so may links. But wherever else such a call leads,
+// what it changes is the host's, and there for everybody, is compared later
+// (child/reuse_check.h), or is refused: in procfs, nothing but its owner may
+// set modes, owners and times that stay.
+bool Monitor::IsRenewed(const SyscallArgs& call, const Verdict& verdict) const {
+  if (setup_.renewed == nullptr || call.watched == nullptr ||
+      call.watched->rule != Rule::kWrite || verdict.device == 0 ||
+      !absl::c_linear_search(setup_.renewed->devices, verdict.device)) {
+    return false;
+  }
+  switch (call.watched->verb) {
+    case CallVerb::kChangeMode:
+    case CallVerb::kChangeOwner:
+    case CallVerb::kChangeTimes:
+      return !setup_.renewed->owns_proc;
+    default:
+      return true;
+  }
+}
+
 void Monitor::Answer(const seccomp_notif& notification) {
+  // Until it is known better.
+  const bool has_left = may_have_left_;
+  may_have_left_ = true;
   const ThreadView thread(static_cast<pid_t>(notification.pid),
                           setup_.supervisor);
   if (own_space_.empty()) own_space_ = PidNamespaceOf(thread);
@@ -255,6 +279,10 @@ void Monitor::Answer(const seccomp_notif& notification) {
     }
   }
   if (verdict.kind == Verdict::Kind::kPass) {
+    if (IsRenewed(call, verdict)) {
+      may_have_left_ = has_left;
+      setup_.renewed->changed = true;
+    }
     if (call.watched != nullptr && AsksForNames(thread, call)) {
       NoteAsker(notification, thread, call);
     } else {

@@ -47,6 +47,17 @@
 
 namespace encapsulate {
 
+// The trees of a sandbox that are mounted anew before somebody else runs in it,
+// if they may have been changed.
+struct RenewedTrees {
+  // The device numbers of their filesystems; without any, nothing is renewed.
+  std::vector<dev_t> devices;
+  // Who runs inside owns /proc, and may set modes and times there.
+  bool owns_proc = false;
+  // Set before a call goes on that may change something in them.
+  bool changed = false;
+};
+
 // What is told, besides the calls themselves.
 struct MonitorSetup {
   // Only SIGKILL interrupts a call that was received (Linux 5.19), so that
@@ -67,6 +78,8 @@ struct MonitorSetup {
   // namespace. Not its path: where the host's /proc hides processes (proc(5),
   // "hidepid"), init, whom nobody may look at, isn't there.
   int network_tables = -1;
+  // Outlives the monitor; null: there are none.
+  RenewedTrees* renewed = nullptr;
 };
 
 class Monitor {
@@ -81,6 +94,8 @@ class Monitor {
 
   // Whether it was told of any call.
   bool has_seen_calls() const { return has_seen_calls_; }
+  // Whether one of them may have changed something that isn't renewed.
+  bool may_have_left() const { return may_have_left_; }
 
   // Whether it can watch whoever is next: it knows of nothing yet, and of the
   // same exceptions.
@@ -153,6 +168,9 @@ class Monitor {
   // Of the kernel's own structures, which grow (SECCOMP_GET_NOTIF_SIZES).
   static constexpr size_t kRoomToGrow = 256;
 
+  // Whether the call, which is let go on, changes nothing but renewed trees.
+  bool IsRenewed(const SyscallArgs& call, const Verdict& verdict) const;
+
   // Receives a call and answers it.
   void AnswerNext();
   void Answer(const seccomp_notif& notification);
@@ -217,6 +235,7 @@ class Monitor {
   const Classifier classifier_;
   absl::optional<InputRecorder> inputs_;
   bool has_seen_calls_ = false;
+  bool may_have_left_ = false;
   // While a thread is being stopped, no other is.
   bool stopping_ = false;
   // Calls that the stop kept from running; they come once more.

@@ -28,9 +28,11 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,6 +56,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/optional.h"
+#include "encapsulate/base/unique_fd.h"
 #include "encapsulate/executable.h"
 #include "encapsulate/sandbox.h"
 #include "encapsulate/sandbox_pool.h"
@@ -162,6 +165,52 @@ std::string Mounts() {
   return mounts;
 }
 
+// Whether the number of its filesystem is the one of the mount table.
+bool IsAsListed(const char* path) {
+  struct stat info = {};
+  stat(path, &info);
+  const std::string device =
+      absl::StrCat(major(info.st_dev), ":", minor(info.st_dev));
+  bool listed = false;
+  for (absl::string_view line :
+       absl::StrSplit(Content("/proc/self/mountinfo"), '\n')) {
+    const std::vector<std::string> fields = absl::StrSplit(line, ' ');
+    // The last one on a point is the one that is seen.
+    if (fields.size() > 4 && fields[4] == path) listed = fields[2] == device;
+  }
+  return listed;
+}
+
+// Paths in the order in which their mounts were made.
+std::string ByAge() {
+  constexpr unsigned kUniqueMount = 0x4000;  // STATX_MNT_ID_UNIQUE, Linux 6.8
+  std::vector<std::pair<uint64_t, std::string>> mounts;
+  for (const char* path : {"/", "/dev", "/dev/null", "/dev/pts", "/dev/shm",
+                           "/proc", "/sys", "/tmp"}) {
+    struct statx info = {};
+    statx(AT_FDCWD, path, 0, kUniqueMount, &info);
+    if ((info.stx_mask & kUniqueMount) == 0) return "unknown";
+    mounts.emplace_back(info.stx_mnt_id, path);
+  }
+  std::sort(mounts.begin(), mounts.end());
+  std::string paths;
+  for (const auto& mount : mounts) absl::StrAppend(&paths, mount.second, " ");
+  return paths;
+}
+
+// Of what is in a directory, in its order: name, inode number and offset.
+std::string Entries(const char* directory) {
+  std::string entries;
+  DIR* const open = opendir(directory);
+  while (const dirent* entry = readdir(open)) {
+    absl::StrAppend(&entries, entry->d_name, " ",
+                    strcmp(entry->d_name, "..") != 0 ? entry->d_ino : 0, " ",
+                    entry->d_off, "\n");
+  }
+  closedir(open);
+  return entries;
+}
+
 // The last part changes what it finds out.
 std::string Snapshot() {
   const double began = Began();
@@ -211,6 +260,16 @@ std::string Snapshot() {
   const std::string load = Content("/proc/loadavg");
   add("last pid", load.substr(load.rfind(' ')));
   add("mounts", Mounts());
+  add("mounts by age", ByAge());
+  for (const char* path : {"/tmp", "/tmp/made", "/dev/shm"}) {
+    char attributes[256];
+    const ssize_t size = listxattr(path, attributes, sizeof(attributes));
+    add(path, absl::StrCat(Entries(path),
+                           size > 0 ? absl::string_view(
+                                          attributes, static_cast<size_t>(size))
+                                    : ""));
+  }
+  add("devices", absl::StrCat(IsAsListed("/tmp"), IsAsListed("/dev/shm")));
   for (const char* path :
        {"/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg",
         "/proc/self/limits", "/proc/self/cgroup", "/proc/self/oom_score_adj",
@@ -258,8 +317,11 @@ std::string Snapshot() {
   for (const char* path : {"/tmp", "/dev/shm"}) {
     struct statfs space;
     statfs(path, &space);
-    add(path, absl::StrCat(space.f_files - space.f_ffree, " ",
-                           space.f_blocks - space.f_bfree, " ", space.f_flags));
+    add(path,
+        absl::StrCat(space.f_files - space.f_ffree, " ",
+                     space.f_blocks - space.f_bfree, " ", space.f_flags, " ",
+                     space.f_type, " ", space.f_blocks, " ", space.f_files, " ",
+                     space.f_bsize, " ", space.f_namelen));
   }
   char directory[4096];
   add("directory", getcwd(directory, sizeof(directory)));
@@ -335,9 +397,11 @@ std::string Nothing() { return ""; }
 // --- What a child may do ----------------------------------------------------
 
 enum class Left {
-  kNothing,    // the sandbox is used again
-  kSomething,  // it isn't
-  kEither,     // as the host, or chance, has it
+  kNothing,     // the sandbox is used again
+  kFiles,       // it is, with fresh places that are new
+  kAttributes,  // the same, but for root, who could change those of /proc
+  kSomething,   // it isn't
+  kEither,      // as the host, or chance, has it
 };
 
 struct Deed {
@@ -458,8 +522,8 @@ const Deed kDeeds[] = {
        signal(SIGUSR1, SIG_IGN);
        setenv("OTHER", "1", 1);
      }},
-    {"a file in /tmp", Left::kSomething, [] { Make("/tmp/x"); }},
-    {"a file in /tmp, removed, times put back", Left::kSomething,
+    {"a file in /tmp", Left::kFiles, [] { Make("/tmp/x"); }},
+    {"a file in /tmp, removed, times put back", Left::kAttributes,
      [] {
        struct stat info;
        stat("/tmp", &info);
@@ -468,21 +532,94 @@ const Deed kDeeds[] = {
        const timespec times[2] = {info.st_atim, info.st_mtim};
        utimensat(AT_FDCWD, "/tmp", times, 0);
      }},
-    {"a file without a name", Left::kSomething,
+    {"a file without a name", Left::kFiles,
      [] {
        if (open("/tmp", O_TMPFILE | O_RDWR, 0600) < 0) _exit(9);
      }},
-    {"a directory, removed", Left::kSomething,
+    {"a directory, removed", Left::kFiles,
      [] {
        mkdir("/tmp/made/x", 0700);
        rmdir("/tmp/made/x");
      }},
-    {"times of /tmp", Left::kSomething,
+    {"every directory of the plan, removed", Left::kFiles,
+     [] {
+       if (rmdir("/tmp/made/twice") != 0 || rmdir("/tmp/made") != 0) _exit(9);
+     }},
+    {"names, links, pipes, attributes", Left::kFiles,
+     [] {
+       Make("/tmp/x");
+       if (rename("/tmp/x", "/tmp/made/y") != 0 ||
+           link("/tmp/made/y", "/tmp/z") != 0 ||
+           symlink("/etc", "/tmp/etc") != 0 || mkfifo("/tmp/p", 0600) != 0 ||
+           truncate("/tmp/z", 100000) != 0 ||
+           syscall(SYS_renameat2, AT_FDCWD, "/tmp/z", AT_FDCWD, "/tmp/etc",
+                   2 /* RENAME_EXCHANGE */) != 0) {
+         _exit(9);
+       }
+       setxattr("/tmp/p", "user.name", "x", 1, 0);
+       setxattr("/tmp", "user.name", "x", 1, 0);
+     }},
+    {"much in a file that is mapped, locked and unlinked", Left::kFiles,
+     [] {
+       constexpr size_t kSize = size_t{4} << 20;
+       const int fd = open("/tmp/x", O_RDWR | O_CREAT, 0600);
+       if (ftruncate(fd, kSize) != 0 || flock(fd, LOCK_EX) != 0) _exit(9);
+       void* const memory =
+           mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+       memset(memory, 1, kSize);
+       unlink("/tmp/x");
+     }},
+    {"a program in /tmp that makes files", Left::kFiles,
+     [] {
+       const pid_t pid = fork();
+       if (pid == 0) {
+         Make("/tmp/made/of_a_child");
+         symlink("/bin/true", "/tmp/true");
+         execl("/tmp/true", "true", nullptr);
+         _exit(9);
+       }
+       int status = 0;
+       waitpid(pid, &status, 0);
+       if (status != 0) _exit(9);
+     }},
+    {"files of threads", Left::kFiles,
+     [] {
+       pthread_t threads[4];
+       char names[4][8];
+       for (size_t i = 0; i < 4; ++i) {
+         strcpy(names[i], "/tmp/0");
+         names[i][5] = static_cast<char>('0' + i);
+         pthread_create(
+             &threads[i], nullptr,
+             [](void* name) -> void* {
+               Make(static_cast<const char*>(name));
+               return nullptr;
+             },
+             names[i]);
+       }
+       for (pthread_t thread : threads) pthread_join(thread, nullptr);
+     }},
+    {"files of directories that are open", Left::kFiles,
+     [] {
+       const int made = open("/tmp/made", O_PATH | O_DIRECTORY);
+       if (chdir("/tmp/made/twice") != 0 || mkdirat(made, "x", 0700) != 0 ||
+           mkdir("y", 0700) != 0 || unlinkat(made, "x", AT_REMOVEDIR) != 0) {
+         _exit(9);
+       }
+     }},
+    {"a file in /dev/shm", Left::kFiles, [] { Make("/dev/shm/x"); }},
+    {"times of /tmp", Left::kAttributes,
      [] { utimensat(AT_FDCWD, "/tmp", nullptr, 0); }},
-    {"mode of a directory, put back", Left::kSomething,
+    {"mode of a directory, put back", Left::kAttributes,
      [] {
        chmod("/tmp/made", 0777);
        chmod("/tmp/made", 0700);
+     }},
+    {"mode of a file that is unlinked", Left::kAttributes,
+     [] {
+       const int fd = open("/tmp/x", O_RDWR | O_CREAT, 0600);
+       unlink("/tmp/x");
+       if (fchmod(fd, 0) != 0) _exit(9);
      }},
     {"an attribute of /tmp, by ioctl(2)", Left::kEither,
      [] {
@@ -490,10 +627,41 @@ const Deed kDeeds[] = {
        int flags = 0x40;  // FS_NODUMP_FL
        ioctl(fd, _IOW('f', 2, long), &flags);
      }},
-    {"shm_open(3), unlinked", Left::kSomething,
+    {"shm_open(3), unlinked", Left::kFiles,
      [] {
        if (shm_open("/x", O_CREAT | O_RDWR, 0600) < 0) _exit(9);
        shm_unlink("/x");
+     }},
+    {"a socket in /tmp", Left::kSomething,
+     [] {
+       const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+       sockaddr_un address = {};
+       address.sun_family = AF_UNIX;
+       memcpy(address.sun_path, "/tmp/socket", 12);
+       if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) !=
+           0) {
+         _exit(9);
+       }
+     }},
+    {"files in memory, changed by descriptor", Left::kSomething,
+     [] {
+       const int fd = static_cast<int>(syscall(SYS_memfd_create, "x", 0));
+       if (fchmod(fd, 0600) != 0) _exit(9);
+     }},
+    {"a file, and what is refused", Left::kSomething,
+     [] {
+       Make("/tmp/x");
+       if (mkdir("/etc/x", 0700) == 0) _exit(9);
+     }},
+    {"a file, and a file of /proc", Left::kSomething,
+     [] {
+       Make("/tmp/x");
+       Write("/proc/self/comm", "x");
+     }},
+    {"a file, and a file moved to another place", Left::kSomething,
+     [] {
+       Make("/tmp/x");
+       if (rename("/tmp/x", "/dev/shm/x") == 0) _exit(9);
      }},
     {"System V memory, removed", Left::kSomething,
      [] {
@@ -663,8 +831,11 @@ TEST_P(ReuseTest, NextOneFindsNothing) {
   });
   EXPECT_EQ(pool.fresh(), 1);
   if (deed.left != Left::kEither) {
-    EXPECT_EQ(done.why_not.empty(), deed.left == Left::kNothing)
+    EXPECT_EQ(done.why_not.empty(),
+              deed.left != Left::kSomething &&
+                  (deed.left != Left::kAttributes || geteuid() != 0))
         << done.why_not;
+    EXPECT_NE(done.result.exit_code, 9);
   }
   EXPECT_EQ(RunIn(&pool, Plain(), &Snapshot).told, *expected_);
   EXPECT_EQ(pool.fresh(), done.why_not.empty() ? 1 : 2);
@@ -682,10 +853,10 @@ INSTANTIATE_TEST_SUITE_P(Each, ReuseTest, testing::ValuesIn(kDeeds),
 
 // --- The same as without it -------------------------------------------------
 
-// What a sandbox has that isn't used again: init is shown, and the filter is
-// another one.
+// What a sandbox has that isn't used again: init is shown, the filter is
+// another one, and fresh places aren't mounted last. In another order.
 std::string WithoutInit(const std::string& snapshot) {
-  std::string kept;
+  std::vector<std::string> kept;
   for (absl::string_view line : absl::StrSplit(snapshot, '\n')) {
     if (absl::StartsWith(line, "/proc/1: ") ||
         absl::StartsWith(line, "/proc: ") ||
@@ -693,13 +864,16 @@ std::string WithoutInit(const std::string& snapshot) {
         // Which numbers are free depends on the pool.
         absl::StartsWith(line, "/proc/self/fd: ") ||
         absl::StartsWith(line, "Seccomp_filters") ||
+        // By age.
+        absl::StartsWith(line, "/ /dev ") ||
         // Directories that may be listed without a trace have been read.
         absl::StartsWith(line, "/tmp") || absl::StartsWith(line, "/dev")) {
       continue;
     }
-    absl::StrAppend(&kept, line == "1 2 " ? "2 " : line, "\n");
+    kept.emplace_back(line == "1 2 " ? "2 " : line);
   }
-  return kept;
+  std::sort(kept.begin(), kept.end());
+  return absl::StrJoin(kept, "\n");
 }
 
 TEST(ReuseComparisonTest, OnlyInitIsHidden) {
@@ -713,6 +887,243 @@ TEST(ReuseComparisonTest, OnlyInitIsHidden) {
   EXPECT_EQ(WithoutInit(RunIn(&on, Plain(), &Snapshot).told),
             WithoutInit(without));
   EXPECT_EQ(on.fresh(), 1);
+}
+
+std::vector<pid_t> ChildrenOf(pid_t pid) {
+  std::vector<pid_t> result;
+  for (const std::string& task : Names(absl::StrCat("/proc/", pid, "/task"))) {
+    std::ifstream children(
+        absl::StrCat("/proc/", pid, "/task/", task, "/children"));
+    for (pid_t child; children >> child;) result.push_back(child);
+  }
+  return result;
+}
+
+// --- Fresh places that are renewed ------------------------------------------
+
+std::string WriteOnce(const char* path) {
+  return open(path, O_WRONLY | O_CREAT | O_EXCL, 0600) < 0 ? strerror(errno)
+                                                           : "";
+}
+
+TEST(ReuseRenewalTest, ManyWriteInOneSandbox) {
+  SandboxPool pool(0, Reuse::kOn);
+  for (int i = 0; i < 50; ++i) {
+    const Ended run = RunIn(&pool, Plain(), [] {
+      return WriteOnce("/tmp/x") + WriteOnce("/tmp/made/twice/x") +
+             WriteOnce("/dev/shm/x");
+    });
+    ASSERT_EQ(run.told, "");
+    ASSERT_EQ(run.why_not, "");
+  }
+  EXPECT_EQ(pool.fresh(), 1);
+}
+
+// What is in one that was taken away takes no room any more.
+TEST(ReuseRenewalTest, EachHasAllTheRoom) {
+  constexpr size_t kSize = size_t{3} << 20;
+  Options options = Plain();
+  options.tmpfs = {{"/tmp", size_t{4} << 20}};
+  SandboxPool pool(0, Reuse::kOn);
+  for (int i = 0; i < 4; ++i) {
+    const Ended run = RunIn(&pool, options, []() -> std::string {
+      const std::string text(kSize, 'x');
+      std::ofstream file("/tmp/x");
+      file << text;
+      file.close();
+      struct statfs space;
+      statfs("/tmp", &space);
+      return absl::StrCat(file.good(), " ", space.f_blocks, " ", space.f_bfree);
+    });
+    EXPECT_EQ(run.told, "1 1024 256");
+    EXPECT_EQ(run.why_not, "");
+  }
+  EXPECT_EQ(pool.fresh(), 1);
+}
+
+TEST(ReuseRenewalTest, PlacesInOneAnother) {
+  Options options = Plain();
+  options.tmpfs = {{"/tmp", 0}, {"/tmp/inner", 1 << 20}, {"/var/tmp", 0}};
+  options.make_directories = {"/tmp/made/twice", "/tmp/inner/made"};
+  const auto look = [] {
+    return Mounts() + ByAge() + Entries("/tmp") + Entries("/tmp/inner") +
+           Entries("/var/tmp") +
+           absl::StrCat(IsAsListed("/tmp"), IsAsListed("/tmp/inner"),
+                        IsAsListed("/var/tmp"));
+  };
+  std::string expected;
+  {
+    SandboxPool pool(0, Reuse::kOn);
+    expected = RunIn(&pool, options, look).told;
+  }
+  EXPECT_TRUE(absl::StrContains(expected, "size=1024k")) << expected;
+  SandboxPool pool(0, Reuse::kOn);
+  for (const char* path : {"/tmp/x", "/tmp/inner/made/x", "/var/tmp/x"}) {
+    const Ended run = RunIn(&pool, options, [path] { return WriteOnce(path); });
+    EXPECT_EQ(run.told, "");
+    EXPECT_EQ(run.why_not, "") << path;
+    EXPECT_EQ(RunIn(&pool, options, look).told, expected) << path;
+  }
+  EXPECT_EQ(pool.fresh(), 1);
+}
+
+// What is the host's stays where it is, so the place around it does as well.
+TEST(ReuseRenewalTest, NotAroundATreeOfTheHost) {
+  const Scratch scratch;
+  const std::string outer = scratch / "outer";
+  const std::string tree = outer + "/tree";
+  ASSERT_EQ(mkdir(outer.c_str(), 0777), 0);
+  ASSERT_EQ(mkdir(tree.c_str(), 0777), 0);
+  Options options = Plain();
+  options.tmpfs = {{outer, 0}};
+  options.writable = {tree};
+  options.make_directories.clear();
+  SandboxPool pool(0, Reuse::kOn);
+  EXPECT_EQ(RunIn(&pool, options, &Nothing).why_not, "");
+  for (const std::string& path : {outer + "/x", tree + "/x"}) {
+    const Ended run =
+        RunIn(&pool, options, [&path] { return WriteOnce(path.c_str()); });
+    EXPECT_EQ(run.told, "");
+    EXPECT_NE(run.why_not, "") << path;
+  }
+  EXPECT_EQ(access((tree + "/x").c_str(), F_OK), 0);
+}
+
+TEST(ReuseRenewalTest, NotForATreeOfTheHost) {
+  const Scratch scratch;
+  Options options = Plain();
+  options.writable = {scratch / ""};
+  options.tmpfs = {{"/var/tmp", 0}};
+  options.make_directories.clear();
+  const std::string file = scratch / "x";
+  SandboxPool pool(0, Reuse::kOn);
+  EXPECT_EQ(
+      RunIn(&pool, options, [] { return WriteOnce("/var/tmp/x"); }).why_not,
+      "");
+  // By a link as well.
+  Ended run = RunIn(&pool, options, [&scratch]() -> std::string {
+    if (symlink((scratch / "").c_str(), "/var/tmp/link") != 0) _exit(9);
+    return WriteOnce("/var/tmp/link/x");
+  });
+  EXPECT_EQ(run.told, "");
+  EXPECT_NE(run.why_not, "");
+  run = RunIn(&pool, options, [&file]() -> std::string {
+    Make("/var/tmp/x");
+    return unlink(file.c_str()) == 0 ? "" : strerror(errno);
+  });
+  EXPECT_EQ(run.told, "");
+  EXPECT_NE(run.why_not, "");
+}
+
+// Who is mapped to root owns the settings of the sandbox's network and IPC.
+TEST(ReuseRenewalTest, NotForOneWhoOnlyLooksLikeRoot) {
+  Options options = Plain();
+  options.identity = Identity::kRoot;
+  SandboxPool pool(0, Reuse::kOn);
+  EXPECT_EQ(RunIn(&pool, options, &Nothing).why_not, "");
+  const Ended run = RunIn(&pool, options, [] { return WriteOnce("/tmp/x"); });
+  EXPECT_EQ(run.told, "");
+  EXPECT_EQ(run.why_not.empty(), geteuid() == 0);
+}
+
+// Whoever forks the children is in no place that is taken away.
+TEST(ReuseRenewalTest, TheWorkingDirectoryIsNew) {
+  Options options = Plain();
+  options.directory = "/tmp/made";
+  SandboxPool pool(0, Reuse::kOn);
+  for (int i = 0; i < 3; ++i) {
+    const Ended run = RunIn(&pool, options, []() -> std::string {
+      char directory[4096];
+      if (getcwd(directory, sizeof(directory)) == nullptr) return "none";
+      struct stat here = {};
+      struct stat there = {};
+      stat(".", &here);
+      stat("/tmp/made", &there);
+      const std::string names = absl::StrJoin(Names("."), " ");
+      return absl::StrCat(directory, " ", names, " ",
+                          here.st_dev == there.st_dev, WriteOnce("x"));
+    });
+    EXPECT_EQ(run.told, "/tmp/made . .. twice 1");
+    EXPECT_EQ(run.why_not, "");
+  }
+  EXPECT_EQ(pool.fresh(), 1);
+  for (pid_t pid : ChildrenOf(getpid())) {
+    char directory[4096];
+    const ssize_t size = readlink(absl::StrCat("/proc/", pid, "/cwd").c_str(),
+                                  directory, sizeof(directory));
+    // An ordinary user may not look at init.
+    if (size > 0) {
+      EXPECT_EQ(std::string(directory, static_cast<size_t>(size)), "/");
+    }
+  }
+}
+
+// What only a call could have changed that seemed to be about another file:
+// here this process does, while the child waits, by the child's files in
+// procfs.
+Ended WriteAndChange(SandboxPool* pool,
+                     const std::function<bool(const std::string&)>& change) {
+  int ready[2];
+  int go[2];
+  EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
+  EXPECT_EQ(pipe2(go, O_CLOEXEC), 0);
+  Ended run;
+  absl::StatusOr<absl::optional<Process>> child = pool->Enter(Plain(), kMany);
+  if (!child.ok()) {
+    ADD_FAILURE() << child.status();
+    return run;
+  }
+  char byte = 0;
+  if (!child->has_value()) {
+    close(ready[0]);
+    close(go[1]);
+    if (write(ready[1], "x", 1) != 1 || read(go[0], &byte, 1) != 0) _exit(9);
+    Make("/tmp/x");
+    _exit(0);
+  }
+  close(ready[1]);
+  EXPECT_EQ(read(ready[0], &byte, 1), 1);
+  close(ready[0]);
+  int changed = 0;
+  for (pid_t relay : ChildrenOf(getpid())) {
+    for (pid_t pid : ChildrenOf(relay)) {
+      if (change(absl::StrCat("/proc/", pid, "/"))) ++changed;
+    }
+  }
+  EXPECT_EQ(changed, 1);
+  close(go[0]);
+  close(go[1]);
+  Process process = **std::move(child);
+  run.result = process.Wait();
+  run.why_not = pool->Give(std::move(process));
+  return run;
+}
+
+TEST(ReuseRenewalTest, NotWhereAnotherFileMayHaveBeenChanged) {
+  SandboxPool pool(0, Reuse::kOn);
+  const auto write_and_write = [&pool](const char* file,
+                                       const std::string& text) {
+    return WriteAndChange(&pool, [file, &text](const std::string& process) {
+      const UniqueFd opened(open((process + file).c_str(), O_WRONLY));
+      return write(opened.get(), text.data(), text.size()) > 0;
+    });
+  };
+  EXPECT_EQ(write_and_write("oom_score_adj", "500").why_not, "");
+  // In a user namespace without such a map nobody can write another one.
+  if (!Content("/proc/self/projid_map").empty()) {
+    const std::string id = absl::StrCat(getuid(), " ", getuid(), " 1\n");
+    EXPECT_NE(write_and_write("projid_map", id).why_not, "");
+  }
+  if (access("/proc/self/autogroup", F_OK) == 0) {
+    EXPECT_NE(write_and_write("autogroup", "5\n").why_not, "");
+  }
+  if (geteuid() != 0) return;
+  for (const char* file : {"net/tcp", "root/dev/pts/ptmx"}) {
+    const Ended run = WriteAndChange(&pool, [file](const std::string& process) {
+      return chmod((process + file).c_str(), 0640) == 0;
+    });
+    EXPECT_NE(run.why_not, "") << file;
+  }
 }
 
 // --- What doesn't fit -------------------------------------------------------
@@ -1178,16 +1589,6 @@ TEST(ReuseCacheTest, NothingGrowsWithTheirNumber) {
 }
 
 // --- Who is killed ----------------------------------------------------------
-
-std::vector<pid_t> ChildrenOf(pid_t pid) {
-  std::vector<pid_t> result;
-  for (const std::string& task : Names(absl::StrCat("/proc/", pid, "/task"))) {
-    std::ifstream children(
-        absl::StrCat("/proc/", pid, "/task/", task, "/children"));
-    for (pid_t child; children >> child;) result.push_back(child);
-  }
-  return result;
-}
 
 TEST(ReuseKillTest, IdleSandboxesAreReplaced) {
   SandboxPool pool(0, Reuse::kOn);
