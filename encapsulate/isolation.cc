@@ -105,8 +105,9 @@ const std::vector<Promise>& Promises() {
        "Nothing beyond loopback is reached by UDP's connect, send and sendto.",
        kWall, kWall, kNo},
       {"UDP by interface",
-       "Nor by a message that names an interface (IP_PKTINFO).", kWall, kHonest,
-       kNo},
+       "Nor by a message that names an interface (IP_PKTINFO, a scope of "
+       "IPv6).",
+       kWall, kHonest, kNo},
       {"multicast", "No multicast group is joined beyond loopback.", kWall,
        kWall, kNo},
       {"being reached", "Nobody beyond loopback reaches a server inside.",

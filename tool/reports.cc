@@ -40,19 +40,11 @@ namespace {
 constexpr size_t kShown = 20;
 
 // A file that is whole or what it was.
-bool ReplaceFile(const std::string& path, const std::string& text) {
+bool ReplaceFile(const std::string& path, mode_t mode,
+                 const std::string& text) {
   std::string part = absl::StrCat(path, ".XXXXXX");
   const UniqueFd file(mkostemp(part.data(), O_CLOEXEC));
   if (!file.valid()) return false;
-  struct stat before;
-  mode_t mode = 0666;
-  if (stat(path.c_str(), &before) == 0) {
-    mode = before.st_mode & 07777;
-  } else {
-    const mode_t mask = umask(0);
-    umask(mask);
-    mode &= ~mask;
-  }
   if (WriteAll(file.get(), text) && fchmod(file.get(), mode) == 0 &&
       fsync(file.get()) == 0 && rename(part.c_str(), path.c_str()) == 0) {
     return true;
@@ -122,12 +114,29 @@ absl::Status Reports::OpenBaseline() {
     }
     baseline_ = *std::move(read);
   }
-  // A link is kept: what it leads to is replaced.
-  if (updates && access(ParentOf(RealPathOrSame(path)).c_str(), W_OK) != 0) {
-    return MakeFailure(
-        {FailureKind::kInvalidOptions, "write the baseline", path, "", errno});
+  if (!updates || FindPlace(path)) return absl::OkStatus();
+  return MakeFailure(
+      {FailureKind::kInvalidOptions, "write the baseline", path, "", errno});
+}
+
+// A link is kept: what it leads to is replaced. That is looked up before the
+// command runs, which may put a link of its own there.
+bool Reports::FindPlace(const std::string& path) {
+  const std::string real =
+      RealPathOrSame(path[0] == '/' ? path : EntryOf(CurrentDirectory(), path));
+  place_.name = real.substr(real.rfind('/') + 1);
+  place_.directory = UniqueFd(
+      open(ParentOf(real).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat before;
+  if (stat(real.c_str(), &before) == 0) {
+    place_.mode = before.st_mode & 07777;
+  } else {
+    const mode_t mask = umask(0);
+    umask(mask);
+    place_.mode = 0666 & ~mask;
   }
-  return absl::OkStatus();
+  return place_.directory.valid() &&
+         faccessat(place_.directory.get(), ".", W_OK, 0) == 0;
 }
 
 void Reports::UpdateBaseline(const Result& result) const {
@@ -136,7 +145,9 @@ void Reports::UpdateBaseline(const Result& result) const {
   for (const Violation& violation : result.record.violations) {
     baseline.Add(violation);
   }
-  if (!ReplaceFile(RealPathOrSame(path), baseline.Write())) {
+  // rename(2) replaces a link, and doesn't follow it.
+  if (!ReplaceFile(EntryOf(PathThrough(place_.directory.get()), place_.name),
+                   place_.mode, baseline.Write())) {
     Complain("write the baseline", path, errno);
     return;
   }

@@ -44,11 +44,19 @@ class Reports {
   static absl::Status Create(File* file);
   static void Fill(const File& file, const std::string& text);
   absl::Status OpenBaseline();
+  // False, with errno.
+  bool FindPlace(const std::string& path);
   void UpdateBaseline(const Result& result) const;
 
   std::vector<std::pair<ReportFormat, File>> files_;
   absl::optional<File> inputs_;
   absl::optional<Baseline> baseline_;
+  // Where it is written.
+  struct {
+    UniqueFd directory;
+    std::string name;
+    mode_t mode = 0;
+  } place_;
 };
 
 }  // namespace encapsulate::tool

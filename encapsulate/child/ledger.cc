@@ -120,6 +120,11 @@ bool Empty(int top) {
   return false;
 }
 
+bool IsSocket(const char* path) {
+  struct stat info;
+  return lstat(path, &info) == 0 && S_ISSOCK(info.st_mode);
+}
+
 int RemoveQueue(const char* name) {
   return static_cast<int>(syscall(SYS_mq_unlink, name));
 }
@@ -148,7 +153,10 @@ void RemoveAllOf(int ledger) {
     FileIdentity mark;
     switch (record.kind) {
       case LedgerRecord::Kind::kFile:
-        if (ReadIdentity(AT_FDCWD, path, &mark) && mark == record.mark) {
+        // Of a socket only the name was known before it was bound.
+        if (record.mark == FileIdentity() && IsSocket(path)) {
+          Unlink(AT_FDCWD, path, 0);
+        } else if (ReadIdentity(AT_FDCWD, path, &mark) && mark == record.mark) {
           RemoveTree(AT_FDCWD, path);
         }
         break;

@@ -115,16 +115,17 @@ TEST_F(LedgerTest, KeepsWhatALinkLeadsTo) {
   EXPECT_TRUE(Exists(kept));
 }
 
-// Whoever it is who has the name by then.
-TEST_F(LedgerTest, LeavesASocketOfTheSameName) {
+// Of a socket the name is known before there is one.
+TEST_F(LedgerTest, RemovesASocketByItsName) {
   const std::string path = Path("socket");
-  NoteFile(path, FileIdentity());
   BindSocket(path);
-  RemoveAllOf(ledger_.get());
-  EXPECT_TRUE(Exists(path));
-  NoteFile(path, MarkOf(path));
+  const std::string file = MakeFile("file");
+  NoteFile(path, FileIdentity());
+  NoteFile(file, FileIdentity());
+  NoteFile(Path("never-bound"), FileIdentity());
   RemoveAllOf(ledger_.get());
   EXPECT_FALSE(Exists(path));
+  EXPECT_TRUE(Exists(file));
 }
 
 TEST_F(LedgerTest, RemovesObjects) {

@@ -37,8 +37,10 @@ std::string MadeFiles::TopOf(absl::string_view path) const {
 bool MadeFiles::Has(absl::string_view path) const {
   const std::string top = TopOf(path);
   FileIdentity mark;
-  return !top.empty() && ReadIdentity(AT_FDCWD, top.c_str(), &mark) &&
-         made_.count(mark) != 0;
+  if (top.empty() || !ReadIdentity(AT_FDCWD, top.c_str(), &mark)) return false;
+  if (made_.count(mark) != 0) return true;
+  Settle();
+  return made_.count(mark) != 0;
 }
 
 bool MadeFiles::HasFile(int fd) const {
@@ -60,6 +62,31 @@ void MadeFiles::AddUnnamed(int fd) {
   if (ReadIdentity(fd, "", &mark)) made_[mark];
 }
 
+void MadeFiles::AddSocketName(const std::string& path) {
+  if (TopOf(path) != path) return;
+  Settle();
+  socket_names_.push_back(path);
+  // Where it can't be known before who will be there, init is to remove a
+  // socket of that name.
+  Note(FileIdentity(), path);
+}
+
+void MadeFiles::Settle() const {
+  std::vector<std::string> waiting;
+  for (std::string& path : socket_names_) {
+    struct stat info;
+    FileIdentity mark;
+    if (lstat(path.c_str(), &info) != 0) {
+      waiting.push_back(std::move(path));
+    } else if (S_ISSOCK(info.st_mode) &&
+               ReadIdentity(AT_FDCWD, path.c_str(), &mark)) {
+      Note(mark, path);
+      made_[mark] = std::move(path);
+    }
+  }
+  socket_names_ = std::move(waiting);
+}
+
 void MadeFiles::Note(const FileIdentity& mark, const std::string& path) const {
   if (ledger_ < 0) return;
   LedgerRecord record;
@@ -73,6 +100,7 @@ void MadeFiles::Note(const FileIdentity& mark, const std::string& path) const {
 }
 
 std::vector<std::string> MadeFiles::RemoveAll() {
+  Settle();
   std::vector<std::string> names;
   for (const auto& made : made_) {
     FileIdentity mark;

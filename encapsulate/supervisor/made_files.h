@@ -47,6 +47,8 @@ class MadeFiles {
   void Add(const std::string& path);
   // A file without a name has been made (O_TMPFILE).
   void AddUnnamed(int fd);
+  // A socket is about to be bound to that name, which nothing has.
+  void AddSocketName(const std::string& path);
 
   // Removes what is left, with all that is in it, and tells its names, sorted.
   std::vector<std::string> RemoveAll();
@@ -55,11 +57,14 @@ class MadeFiles {
   void Forget() { made_.clear(); }
 
  private:
+  // Sockets that have been bound since.
+  void Settle() const;
   void Note(const FileIdentity& mark, const std::string& path) const;
 
   const std::vector<std::string> roots_;
   const int ledger_;
-  std::map<FileIdentity, std::string> made_;
+  mutable std::map<FileIdentity, std::string> made_;
+  mutable std::vector<std::string> socket_names_;
 };
 
 }  // namespace encapsulate

@@ -128,13 +128,33 @@ TEST_F(MadeFilesTest, HasAFileWithoutAName) {
   EXPECT_THAT(made_->RemoveAll(), IsEmpty());
 }
 
+TEST_F(MadeFilesTest, HasASocketOnceItIsBound) {
+  const std::string path = root_ + "/socket";
+  made_->AddSocketName(path);
+  EXPECT_FALSE(made_->Has(path));
+  BindSocket(path);
+  EXPECT_TRUE(made_->Has(path));
+  EXPECT_THAT(made_->RemoveAll(), ElementsAre(path));
+  EXPECT_FALSE(Exists(path));
+}
+
+// Somebody else may have been quicker.
+TEST_F(MadeFilesTest, TakesNoFileForASocket) {
+  const std::string path = root_ + "/socket";
+  made_->AddSocketName(path);
+  MakeFile("socket");
+  EXPECT_FALSE(made_->Has(path));
+  EXPECT_THAT(made_->RemoveAll(), IsEmpty());
+  EXPECT_TRUE(Exists(path));
+}
+
 TEST_F(MadeFilesTest, WritesTheLedger) {
   const std::string file = MakeFile("file");
   const std::string other = MakeFile("other");
   made_->Add(file);
   const std::string socket = root_ + "/socket";
+  made_->AddSocketName(socket);
   BindSocket(socket);
-  made_->Add(socket);
   RemoveAllOf(ledger_.get());
   EXPECT_FALSE(Exists(file));
   EXPECT_FALSE(Exists(socket));

@@ -8,13 +8,15 @@
 // and nobody outside the host reaches a server inside.
 //
 // connect(2) to AF_UNSPEC takes the device away from a socket that sends
-// datagrams (__udp_disconnect() in net/ipv4/udp.c). Such sockets are connected
-// here, and get it back. Where another thread changes what a descriptor stands
-// for while a call waits, one can lose it all the same. So datagrams that come
-// in by another interface are dropped by a filter that can't be taken off
-// (socket(7), SO_LOCK_FILTER), those that go out take loopback
-// (IP_UNICAST_IF, IP_MULTICAST_IF in ip(7)), and options that say otherwise
-// are answered here.
+// datagrams (__udp_disconnect() in net/ipv4/udp.c), and bind(2) to an address
+// of IPv6 with a scope replaces it (__inet6_bind() in net/ipv6/af_inet6.c).
+// Both are performed here, where that is allowed. Where another thread changes
+// what a descriptor stands for while a call waits, a socket can lose the device
+// all the same. So datagrams that come in by another interface are dropped by a
+// filter that can't be taken off (socket(7), SO_LOCK_FILTER; the kernel has
+// none for streams of ordinary users), those that go out take loopback
+// (IP_UNICAST_IF, IP_MULTICAST_IF in ip(7)), and options that say otherwise are
+// answered here.
 #include "encapsulate/supervisor/sockets.h"
 
 #include <arpa/inet.h>
@@ -100,10 +102,13 @@ bool SendByLoopback(int fd) {
          SetOption(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, kLoopbackIndex);
 }
 
-bool IsDatagramOfIp(int fd) {
+bool IsOfIp(int fd) {
   const int domain = GetOption(fd, SO_DOMAIN);
-  return (domain == AF_INET || domain == AF_INET6) &&
-         GetOption(fd, SO_TYPE) == SOCK_DGRAM;
+  return domain == AF_INET || domain == AF_INET6;
+}
+
+bool IsDatagramOfIp(int fd) {
+  return IsOfIp(fd) && GetOption(fd, SO_TYPE) == SOCK_DGRAM;
 }
 
 // The process of a thread; 0 if it is gone.
@@ -139,6 +144,12 @@ UniqueFd Duplicate(pid_t tid, int descriptor) {
 }
 
 }  // namespace
+
+bool CanDuplicate() {
+  const UniqueFd self(sys::PidfdOpen(getpid()));
+  return self.valid() &&
+         UniqueFd(sys::PidfdGetfd(self.get(), self.get())).valid();
+}
 
 bool IsLoopback(const sockaddr_storage& address) {
   if (address.ss_family == AF_INET) {
@@ -216,6 +227,13 @@ Supervisor::Answer Supervisor::MakeSocket(const Call& call) {
 // the command's shows only once it is bound.
 Supervisor::Answer Supervisor::Bind(const ThreadView& thread, int fd,
                                     uint64_t address, uint64_t size) {
+  if (duplicates_ && setup_.network == Network::kLoopback) {
+    const UniqueFd socket = Duplicate(thread.tid(), fd);
+    if (!socket.valid()) return Fail(errno == EBADF ? EBADF : EACCES);
+    if (IsOfIp(socket.get())) {
+      return BindToAddress(thread, socket, address, size);
+    }
+  }
   sockaddr_un name = {};
   const size_t length = std::min<uint64_t>(size, sizeof(name));
   if (length <= offsetof(sockaddr_un, sun_path) ||
@@ -230,13 +248,28 @@ Supervisor::Answer Supervisor::Bind(const ThreadView& thread, int fd,
   if (!FindEntryOf(thread, AT_FDCWD, path, &entry)) return Judge();
   switch (entry.realm) {
     case Realm::kNew:
-      return BindShared(thread, fd, entry.path);
+      if (duplicates_) return BindShared(thread, fd, entry.path);
+      // What is there later is taken for it.
+      made_.AddSocketName(entry.path);
+      return Continue();
     case Realm::kWritable:
     case Realm::kMade:
       return Continue();
     default:
       return Judge();
   }
+}
+
+Supervisor::Answer Supervisor::BindToAddress(const ThreadView& thread,
+                                             const UniqueFd& socket,
+                                             uint64_t address, uint64_t size) {
+  sockaddr_storage own = {};
+  if (size > sizeof(own)) return Fail(EINVAL);
+  if (!ReadWhole(thread, address, &own, size)) return Fail(EFAULT);
+  const bool of_ip = own.ss_family == AF_INET || own.ss_family == AF_INET6;
+  if (of_ip && !IsLoopback(own)) return Refuse(EADDRNOTAVAIL);
+  return ResultOf(bind(socket.get(), reinterpret_cast<sockaddr*>(&own),
+                       static_cast<socklen_t>(size)));
 }
 
 Supervisor::Answer Supervisor::BindShared(const ThreadView& thread, int fd,
@@ -273,6 +306,7 @@ Supervisor::Answer Supervisor::BindShared(const ThreadView& thread, int fd,
 Supervisor::Answer Supervisor::Connect(const ThreadView& thread, int fd,
                                        uint64_t address, uint64_t size) const {
   if (setup_.network != Network::kLoopback) return Judge();
+  if (!duplicates_) return JudgePeer(thread, fd, address, size);
   const UniqueFd socket = Duplicate(thread.tid(), fd);
   if (!socket.valid()) return Fail(errno == EBADF ? EBADF : EACCES);
   if (!IsDatagramOfIp(socket.get())) {
@@ -303,9 +337,12 @@ Supervisor::Answer Supervisor::ChooseInterface(const ThreadView& thread, int fd,
                                                int level, int option,
                                                uint64_t value,
                                                uint64_t size) const {
-  const UniqueFd socket = Duplicate(thread.tid(), fd);
-  if (!socket.valid()) return Fail(errno == EBADF ? EBADF : EACCES);
-  if (GetOption(socket.get(), SO_DOMAIN) < 0) return Fail(ENOTSOCK);
+  UniqueFd socket;
+  if (duplicates_) {
+    socket = Duplicate(thread.tid(), fd);
+    if (!socket.valid()) return Fail(errno == EBADF ? EBADF : EACCES);
+    if (GetOption(socket.get(), SO_DOMAIN) < 0) return Fail(ENOTSOCK);
+  }
   char bytes[sizeof(in6_pktinfo)] = {};
   size = std::min<uint64_t>(size, sizeof(bytes));
   if (!ReadWhole(thread, value, bytes, size)) return Fail(EFAULT);
@@ -326,6 +363,7 @@ Supervisor::Answer Supervisor::ChooseInterface(const ThreadView& thread, int fd,
     in6_pktinfo info;
     memcpy(&info, bytes, sizeof(info));
     if (size < sizeof(info)) return Fail(EINVAL);
+    if (!duplicates_) return Fail(EOPNOTSUPP);
     if (info.ipi6_ifindex != 0 && !is_loopback(info.ipi6_ifindex)) {
       return Fail(ENODEV);
     }

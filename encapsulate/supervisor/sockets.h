@@ -22,12 +22,15 @@ inline bool ReadWhole(const ThreadView& thread, uint64_t address, void* to,
 // that wasn't read is zero.
 bool IsLoopback(const sockaddr_storage& address);
 
+// Whether this process may have descriptors of others (pidfd_getfd(2), Linux
+// 5.6). Docker's default profile allows that with CAP_SYS_PTRACE only.
+bool CanDuplicate();
+
 // Whether that option of setsockopt(2) says which interface a socket uses.
 bool ChoosesInterface(int level, uint32_t option);
 
-// Binds a new socket of IP to the loopback device. One that sends datagrams
-// loses the device by being disconnected, and is kept on loopback by other
-// means as well. False, with errno.
+// Binds a new socket of IP to the loopback device. One that sends datagrams is
+// kept on loopback by other means as well. False, with errno.
 bool KeepOnLoopback(int fd);
 
 }  // namespace encapsulate

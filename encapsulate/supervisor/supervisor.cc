@@ -21,6 +21,7 @@
 #include "absl/strings/match.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/inspect/processes.h"
+#include "encapsulate/supervisor/sockets.h"
 
 namespace encapsulate {
 namespace {
@@ -58,7 +59,9 @@ WithoutCapabilities::~WithoutCapabilities() {
 }
 
 Supervisor::Supervisor(SupervisorSetup setup)
-    : setup_(std::move(setup)), made_(setup_.shared, setup_.ledger) {}
+    : setup_(std::move(setup)),
+      made_(setup_.shared, setup_.ledger),
+      duplicates_(CanDuplicate()) {}
 
 Supervisor::~Supervisor() = default;
 

@@ -214,6 +214,8 @@ class Supervisor : public Places {
   Answer MakeSocket(const Call& call);
   Answer Bind(const ThreadView& thread, int fd, uint64_t address,
               uint64_t size);
+  static Answer BindToAddress(const ThreadView& thread, const UniqueFd& socket,
+                              uint64_t address, uint64_t size);
   Answer BindShared(const ThreadView& thread, int fd, const std::string& path);
   Answer Connect(const ThreadView& thread, int fd, uint64_t address,
                  uint64_t size) const;
@@ -240,6 +242,7 @@ class Supervisor : public Places {
   MadeFiles made_;
   pid_t init_ = -1;
 
+  const bool duplicates_;       // see CanDuplicate()
   std::set<uint64_t> sockets_;  // inodes of those that were handed over
   // By kind: identifiers, and what keys stand for.
   std::map<LedgerRecord::Kind, std::set<int>> objects_;

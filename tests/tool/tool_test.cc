@@ -660,6 +660,29 @@ TEST_F(ToolTest, FailsForNewViolationsOnly) {
               AllOf(HasSubstr("/etc/no-c"), Not(HasSubstr("/etc/no-a"))));
 }
 
+TEST_F(ToolTest, WritesItsBaselineWhereItWasBeforeTheCommand) {
+  const std::string outside = tree_ + "/outside";
+  std::ofstream(outside) << "kept";
+  mkdir((tree_ + "/work").c_str(), 0755);
+  const Finished finished = RunProgram(
+      {"/bin/sh", "-c",
+       "cd \"$1\" && exec \"$0\" --violations=enforce --baseline=known "
+       "--update-baseline . /bin/sh -c 'ln -s ../outside known; touch /etc/no; "
+       ":'",
+       ToolPath(), tree_ + "/work"});
+  EXPECT_EQ(finished.exit_code, 0) << finished.errors;
+  EXPECT_EQ(ReadAll(outside), "kept");
+  EXPECT_THAT(ReadAll(tree_ + "/work/known"), HasSubstr("write /etc/no"));
+  // A link that was there before is the user's.
+  const std::string link = tree_ + "/link";
+  ASSERT_EQ(symlink("work/known", link.c_str()), 0);
+  const Finished followed =
+      RunTool({"--violations=enforce", "--baseline=" + link,
+               "--update-baseline", "", "/bin/sh", "-c", "touch /etc/new; :"});
+  EXPECT_EQ(followed.exit_code, 0) << followed.errors;
+  EXPECT_THAT(ReadAll(tree_ + "/work/known"), HasSubstr("write /etc/new"));
+}
+
 TEST_F(ToolTest, LeavesNothingOfTheCommandsInItsReport) {
   const std::string report = tree_ + "/report";
   const Finished finished = RunTool(
