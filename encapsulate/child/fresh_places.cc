@@ -127,7 +127,7 @@ int FreshPlaces::Outer(const ChildPlace& place) const {
 }
 
 bool FreshPlaces::Read(int mount_table, Table* table) const {
-  int ids[kMost];
+  int ids[kMost] = {};
   for (size_t i = 0; i < count_; ++i) {
     table->wrong = places_[i]->target.c_str();
     struct statx info = {};
