@@ -92,6 +92,7 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/inspect/remote_memory.cc
   encapsulate/inspect/sandboxed_processes.cc
   encapsulate/inspect/symbolizer_output.cc
+  encapsulate/inspect/test_names.cc
   encapsulate/inspect/thread_view.cc
   encapsulate/inspect/unwind.cc
   encapsulate/launch/fork_server.cc
@@ -174,6 +175,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/inspect/remote_memory.h
   encapsulate/inspect/sandboxed_processes.h
   encapsulate/inspect/symbolizer_output.h
+  encapsulate/inspect/test_names.h
   encapsulate/inspect/thread_view.h
   encapsulate/inspect/unwind.h
   encapsulate/isolation.h

@@ -136,8 +136,9 @@ struct Violation {
   pid_t tid = 0;        // of the thread, inside the sandbox
   std::string program;  // its executable, as seen inside
   std::string thread;   // the thread's name
-  // The test that made it, if a GoogleTest program with the plugin runs inside
-  // and said so; else empty. Attempts of two tests are not the same.
+  // The test that made it, as the runner inside says: a GoogleTest program with
+  // the plugin, pytest, cargo, cargo-nextest or bats (docs/launchers.md); empty
+  // if none does. Attempts of two tests are not the same.
   std::string test;
   uint64_t count = 0;  // how often it was attempted
   absl::Time first;    // when the first attempt was made

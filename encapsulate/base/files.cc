@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,20 @@ absl::optional<std::string> ReadFile(const std::string& path) {
     if (size < 0) return absl::nullopt;
     text.append(buffer, static_cast<size_t>(size));
   }
+}
+
+std::string ReadStart(const std::string& path, size_t most) {
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  char buffer[8192];
+  while (file.valid() && text.size() < most) {
+    const ssize_t size = read(file.get(), buffer,
+                              std::min(sizeof(buffer), most - text.size()));
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) break;
+    text.append(buffer, static_cast<size_t>(size));
+  }
+  return text;
 }
 
 std::string FirstLine(const std::string& path) {

@@ -5,6 +5,7 @@
 #ifndef ENCAPSULATE_BASE_FILES_H_
 #define ENCAPSULATE_BASE_FILES_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,10 @@ namespace encapsulate {
 
 // All of it. nullopt, with errno, if it can't be read to its end.
 absl::optional<std::string> ReadFile(const std::string& path);
+
+// Its first `most` bytes, or all of it; "" if it can't be opened. For files of
+// others, which may be of any length.
+std::string ReadStart(const std::string& path, size_t most);
 
 // Without its line break; "" if there is none.
 std::string FirstLine(const std::string& path);

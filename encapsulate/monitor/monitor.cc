@@ -301,8 +301,9 @@ void Monitor::Answer(const seccomp_notif& notification) {
     Reply(notification.id, verdict);
     return;
   }
-  Key key(verdict.rule, call.watched->name, verdict.target, thread.Link("exe"),
-          expects, TestOf(thread));
+  const std::string program = thread.Link("exe");
+  Key key(verdict.rule, call.watched->name, verdict.target, program, expects,
+          TestOf(thread, program));
   const auto restarting = restarting_.find(thread.tid());
   if (restarting != restarting_.end()) {
     const bool same = restarting->second == key;

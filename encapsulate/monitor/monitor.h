@@ -208,8 +208,9 @@ class Monitor {
   // The key of tests_ for what the thread belongs to, whether there is such a
   // test or not: its PID namespace, or "process 4711" in this sandbox's own.
   std::string SpaceOf(const ThreadView& thread) const;
-  // The name of the test that the thread belongs to, or "".
-  std::string TestOf(const ThreadView& thread) const;
+  // The name of the test that the thread of `program` belongs to, or "".
+  std::string TestOf(const ThreadView& thread,
+                     const std::string& program) const;
 
   std::vector<Violation>& SeenBy(int number);
   // Counts what is known already, or too much; false if it is to be recorded.

@@ -44,7 +44,7 @@ void Monitor::NoteAsker(const seccomp_notif& notification,
   const std::string socket = thread.Link(absl::StrCat("fd/", call.Int(0)));
   Violation asker = Describe(thread, call);
   asker.program = thread.Link("exe");
-  asker.test = TestOf(thread);
+  asker.test = TestOf(thread, asker.program);
   if (!StillWaits(notification.id)) return;
   if (askers_.size() >= kMostAskers) askers_.erase(askers_.begin());
   const auto added = askers_.emplace(socket, std::move(asker));

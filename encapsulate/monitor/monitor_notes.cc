@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "encapsulate/inspect/processes.h"
+#include "encapsulate/inspect/test_names.h"
 #include "encapsulate/kernel/syscalls.h"
 #include "encapsulate/monitor/monitor.h"
 #include "encapsulate/plan/outer_monitor.h"
@@ -134,11 +135,15 @@ void Monitor::DropEndedTests() {
   }
 }
 
-std::string Monitor::TestOf(const ThreadView& thread) const {
-  if (tests_.empty()) return "";
-  const auto test = tests_.find(SpaceOf(thread));
-  return test != tests_.end() && test->second.IsAlive() ? test->second.name
-                                                        : "";
+std::string Monitor::TestOf(const ThreadView& thread,
+                            const std::string& program) const {
+  if (!tests_.empty()) {
+    const auto test = tests_.find(SpaceOf(thread));
+    if (test != tests_.end() && test->second.IsAlive()) {
+      return test->second.name;
+    }
+  }
+  return NameOfTest(thread, program);
 }
 
 std::string Monitor::SpaceOf(const ThreadView& thread) const {
