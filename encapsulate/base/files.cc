@@ -36,8 +36,8 @@ std::string ReadStart(const std::string& path, size_t most) {
   std::string text;
   char buffer[8192];
   while (file.valid() && text.size() < most) {
-    const ssize_t size = read(file.get(), buffer,
-                              std::min(sizeof(buffer), most - text.size()));
+    const ssize_t size =
+        read(file.get(), buffer, std::min(sizeof(buffer), most - text.size()));
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) break;
     text.append(buffer, static_cast<size_t>(size));

@@ -168,9 +168,8 @@ bool IsLibc(absl::string_view path) {
 // Where `environ` is. A program that names it has a copy of the C library's.
 uint64_t FindEnviron(const ThreadView& thread, absl::string_view program,
                      RemoteMemory& memory) {
-  const std::vector<Mapping> mappings =
-      ParseMaps(ReadStart(absl::StrCat("/proc/", thread.tid(), "/maps"),
-                          Limits().maps_bytes));
+  const std::vector<Mapping> mappings = ParseMaps(ReadStart(
+      absl::StrCat("/proc/", thread.tid(), "/maps"), Limits().maps_bytes));
   for (const bool own : {true, false}) {
     for (const Mapping& mapping : mappings) {
       if (mapping.offset != 0 ||
@@ -221,8 +220,8 @@ std::string NameOfTest(const ThreadView& thread, absl::string_view program) {
     const std::string test = LiveVariable(thread, program, kPytest);
     if (!test.empty()) return Cut(test);
   }
-  const std::string initial = ReadStart(
-      absl::StrCat("/proc/", thread.tid(), "/environ"), kMostInitial);
+  const std::string initial =
+      ReadStart(absl::StrCat("/proc/", thread.tid(), "/environ"), kMostInitial);
   for (absl::string_view variable : absl::StrSplit(initial, '\0')) {
     for (absl::string_view name : kVariables) {
       absl::string_view test = variable;

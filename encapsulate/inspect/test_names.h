@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The test that a runner of another framework says runs in a process. Each tells
-// it in a way of its own:
+// The test that a runner of another framework says runs in a process. Each
+// tells it in a way of its own:
 //
 //   pytest         PYTEST_CURRENT_TEST, which it changes while it runs
 //   cargo-nextest  NEXTEST_TEST_NAME

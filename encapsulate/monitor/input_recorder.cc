@@ -70,6 +70,14 @@ bool IsThere(const Found& found, struct stat* info) {
          fstat(found.file.get(), info) == 0 && info->st_nlink > 0;
 }
 
+// Of LastPart::kEntry, where the directory was found and not the file.
+bool HasEntry(const Found& found) {
+  struct stat info;
+  return found.error == 0 && (found.file.valid() ||
+                              fstatat(found.directory.get(), found.name.c_str(),
+                                      &info, AT_SYMLINK_NOFOLLOW) == 0);
+}
+
 bool IsAbsent(const Found& found) {
   return found.error != 0 || !found.file.valid();
 }
@@ -162,13 +170,20 @@ InputRecorder::Input InputRecorder::LookAtMade(const ThreadView& thread,
                                                const SyscallArgs& call) {
   for (size_t i = 0; call.watched->operands[i] != Operand::kNone; ++i) {
     const Operand kind = call.watched->operands[i];
-    if (kind != Operand::kNewEntry && kind != Operand::kReplacedEntry) continue;
+    const bool moved = kind == Operand::kEntry;
+    const bool is_new = kind == Operand::kNewEntry;
+    if (!moved && !is_new && kind != Operand::kReplacedEntry) continue;
     const absl::optional<PathOperand> path = ReadPath(thread, call, i);
     if (!path.has_value()) continue;
+    const Found found = Find(thread, *path, LastPart::kEntry, 0);
+    // A call that is going to fail makes nothing: of what isn't there, or for
+    // what is there already. Where it fails for another reason, nothing is
+    // there to be read.
+    if (moved ? !HasEntry(found) : is_new && HasEntry(found)) return {};
+    if (moved) continue;
     const PathTarget target =
         thread.LookUp(path->directory, path->text, LastPart::kEntry);
     if (target.location != PathTarget::Location::kWritable) continue;
-    const Found found = Find(thread, *path, LastPart::kEntry, 0);
     return {Input::Kind::kMade,
             EntryOf(PathOf(found.directory.get()), found.name), ""};
   }

@@ -415,6 +415,24 @@ TEST_P(InputsTest, OnesOwnFilesAreNone) {
                           absl::StrCat("listed ", inside_)));
 }
 
+TEST_P(InputsTest, WhatAFailedCallWouldHaveMadeIsAnInput) {
+  scratch_.File("inside/file", "content");
+  scratch_.Directory("inside/data");
+  scratch_.File("inside/data/file", "content");
+  const std::string in = inside_ + "/";
+  EXPECT_THAT(
+      Reads([&] {
+        return mkdir((in + "data").c_str(), 0755) != 0 &&
+               rename((in + "none").c_str(), (in + "file").c_str()) != 0 &&
+               mknod((in + "file").c_str(), S_IFREG | 0644, 0) != 0 &&
+               symlink("x", (in + "file").c_str()) != 0 &&
+               link((in + "data/file").c_str(), (in + "file").c_str()) != 0 &&
+               Opens(in + "data/file") && Opens(in + "file");
+      }),
+      ElementsAre(absl::StrCat("read ", in, "data/file"),
+                  absl::StrCat("read ", in, "file")));
+}
+
 TEST_P(InputsTest, ALinkOfOnesOwnLeadsToWhatItLeadsToNow) {
   const std::string link = inside_ + "/link";
   EXPECT_THAT(

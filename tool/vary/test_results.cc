@@ -88,6 +88,8 @@ std::string Unescape(absl::string_view text) {
       {"&amp;", '&'},  {"&lt;", '<'},    {"&gt;", '>'},
       {"&quot;", '"'}, {"&apos;", '\''},
   };
+  constexpr absl::string_view kNumbered = "&#x";
+  constexpr size_t kDigits = 8;  // and the semicolon behind them
   std::string out;
   while (!text.empty()) {
     size_t size = 1;
@@ -97,13 +99,16 @@ std::string Unescape(absl::string_view text) {
       character = named.character;
       size = named.reference.size();
     }
-    const size_t end = text.find(';');
-    int code = 0;
-    if (absl::StartsWith(text, "&#x") && end != absl::string_view::npos &&
-        absl::SimpleHexAtoi(text.substr(3, end - 3), &code) && code > 0 &&
-        code < 0x80) {
-      character = static_cast<char>(code);
-      size = end + 1;
+    if (absl::StartsWith(text, kNumbered)) {
+      const absl::string_view number = text.substr(kNumbered.size(), kDigits);
+      const size_t end = number.find(';');
+      int code = 0;
+      if (end != absl::string_view::npos &&
+          absl::SimpleHexAtoi(number.substr(0, end), &code) && code > 0 &&
+          code < 0x80) {
+        character = static_cast<char>(code);
+        size = kNumbered.size() + end + 1;
+      }
     }
     out.push_back(character);
     text.remove_prefix(size);

@@ -52,6 +52,21 @@ TEST(TestResultsTest, AreReadFromGoogleTestsXml) {
                           "ShopTest.Waits is skipped"));
 }
 
+// If each character were compared with all that follow, it would take hours.
+TEST(TestResultsTest, MessagesMayBeLong) {
+  const std::string message(16 << 20, '&');
+  EXPECT_THAT(Read(absl::StrCat("<testcase name=\"A\" status=\"run\" "
+                                "classname=\"B\"><failure message=\"",
+                                message, "&#x26;\"/></testcase>")),
+              ElementsAre(absl::StrCat("B.A fails: ", message, "&")));
+}
+
+TEST(TestResultsTest, OtherReferencesStay) {
+  EXPECT_THAT(Read("<testcase name=\"&#x;&#x41&#x000000041;&#x00000041;&#65;\" "
+                   "status=\"run\" classname=\"B\"/>"),
+              ElementsAre("B.&#x;&#x41&#x000000041;&#x00000041;&#65; passes"));
+}
+
 TEST(TestResultsTest, AreThoseOfTheWholeTestsBeforeACut) {
   const std::string document = kDocument;
   for (size_t size = 0; size <= document.size(); ++size) {
