@@ -119,6 +119,7 @@ set(ENCAPSULATE_LIBRARY_SOURCES
   encapsulate/supervisor/processes.cc
   encapsulate/supervisor/sockets.cc
   encapsulate/supervisor/supervisor.cc
+  encapsulate/supervisor/true_path.cc
   encapsulate/symbolize.cc
   encapsulate/used_sandboxes.cc
   encapsulate/violation_baseline.cc
@@ -219,6 +220,7 @@ set(ENCAPSULATE_LIBRARY_HEADERS
   encapsulate/supervisor/made_files.h
   encapsulate/supervisor/sockets.h
   encapsulate/supervisor/supervisor.h
+  encapsulate/supervisor/true_path.h
   encapsulate/symbolize.h
   encapsulate/violation_baseline.h
   encapsulate/violation_report.h

@@ -12,11 +12,13 @@
 #include <cerrno>
 #include <climits>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
@@ -64,16 +66,18 @@ bool IsSame(int one, int other) {
          a.stx_dev_minor == b.stx_dev_minor && a.stx_mnt_id == b.stx_mnt_id;
 }
 
-// A line of a /proc/.../status: a process's numbers, one for each PID
-// namespace from that of the /proc to its own.
-std::vector<std::string> Numbers(int directory, const std::string& status,
-                                 absl::string_view line_name) {
-  const UniqueFd file(openat(directory, status.c_str(), O_RDONLY | O_CLOEXEC));
+// The beginning of a file of /proc; "" if it can't be read.
+std::string ReadBeginning(int directory, const std::string& name) {
+  const UniqueFd file(openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC));
   char buffer[4096];
   const ssize_t size =
       file.valid() ? read(file.get(), buffer, sizeof(buffer)) : -1;
-  if (size <= 0) return {};
-  const absl::string_view text(buffer, static_cast<size_t>(size));
+  return size > 0 ? std::string(buffer, static_cast<size_t>(size)) : "";
+}
+
+// What a line says, by its beginning.
+std::vector<std::string> WordsOf(absl::string_view text,
+                                 absl::string_view line_name) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     if (absl::StartsWith(line, line_name)) {
       return absl::StrSplit(line.substr(line_name.size()), '\t',
@@ -83,12 +87,37 @@ std::vector<std::string> Numbers(int directory, const std::string& status,
   return {};
 }
 
+// A line of a /proc/.../status: a process's numbers, one for each PID
+// namespace from that of the /proc to its own.
+std::vector<std::string> Numbers(int directory, const std::string& status,
+                                 absl::string_view line_name) {
+  return WordsOf(ReadBeginning(directory, status), line_name);
+}
+
+// Whose directory of /proc it is, or lies in; -1 if it isn't of the /proc of
+// this process, whose numbers those are.
+pid_t ProcessOf(int directory) {
+  struct stat info;
+  struct stat own;
+  if (fstat(directory, &info) != 0 || stat("/proc", &own) != 0 ||
+      info.st_dev != own.st_dev) {
+    return -1;
+  }
+  for (const char* status : {"status", "../status"}) {
+    const std::vector<std::string> numbers =
+        Numbers(directory, status, "Tgid:");
+    pid_t pid;
+    if (!numbers.empty() && absl::SimpleAtoi(numbers[0], &pid)) return pid;
+  }
+  return -1;
+}
+
 // One component after another.
 class Walk {
  public:
   Walk(pid_t tid, UniqueFd base, const std::string& path, LastPart last,
-       bool base_is_root)
-      : tid_(tid), last_(last), at_(std::move(base)) {
+       bool base_is_root, const Places* places)
+      : tid_(tid), last_(last), places_(places), at_(std::move(base)) {
     root_ = UniqueFd(
         base_is_root ? OpenPart(at_.get(), ".", O_DIRECTORY)
                      : OpenPart(AT_FDCWD, absl::StrCat("/proc/", tid, "/root"),
@@ -102,8 +131,10 @@ class Walk {
     while (found.error == 0 && !parts_.empty()) {
       if (Step(&found)) return found;
     }
-    // The path ends in `..` or the like, or is the root.
+    // The path ends in `..` or the like, in a link to a file itself, or is the
+    // root.
     if (found.error == 0) found.file = std::move(at_);
+    found.access = access_;
     return found;
   }
 
@@ -121,6 +152,7 @@ class Walk {
   bool Step(Found* found) {
     const std::string part = std::move(parts_.back());
     parts_.pop_back();
+    access_ = Access::kPath;
     if (part == ".") return false;
     if (part == "..") {
       if (!IsSame(at_.get(), root_.get())) Enter("..", O_DIRECTORY, found);
@@ -182,7 +214,7 @@ class Walk {
       const UniqueFd by_text(
           OpenWith(at_.get(), part, 0, RESOLVE_NO_MAGICLINKS));
       if (!by_text.valid() && errno == ELOOP) {
-        Enter(part, 0, found);
+        FollowToFile(part, found);
         return;
       }
     }
@@ -196,6 +228,26 @@ class Walk {
       at_ = UniqueFd(OpenPart(root_.get(), ".", O_DIRECTORY));
     }
     Prepend(absl::string_view(text, static_cast<size_t>(size)));
+  }
+
+  void FollowToFile(const std::string& part, Found* found) {
+    if (places_ == nullptr) {
+      Enter(part, 0, found);
+      return;
+    }
+    if (!places_->IsInside(ProcessOf(at_.get()))) {
+      found->error = EACCES;
+      return;
+    }
+    // If this succeeds, the process has been there all the while, and its
+    // number was no other one's.
+    UniqueFd file(OpenPart(at_.get(), part, 0));
+    if (!file.valid()) {
+      found->error = errno;
+      return;
+    }
+    access_ = AccessOf(at_.get(), absl::StrCat("../fdinfo/", part), file.get());
+    at_ = std::move(file);
   }
 
   // These links name whoever looks. Of the thread's numbers it is the one of
@@ -220,7 +272,9 @@ class Walk {
 
   const pid_t tid_;
   const LastPart last_;
+  const Places* const places_;
   UniqueFd at_;
+  Access access_ = Access::kPath;  // by which that was come by
   UniqueFd root_;
   std::vector<std::string> parts_;
   bool directory_at_end_ = false;
@@ -261,10 +315,31 @@ bool FindAtOnce(const UniqueFd& base, const std::string& path, LastPart last,
 }  // namespace
 
 Found FindPath(pid_t tid, UniqueFd base, const std::string& path, LastPart last,
-               bool base_is_root) {
+               bool base_is_root, const Places* places) {
   Found found;
   if (FindAtOnce(base, path, last, base_is_root, &found)) return found;
-  return Walk(tid, std::move(base), path, last, base_is_root).Run();
+  return Walk(tid, std::move(base), path, last, base_is_root, places).Run();
+}
+
+Access AccessOf(int directory, const std::string& info, int file) {
+  const std::string text = ReadBeginning(directory, info);
+  const std::vector<std::string> flags = WordsOf(text, "flags:");
+  if (flags.empty()) return Access::kPath;
+  // What a descriptor stands for can change between two looks, so both tell of
+  // the same file only if its mount and inode are the same.
+  const std::string own =
+      ReadBeginning(AT_FDCWD, absl::StrCat("/proc/self/fdinfo/", file));
+  for (const char* number : {"mnt_id:", "ino:"}) {
+    const std::vector<std::string> words = WordsOf(text, number);
+    if (words.empty() || words != WordsOf(own, number)) {
+      return Access::kDescriptor;
+    }
+  }
+  const auto bits = strtoul(flags[0].c_str(), nullptr, 8);
+  const auto mode = bits & O_ACCMODE;
+  return (bits & O_PATH) == 0 && (mode == O_WRONLY || mode == O_RDWR)
+             ? Access::kWriting
+             : Access::kDescriptor;
 }
 
 bool IsBeyondLimits(int base, const std::string& path, uint64_t resolve) {

@@ -11,12 +11,14 @@
 
 namespace encapsulate {
 
+struct Found;
+
 class Places {
  public:
   virtual ~Places() = default;
 
-  // Whether what `fd` stands for may be changed from inside; O_PATH does.
-  virtual bool Holds(int fd) const = 0;
+  // Whether the file that was found may be changed from inside.
+  virtual bool Holds(const Found& found) const = 0;
 
   // Whether the entry of that name, there or not, may be made, replaced or
   // removed.

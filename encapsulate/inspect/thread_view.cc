@@ -179,13 +179,17 @@ bool ThreadView::IsMachineOfProc(int fd) const {
          MountOf(absl::StrCat("/proc/", tid_, "/root/proc").c_str(), AT_FDCWD);
 }
 
-bool ThreadView::Examine(int fd, PathTarget* target) const {
+bool ThreadView::Examine(const Found& found, PathTarget* target) const {
+  const bool is_there = found.file.valid();
   if (places_ != nullptr) {
-    target->devices = places_->Holds(fd);
+    target->devices =
+        is_there ? places_->Holds(found)
+                 : places_->HoldsEntry(found.directory.get(), found.name);
     target->location =
         target->devices ? Location::kWritable : Location::kReadOnly;
     return true;
   }
+  const int fd = is_there ? found.file.get() : found.directory.get();
   struct statfs info;
   if (fstatfs(fd, &info) != 0) return false;
   const auto flags = static_cast<uint64_t>(info.f_flags);
@@ -204,6 +208,19 @@ UniqueFd ThreadView::OpenDescriptor(int descriptor) const {
   return Open(descriptor == AT_FDCWD ? "cwd" : absl::StrCat("fd/", descriptor));
 }
 
+Found ThreadView::Find(int descriptor) const {
+  Found found;
+  found.file = OpenDescriptor(descriptor);
+  if (!found.file.valid()) {
+    found.error = errno;
+  } else if (places_ != nullptr && descriptor != AT_FDCWD) {
+    found.access =
+        AccessOf(AT_FDCWD, absl::StrCat("/proc/", tid_, "/fdinfo/", descriptor),
+                 found.file.get());
+  }
+  return found;
+}
+
 Found ThreadView::Find(int directory, const std::string& path, LastPart last,
                        uint64_t resolve) const {
   const bool absolute = absl::StartsWith(path, "/");
@@ -215,7 +232,8 @@ Found ThreadView::Find(int directory, const std::string& path, LastPart last,
     found.error = errno;
     return found;
   }
-  return FindPath(tid_, std::move(base), path, last, absolute || is_root);
+  return FindPath(tid_, std::move(base), path, last, absolute || is_root,
+                  places_);
 }
 
 PathTarget ThreadView::LookUp(int directory, const std::string& path,
@@ -234,16 +252,11 @@ PathTarget ThreadView::LookUp(int directory, const std::string& path,
   if (base_error != 0) return Failed(target.path, base_error);
   target.beyond_limits = IsBeyondLimits(base.get(), path, resolve);
   const Found found =
-      FindPath(tid_, std::move(base), path, last, absolute || is_root);
+      FindPath(tid_, std::move(base), path, last, absolute || is_root, places_);
   if (found.error != 0) return Failed(target.path, found.error);
   if (!found.file.valid()) {
     // The directory is what would change.
-    if (!Examine(found.directory.get(), &target)) return target;
-    if (places_ != nullptr) {
-      target.location = places_->HoldsEntry(found.directory.get(), found.name)
-                            ? Location::kWritable
-                            : Location::kReadOnly;
-    }
+    if (!Examine(found, &target)) return target;
     struct stat info;
     if (target.location == Location::kWritable) {
       if (fstat(found.directory.get(), &info) == 0) {
@@ -258,8 +271,7 @@ PathTarget ThreadView::LookUp(int directory, const std::string& path,
     return target;
   }
   struct stat info;
-  if (!Examine(found.file.get(), &target) ||
-      fstat(found.file.get(), &info) != 0) {
+  if (!Examine(found, &target) || fstat(found.file.get(), &info) != 0) {
     target.location = Location::kUnknown;
     return target;
   }
@@ -276,12 +288,12 @@ PathTarget ThreadView::LookUp(int descriptor) const {
   PathTarget target;
   const std::string link =
       descriptor == AT_FDCWD ? "cwd" : absl::StrCat("fd/", descriptor);
-  const UniqueFd file = Open(link);
+  const Found found = Find(descriptor);
   struct stat info;
-  if (!file.valid() || fstat(file.get(), &info) != 0) {
+  if (!found.file.valid() || fstat(found.file.get(), &info) != 0) {
     return Failed("", errno);
   }
-  if (!Examine(file.get(), &target)) return target;
+  if (!Examine(found, &target)) return target;
   target.exists = true;
   target.mode = info.st_mode;
   if (target.location == Location::kWritable) target.device = info.st_dev;

@@ -86,12 +86,13 @@ class ThreadView {
   // The file behind a descriptor, or the working directory for AT_FDCWD.
   PathTarget LookUp(int descriptor) const;
 
-  // The same, opened: what a path leads to, and an O_PATH descriptor of the
-  // file behind a descriptor or of the working directory (invalid, with errno,
-  // if there is none).
+  // The same, opened: what a path leads to, and the file behind a descriptor or
+  // the working directory, as an O_PATH descriptor (invalid, with errno, if
+  // there is none) or with how it is open.
   Found Find(int directory, const std::string& path, LastPart last,
              uint64_t resolve = 0) const;
   UniqueFd OpenDescriptor(int descriptor) const;
+  Found Find(int descriptor) const;
 
   // Whether there is a process or a thread with that number, as it sees them;
   // with places, inside.
@@ -114,8 +115,9 @@ class ThreadView {
  private:
   // An O_PATH descriptor of what /proc/TID/`name` leads to.
   UniqueFd Open(const std::string& name) const;
-  // Fills in where `fd` is. False if that can't be told.
-  bool Examine(int fd, PathTarget* target) const;
+  // Fills in where the file is, or the directory if there is none. False if
+  // that can't be told.
+  bool Examine(const Found& found, PathTarget* target) const;
   bool IsMachineOfProc(int fd) const;
 
   const pid_t tid_;

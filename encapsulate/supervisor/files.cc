@@ -22,6 +22,7 @@
 #include "absl/types/optional.h"
 #include "encapsulate/base/paths.h"
 #include "encapsulate/supervisor/supervisor.h"
+#include "encapsulate/supervisor/true_path.h"
 
 namespace encapsulate {
 namespace {
@@ -52,8 +53,8 @@ mode_t Masked(const ThreadView& thread, mode_t mode) {
 
 // What a process may write of its own in /proc, where Landlock has no rule for
 // "one's own": names of threads and the like.
-bool Supervisor::IsOwnProc(const ThreadView& thread,
-                           const std::string& path) const {
+bool Supervisor::IsOwnProc(const ThreadView& thread, int fd) {
+  const std::string path = TruePathOf(fd);
   const std::string own = absl::StrCat("/proc/", thread.ReadStatus().pid, "/");
   if (!absl::StartsWith(path, own)) return false;
   const std::string name = path.substr(path.rfind('/') + 1);
@@ -170,7 +171,7 @@ Supervisor::Answer Supervisor::Open(const Call& call, const ThreadView& thread,
     const Found found = thread.Find(directory, *path, last);
     if (found.error != 0) return Judge();
     if (found.file.valid()) {
-      return OpenThere(call, thread, found.file, flags, mode);
+      return OpenThere(call, thread, found, flags, mode);
     }
     if ((flags & O_CREAT) == 0) return Judge();
     Answer answer = Create(call, thread, found, flags, mode);
@@ -184,20 +185,24 @@ Supervisor::Answer Supervisor::Open(const Call& call, const ThreadView& thread,
 
 Supervisor::Answer Supervisor::OpenThere(const Call& call,
                                          const ThreadView& thread,
-                                         const UniqueFd& file, uint64_t flags,
+                                         const Found& found, uint64_t flags,
                                          mode_t mode) {
+  const UniqueFd& file = found.file;
   struct stat info;
   if (fstat(file.get(), &info) != 0) return Judge();
-  const std::string path = PathOf(file.get());
   const bool exclusive = (flags & O_EXCL) != 0 && (flags & O_CREAT) != 0;
   const bool unnamed = (flags & kTmpfile) != 0;
-  const bool shared = made_.IsRoot(path) || made_.Has(path) ||
-                      (made_.HasFile(file.get()) && !IsWritable(path));
+  const Area area = AreaOf(found);
+  // What has no name any more may have had one where Landlock allows nothing.
+  const bool shared = area == Area::kShared || area == Area::kMade ||
+                      (area == Area::kOpened && S_ISREG(info.st_mode));
   if (!shared) {
-    if (IsOwnProc(thread, path)) return Reopen(call, file, flags, mode, false);
+    if (IsOwnProc(thread, file.get())) {
+      return Reopen(call, file, flags, mode, false);
+    }
     const bool truncates = (flags & O_TRUNC) != 0 && S_ISREG(info.st_mode) &&
                            setup_.landlock_abi < kTruncateAbi;
-    if (!Holds(file.get())) return truncates ? Refuse(EROFS) : Judge();
+    if (!Holds(found)) return truncates ? Refuse(EROFS) : Judge();
     return truncates ? Reopen(call, file, flags, mode, false) : Continue();
   }
   if (exclusive && !unnamed) return Fail(EEXIST);
@@ -239,9 +244,9 @@ Supervisor::Answer Supervisor::Create(const Call& call,
                                       const ThreadView& thread,
                                       const Found& found, uint64_t flags,
                                       mode_t mode) {
-  const std::string directory = PathOf(found.directory.get());
-  const Realm realm = RealmOf(directory, found.name, /*exists=*/false);
-  if (realm == Realm::kWritable) return Continue();
+  const Realm realm =
+      RealmOf(found.directory.get(), found.name, /*exists=*/false);
+  if (realm == Realm::kWritable || realm == Realm::kTree) return Continue();
   if (realm != Realm::kNew && realm != Realm::kMade) return Judge();
   if (!StillWaits(call)) return Fail(EINTR);
   const mode_t wanted = Masked(thread, mode);
@@ -251,7 +256,7 @@ Supervisor::Answer Supervisor::Create(const Call& call,
       wanted));
   if (!file.valid()) return Fail(errno);
   SetMode(file.get(), wanted);
-  made_.Add(absl::StrCat(directory, "/", found.name));
+  made_.Add(EntryOf(PathOf(found.directory.get()), found.name));
   return Send(call, std::move(file), (flags & O_CLOEXEC) != 0);
 }
 
@@ -261,7 +266,9 @@ Supervisor::Answer Supervisor::Make(const Call& call, const ThreadView& thread,
                                     const Act& act) {
   Entry entry;
   if (!FindEntry(thread, directory, address, &entry)) return Judge();
-  if (entry.realm == Realm::kWritable) return Continue();
+  if (entry.realm == Realm::kWritable || entry.realm == Realm::kTree) {
+    return Continue();
+  }
   if (entry.realm == Realm::kOutside) return Judge();
   if (entry.exists) return Fail(EEXIST);
   if (!StillWaits(call)) return Fail(EINTR);
@@ -290,6 +297,7 @@ Supervisor::Answer Supervisor::RemoveEntry(const Call& call,
   if (!FindEntry(thread, directory, address, &entry)) return Judge();
   switch (entry.realm) {
     case Realm::kWritable:
+    case Realm::kTree:
       return Continue();
     case Realm::kNew:
       return Fail(ENOENT);
@@ -318,7 +326,8 @@ Supervisor::Answer Supervisor::Rename(const Call& call,
     return entry.realm != Realm::kOthers && entry.realm != Realm::kOutside;
   };
   if (!is_own(source) || !is_own(target)) return Judge();
-  if (source.realm == Realm::kWritable && target.realm == Realm::kWritable) {
+  if ((source.realm == Realm::kWritable && target.realm == Realm::kWritable) ||
+      source.realm == Realm::kTree || target.realm == Realm::kTree) {
     return Continue();
   }
   if (source.realm == Realm::kNew) return Fail(ENOENT);
@@ -348,7 +357,7 @@ Supervisor::Answer Supervisor::Link(const Call& call, const ThreadView& thread,
   Found source;
   if (path->empty()) {
     if ((flags & AT_EMPTY_PATH) == 0) return Fail(ENOENT);
-    source.file = thread.OpenDescriptor(from_directory);
+    source = thread.Find(from_directory);
   } else {
     source = thread.Find(
         from_directory, *path,
@@ -356,9 +365,9 @@ Supervisor::Answer Supervisor::Link(const Call& call, const ThreadView& thread,
   }
   if (!source.file.valid()) return Judge();
   // As between two mounts, and everybody copies then.
-  if (!Holds(source.file.get())) return Fail(EXDEV);
-  if (target.realm == Realm::kWritable &&
-      IsWritable(PathOf(source.file.get()))) {
+  if (!Holds(source)) return Fail(EXDEV);
+  if (target.realm == Realm::kTree ||
+      (target.realm == Realm::kWritable && AreaOf(source) == Area::kWritable)) {
     return Continue();
   }
   if (target.exists) return Fail(EEXIST);
@@ -381,8 +390,8 @@ Supervisor::Answer Supervisor::Truncate(const Call& call,
   if (!found.file.valid()) return Judge();
   const bool known = setup_.landlock_abi >= kTruncateAbi;
   struct stat info;
-  if (!Holds(found.file.get())) return known ? Judge() : Refuse(EROFS);
-  if (known && IsWritable(PathOf(found.file.get()))) return Continue();
+  if (!Holds(found)) return known ? Judge() : Refuse(EROFS);
+  if (known && AreaOf(found) == Area::kWritable) return Continue();
   if (fstat(found.file.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     return Fail(S_ISDIR(info.st_mode) ? EISDIR : EINVAL);
   }

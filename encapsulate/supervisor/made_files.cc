@@ -12,6 +12,8 @@
 
 #include "absl/algorithm/container.h"
 #include "encapsulate/base/paths.h"
+#include "encapsulate/base/unique_fd.h"
+#include "encapsulate/supervisor/true_path.h"
 
 namespace encapsulate {
 
@@ -34,18 +36,30 @@ std::string MadeFiles::TopOf(absl::string_view path) const {
   return top;
 }
 
-bool MadeFiles::Has(absl::string_view path) const {
-  const std::string top = TopOf(path);
-  FileIdentity mark;
-  if (top.empty() || !ReadIdentity(AT_FDCWD, top.c_str(), &mark)) return false;
+bool MadeFiles::IsMade(const FileIdentity& mark) const {
   if (made_.count(mark) != 0) return true;
   Settle();
   return made_.count(mark) != 0;
 }
 
+bool MadeFiles::Has(const std::string& path, int fd) const {
+  const std::string top = TopOf(path);
+  if (top.empty()) return false;
+  if (top == path) return HasFile(fd);
+  // From there on, whatever its name becomes meanwhile.
+  const UniqueFd tree(open(top.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  return tree.valid() && HasFile(tree.get()) &&
+         LeadsTo(tree.get(), path.substr(top.size() + 1), fd);
+}
+
 bool MadeFiles::HasFile(int fd) const {
   FileIdentity mark;
-  return ReadIdentity(fd, "", &mark) && made_.count(mark) != 0;
+  return ReadIdentity(fd, "", &mark) && IsMade(mark);
+}
+
+bool MadeFiles::HasEntry(int root, const std::string& name) const {
+  FileIdentity mark;
+  return ReadIdentity(root, name.c_str(), &mark) && IsMade(mark);
 }
 
 void MadeFiles::Add(const std::string& path) {

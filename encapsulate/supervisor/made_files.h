@@ -6,7 +6,7 @@
 //   MadeFiles made({"/tmp"}, ledger);
 //   ...                        // the supervisor makes /tmp/a for the command
 //   made.Add("/tmp/a");
-//   made.Has("/tmp/a/b");      // true, and so is all that is below it
+//   made.Has("/tmp/a/b", fd);  // true if fd is open on just that
 //   made.RemoveAll();          // {"/tmp/a"}, gone
 //
 // Whoever ends a sandbox whose caller was killed reads the same from the
@@ -37,10 +37,13 @@ class MadeFiles {
   bool IsRoot(absl::string_view path) const;
   // The entry of a root that `path` is, or lies below; "" if there is none.
   std::string TopOf(absl::string_view path) const;
-  // Whether what lies at that top now was made inside.
-  bool Has(absl::string_view path) const;
-  // The same for what a descriptor stands for, which may have no name yet.
+  // Whether what a descriptor stands for was made inside, or lies at `path` in
+  // what was.
+  bool Has(const std::string& path, int fd) const;
+  // Whether it was itself made in a root. It may have no name yet, or any more.
   bool HasFile(int fd) const;
+  // The same of the root's entry.
+  bool HasEntry(int root, const std::string& name) const;
 
   // The entry of a root has been made, or has got that name. Of paths below one
   // nothing needs to be known.
@@ -57,6 +60,7 @@ class MadeFiles {
   void Forget() { made_.clear(); }
 
  private:
+  bool IsMade(const FileIdentity& mark) const;
   // Sockets that have been bound since.
   void Settle() const;
   void Note(const FileIdentity& mark, const std::string& path) const;

@@ -36,6 +36,11 @@ class MadeFilesTest : public testing::Test {
   }
   ~MadeFilesTest() override { RemoveTree(AT_FDCWD, root_.c_str()); }
 
+  bool Has(const std::string& path) const {
+    const UniqueFd file(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    return file.valid() && made_->Has(path, file.get());
+  }
+
   std::string MakeFile(const std::string& name) const {
     const std::string path = root_ + "/" + name;
     std::ofstream(path) << "x";
@@ -64,14 +69,16 @@ TEST_F(MadeFilesTest, KnowsTheEntryOfARoot) {
 TEST_F(MadeFilesTest, HasWhatWasMadeAndWhatIsBelow) {
   const std::string path = root_ + "/tree";
   ASSERT_EQ(mkdir(path.c_str(), 0700), 0);
-  EXPECT_FALSE(made_->Has(path));
+  EXPECT_FALSE(Has(path));
   made_->Add(path);
-  EXPECT_TRUE(made_->Has(path));
-  EXPECT_TRUE(made_->Has(path + "/below/it"));
+  EXPECT_TRUE(Has(path));
+  ASSERT_EQ(mkdir((path + "/below").c_str(), 0700), 0);
+  MakeFile("tree/below/it");
+  EXPECT_TRUE(Has(path + "/below/it"));
   const std::string other = MakeFile("other");
-  EXPECT_FALSE(made_->Has(other));
-  EXPECT_FALSE(made_->Has(root_));
-  EXPECT_FALSE(made_->Has(root_ + "/nothing"));
+  EXPECT_FALSE(Has(other));
+  EXPECT_FALSE(Has(root_));
+  EXPECT_FALSE(Has(root_ + "/nothing"));
 }
 
 TEST_F(MadeFilesTest, NamesWhatItRemoves) {
@@ -93,7 +100,7 @@ TEST_F(MadeFilesTest, KnowsFilesByWhatTheyAre) {
   made_->Add(path);
   const std::string other = MakeFile("other");
   ASSERT_EQ(rename(other.c_str(), path.c_str()), 0);
-  EXPECT_FALSE(made_->Has(path));
+  EXPECT_FALSE(Has(path));
   EXPECT_THAT(made_->RemoveAll(), IsEmpty());
   EXPECT_TRUE(Exists(path));
 }
@@ -104,7 +111,7 @@ TEST_F(MadeFilesTest, FollowsARename) {
   const std::string moved = root_ + "/moved";
   ASSERT_EQ(rename(path.c_str(), moved.c_str()), 0);
   made_->Add(moved);
-  EXPECT_TRUE(made_->Has(moved));
+  EXPECT_TRUE(Has(moved));
   EXPECT_THAT(made_->RemoveAll(), ElementsAre(moved));
 }
 
@@ -113,7 +120,7 @@ TEST_F(MadeFilesTest, LeavesWhatALinkLeadsTo) {
   const std::string link = root_ + "/link";
   ASSERT_EQ(symlink(other.c_str(), link.c_str()), 0);
   made_->Add(link);
-  EXPECT_FALSE(made_->Has(other));
+  EXPECT_FALSE(Has(other));
   EXPECT_THAT(made_->RemoveAll(), ElementsAre(link));
   EXPECT_TRUE(Exists(other));
 }
@@ -131,9 +138,9 @@ TEST_F(MadeFilesTest, HasAFileWithoutAName) {
 TEST_F(MadeFilesTest, HasASocketOnceItIsBound) {
   const std::string path = root_ + "/socket";
   made_->AddSocketName(path);
-  EXPECT_FALSE(made_->Has(path));
+  EXPECT_FALSE(Has(path));
   BindSocket(path);
-  EXPECT_TRUE(made_->Has(path));
+  EXPECT_TRUE(Has(path));
   EXPECT_THAT(made_->RemoveAll(), ElementsAre(path));
   EXPECT_FALSE(Exists(path));
 }
@@ -143,7 +150,7 @@ TEST_F(MadeFilesTest, TakesNoFileForASocket) {
   const std::string path = root_ + "/socket";
   made_->AddSocketName(path);
   MakeFile("socket");
-  EXPECT_FALSE(made_->Has(path));
+  EXPECT_FALSE(Has(path));
   EXPECT_THAT(made_->RemoveAll(), IsEmpty());
   EXPECT_TRUE(Exists(path));
 }
@@ -165,7 +172,7 @@ TEST_F(MadeFilesTest, LeavesAllThatItForgets) {
   const std::string file = MakeFile("file");
   made_->Add(file);
   made_->Forget();
-  EXPECT_FALSE(made_->Has(file));
+  EXPECT_FALSE(Has(file));
   EXPECT_THAT(made_->RemoveAll(), IsEmpty());
   EXPECT_TRUE(Exists(file));
 }

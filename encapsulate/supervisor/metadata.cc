@@ -107,22 +107,22 @@ Supervisor::Answer Supervisor::ChangeFile(const Call& call,
     if (path.size() >= PATH_MAX) return Fail(ENAMETOOLONG);
     if (path.empty() && (at_flags & AT_EMPTY_PATH) == 0) return Fail(ENOENT);
   }
-  UniqueFd file;
+  Found found;
   if (path.empty()) {
-    file = thread.OpenDescriptor(directory);
-    if (!file.valid()) {
-      return errno == ENOENT ? Fail(EBADF) : Refuse(EPERM);
+    found = thread.Find(directory);
+    if (found.error != 0) {
+      return found.error == ENOENT ? Fail(EBADF) : Refuse(EPERM);
     }
   } else {
-    Found found =
+    found =
         thread.Find(directory, path,
                     (at_flags & AT_SYMLINK_NOFOLLOW) != 0 ? LastPart::kKeep
                                                           : LastPart::kFollow);
     if (found.error != 0) return Fail(found.error);
     if (!found.file.valid()) return Fail(ENOENT);
-    file = std::move(found.file);
   }
-  if (!Holds(file.get()) || IsDevice(file.get())) return Refuse(EROFS);
+  const UniqueFd& file = found.file;
+  if (!Holds(found) || IsDevice(file.get())) return Refuse(EROFS);
   if (!StillWaits(call)) return Fail(EINTR);
   return ResultOf(change(file.get(), PathThrough(file.get())));
 }

@@ -4,11 +4,9 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,6 +20,7 @@
 #include "encapsulate/base/paths.h"
 #include "encapsulate/inspect/processes.h"
 #include "encapsulate/supervisor/sockets.h"
+#include "encapsulate/supervisor/true_path.h"
 
 namespace encapsulate {
 namespace {
@@ -106,32 +105,74 @@ bool Supervisor::IsWritable(const std::string& path) const {
   });
 }
 
-bool Supervisor::Holds(int fd) const {
-  const std::string path = PathOf(fd);
-  if (path.empty()) return false;
-  // "pipe:[4711]", "socket:[4711]", "anon_inode:[eventfd]"
-  if (path[0] != '/') return true;
-  if (IsWritable(path)) return true;
+bool Supervisor::IsOutput(int fd) const {
+  FileIdentity mark;
+  return !setup_.outputs.empty() && ReadIdentity(fd, "", &mark) &&
+         absl::c_linear_search(setup_.outputs, mark);
+}
+
+Supervisor::Area Supervisor::AreaAt(int fd) const {
+  UniqueFd above;
+  for (int i = 0; i < PATH_MAX; ++i) {
+    const std::string path = TruePathOf(fd);
+    if (IsWritable(path)) return Area::kWritable;
+    if (made_.IsRoot(path)) return i == 0 ? Area::kShared : Area::kOutside;
+    if (made_.Has(path, fd) || made_.HasFile(fd)) return Area::kMade;
+    if (!path.empty()) return Area::kOutside;
+    // A directory that has been removed still knows the one it was in.
+    UniqueFd parent(openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    FileIdentity one;
+    FileIdentity other;
+    if (!parent.valid() || !ReadIdentity(fd, "", &one) ||
+        !ReadIdentity(parent.get(), "", &other) || one == other) {
+      return Area::kOutside;
+    }
+    above = std::move(parent);
+    fd = above.get();
+  }
+  return Area::kOutside;
+}
+
+Supervisor::Area Supervisor::AreaOf(const Found& found) const {
+  const int file = found.file.get();
+  const Area area = AreaAt(file);
   struct stat info;
-  if (fstat(fd, &info) != 0) return false;
-  // Memory with a name (memfd_create(2)) counts as a deleted file of no
-  // directory.
-  if (info.st_nlink == 0 && absl::StartsWith(path, "/memfd:")) return true;
+  if (area != Area::kOutside || fstat(file, &info) != 0 ||
+      !TruePathOf(file).empty()) {
+    return area;
+  }
+  // By a path: it may have been removed since it was there.
+  if (found.directory.valid()) {
+    const Area above = AreaAt(found.directory.get());
+    if (above == Area::kWritable || above == Area::kMade) return above;
+  }
+  if (found.access == Access::kWriting) return Area::kOpened;
+  // The kernel gives a pipe's other end to everybody who has one.
+  return found.access == Access::kDescriptor && S_ISFIFO(info.st_mode) &&
+                 absl::StartsWith(PathOf(file), "pipe:")
+             ? Area::kOpened
+             : Area::kOutside;
+}
+
+bool Supervisor::Holds(const Found& found) const {
+  const int file = found.file.get();
+  const Area area = AreaOf(found);
+  if (area == Area::kWritable || area == Area::kMade) return true;
+  struct stat info;
+  if (area == Area::kShared || fstat(file, &info) != 0) return false;
+  const bool is_device = S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode);
+  const std::string path = is_device ? TruePathOf(file) : "";
   // Landlock allows all of them: a terminal that is made inside has no number
   // before.
   if (absl::c_linear_search(setup_.other_terminals, path)) return false;
-  if ((S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) &&
-      absl::c_any_of(setup_.devices, [&](const std::string& device) {
-        return IsWithin(path, device);
+  if (is_device && absl::c_any_of(setup_.devices, [&](const std::string& one) {
+        return IsWithin(path, one);
       })) {
     return true;
   }
-  FileIdentity mark;
-  if (!setup_.outputs.empty() && ReadIdentity(fd, "", &mark) &&
-      absl::c_linear_search(setup_.outputs, mark)) {
-    return true;
-  }
-  return made_.Has(path) || made_.HasFile(fd);
+  // Without a type it isn't one's own, but everybody's: eventfd(2), epoll(7).
+  return IsOutput(file) ||
+         (area == Area::kOpened && (info.st_mode & S_IFMT) != 0);
 }
 
 // A node that may be written to, but not be another one, because it is the
@@ -140,28 +181,29 @@ bool Supervisor::IsDevice(int fd) const {
   struct stat info;
   return fstat(fd, &info) == 0 &&
          (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) &&
-         !IsWritable(PathOf(fd));
+         AreaAt(fd) != Area::kWritable;
 }
 
-Supervisor::Realm Supervisor::RealmOf(const std::string& directory,
-                                      const std::string& name,
+Supervisor::Realm Supervisor::RealmOf(int directory, const std::string& name,
                                       bool exists) const {
-  if (directory.empty() || directory[0] != '/') return Realm::kOutside;
-  if (IsWritable(directory)) return Realm::kWritable;
-  const std::string path = EntryOf(directory, name);
-  if (IsWritable(path)) return Realm::kWritable;
-  if (made_.IsRoot(directory)) {
-    if (!exists) return Realm::kNew;
-    return made_.Has(path) ? Realm::kMade : Realm::kOthers;
+  const Area area = AreaAt(directory);
+  if (area == Area::kWritable) return Realm::kWritable;
+  if (area == Area::kMade) return Realm::kMade;
+  const std::string path = TruePathOf(directory);
+  if (!path.empty() &&
+      absl::c_linear_search(setup_.writable, EntryOf(path, name))) {
+    return Realm::kTree;
   }
-  return made_.Has(path) ? Realm::kMade : Realm::kOutside;
+  if (area != Area::kShared) return Realm::kOutside;
+  if (!exists) return Realm::kNew;
+  return made_.HasEntry(directory, name) ? Realm::kMade : Realm::kOthers;
 }
 
 bool Supervisor::HoldsEntry(int directory, const std::string& name) const {
   struct stat info;
   const bool exists =
       fstatat(directory, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
-  const Realm realm = RealmOf(PathOf(directory), name, exists);
+  const Realm realm = RealmOf(directory, name, exists);
   return realm != Realm::kOthers && realm != Realm::kOutside;
 }
 
@@ -179,13 +221,12 @@ bool Supervisor::FindEntryOf(const ThreadView& thread, int directory,
   if (path.empty() || path.size() >= PATH_MAX) return false;
   entry->found = thread.Find(directory, path, LastPart::kEntry);
   if (entry->found.error != 0 || !entry->found.directory.valid()) return false;
-  const std::string parent = PathOf(entry->found.directory.get());
+  const int parent = entry->found.directory.get();
   struct stat info;
-  entry->exists =
-      fstatat(entry->found.directory.get(), entry->found.name.c_str(), &info,
-              AT_SYMLINK_NOFOLLOW) == 0;
+  entry->exists = fstatat(parent, entry->found.name.c_str(), &info,
+                          AT_SYMLINK_NOFOLLOW) == 0;
   entry->realm = RealmOf(parent, entry->found.name, entry->exists);
-  entry->path = EntryOf(parent, entry->found.name);
+  entry->path = EntryOf(PathOf(parent), entry->found.name);
   return true;
 }
 

@@ -115,7 +115,7 @@ class Supervisor : public Places {
   Answer Perform(const Call& call, const ThreadView& thread);
 
   // Places.
-  bool Holds(int fd) const override;
+  bool Holds(const Found& found) const override;
   bool HoldsEntry(int directory, const std::string& name) const override;
   bool IsInside(pid_t pid) const override;
 
@@ -127,9 +127,22 @@ class Supervisor : public Places {
   void Forget();
 
  private:
-  // Where a path leads, as far as it matters here.
+  // Where an object lies. That is known by the object: no text is believed.
+  enum class Area {
+    kOutside,
+    kWritable,  // in a writable tree
+    kShared,    // a shared directory itself
+    kMade,      // in one, and made inside
+    // No path leads to it, and who asks has it open for writing: the sandbox's
+    // own pipes, sockets, memory with a name and removed files, and such as the
+    // caller has passed.
+    kOpened,
+  };
+
+  // Where an entry of a directory lies, there or not.
   enum class Realm {
     kWritable,  // the command's own affair
+    kTree,      // a writable tree, in a directory that isn't: the kernel's
     kMade,      // in a shared directory, and made inside
     kNew,       // right in a shared directory, where nothing is
     kOthers,    // right in a shared directory, and not made inside
@@ -165,8 +178,10 @@ class Supervisor : public Places {
 
   bool IsWritable(const std::string& path) const;
   bool IsDevice(int fd) const;
-  Realm RealmOf(const std::string& directory, const std::string& name,
-                bool exists) const;
+  bool IsOutput(int fd) const;
+  Area AreaAt(int fd) const;
+  Area AreaOf(const Found& found) const;
+  Realm RealmOf(int directory, const std::string& name, bool exists) const;
   bool FindEntry(const ThreadView& thread, int directory, uint64_t address,
                  Entry* entry) const;
   bool FindEntryOf(const ThreadView& thread, int directory,
@@ -177,7 +192,7 @@ class Supervisor : public Places {
   Answer Open(const Call& call, const ThreadView& thread, int directory,
               uint64_t address, uint64_t flags, mode_t mode);
   Answer OpenThere(const Call& call, const ThreadView& thread,
-                   const UniqueFd& file, uint64_t flags, mode_t mode);
+                   const Found& found, uint64_t flags, mode_t mode);
   Answer Create(const Call& call, const ThreadView& thread, const Found& found,
                 uint64_t flags, mode_t mode);
   Answer Reopen(const Call& call, const UniqueFd& file, uint64_t flags,
@@ -193,7 +208,7 @@ class Supervisor : public Places {
               uint64_t from, int to_directory, uint64_t to, int flags);
   Answer Truncate(const Call& call, const ThreadView& thread, uint64_t address,
                   int64_t size) const;
-  bool IsOwnProc(const ThreadView& thread, const std::string& path) const;
+  static bool IsOwnProc(const ThreadView& thread, int fd);
 
   // metadata.cc
   Answer PerformMetadata(const Call& call, const ThreadView& thread);
