@@ -164,10 +164,9 @@ absl::Status Confinement::Prepare(Plan* plan) {
   for (int fd : plan->keep_descriptors) {
     FileIdentity mark;
     const int flags = fcntl(fd, F_GETFL);
-    if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY &&
-        ReadIdentity(fd, "", &mark)) {
-      setup.outputs.push_back(mark);
-    }
+    if (flags < 0 || !ReadIdentity(fd, "", &mark)) continue;
+    setup.passed.push_back(mark);
+    if ((flags & O_ACCMODE) != O_RDONLY) setup.outputs.push_back(mark);
   }
   supervisor_ = std::make_unique<Supervisor>(std::move(setup));
   return absl::OkStatus();

@@ -79,7 +79,7 @@ const std::vector<Promise>& Promises() {
        kHonest},
       {"metadata",
        "Mode, owner, times, attributes and flags of files outside writable "
-       "trees stay as they are.",
+       "trees stay as they are, but for the time of the last reading.",
        kWall, kWall, kNo},
       {"ioctls of filesystems",
        "Nothing outside writable trees is changed by a filesystem's own "
@@ -149,10 +149,10 @@ const std::vector<Promise>& Promises() {
        kHonest, kHonest},
       {"time limit", "A time limit ends the command.", kWall, kWall, kHonest},
       // All else.
-      {"IPC",
-       "System V IPC and POSIX message queues are its own, and gone at the "
-       "end.",
-       kWall, kWall, kNo},
+      {"IPC", "System V IPC is its own, and gone at the end.", kWall, kWall,
+       kNo},
+      {"POSIX message queues", "So are POSIX message queues.", kWall, kHonest,
+       kNo},
       {"shared mappings",
        "Files and System V memory that the caller has mapped shared aren't "
        "changed by a forked child.",

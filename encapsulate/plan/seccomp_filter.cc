@@ -315,9 +315,11 @@ constexpr uint32_t kUserfaultfd =
 // Calls that are about System V objects and POSIX queues, and others about
 // processes that the first argument doesn't name.
 constexpr int kPerformedCalls[] = {
-    SYS_shmget, SYS_shmat,      SYS_shmctl,    SYS_semget,      SYS_semop,
-    SYS_semctl, SYS_semtimedop, SYS_msgget,    SYS_msgsnd,      SYS_msgrcv,
-    SYS_msgctl, SYS_mq_open,    SYS_mq_unlink, SYS_setpriority, SYS_ioprio_set};
+    SYS_shmget,       SYS_shmat,           SYS_shmctl,     SYS_semget,
+    SYS_semop,        SYS_semctl,          SYS_semtimedop, SYS_msgget,
+    SYS_msgsnd,       SYS_msgrcv,          SYS_msgctl,     SYS_mq_open,
+    SYS_mq_timedsend, SYS_mq_timedreceive, SYS_mq_notify,  SYS_mq_unlink,
+    SYS_setpriority,  SYS_ioprio_set};
 
 // Calls that change a process which the first argument names; 0 is the caller.
 constexpr int kProcessArgumentCalls[] = {

@@ -147,7 +147,8 @@ TEST(FilterTest, HandsOverWhatNoNamespaceHolds) {
       const FilterProgram& filter = GetFilter(open_calls, core_limit);
       for (uint32_t number :
            {SYS_fchmod, SYS_utimensat, SYS_shmget, SYS_mq_open, SYS_kill,
-            SYS_unlinkat, SYS_setpriority, SYS_connect}) {
+            SYS_unlinkat, SYS_setpriority, SYS_connect, SYS_mq_timedsend,
+            SYS_mq_timedreceive, SYS_mq_notify}) {
         EXPECT_EQ(AnswerByNumber(filter, kNativeArch, number),
                   SECCOMP_RET_USER_NOTIF)
             << number;

@@ -10,14 +10,17 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <iterator>
 #include <string>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
 #include "encapsulate/supervisor/supervisor.h"
@@ -27,11 +30,23 @@ namespace {
 
 using Kind = LedgerRecord::Kind;
 
-// Control calls that are about no object: what the host's limits are.
-bool AsksForLimits(int command) {
-  return command == 3 /* IPC_INFO */ || command == 14 /* SHM_INFO */ ||
-         command == 19 /* SEM_INFO */ || command == 12 /* MSG_INFO */;
+// Control calls that are about no object: what the host's limits are. The
+// numbers of one kind are others' of another: 12 is SHM_UNLOCK, too.
+bool AsksForLimits(Kind kind, int command) {
+  switch (kind) {
+    case Kind::kMemory:
+      return command == IPC_INFO || command == SHM_INFO;
+    case Kind::kSemaphores:
+      return command == IPC_INFO || command == SEM_INFO;
+    case Kind::kMessages:
+      return command == IPC_INFO || command == MSG_INFO;
+    default:
+      return false;
+  }
 }
+
+// Of mq_overview(7): the kernel's ipc/mqueue.c.
+constexpr uint32_t kQueueMagic = 0x19800202;
 
 }  // namespace
 
@@ -40,7 +55,7 @@ Supervisor::Answer Supervisor::PerformIpc(const Call& call,
   const auto& a = call.notification.data.args;
   const auto number = [&](int i) { return static_cast<int>(a[i]); };
   const auto control = [&](Kind kind, int command) {
-    if (AsksForLimits(command)) return Continue();
+    if (AsksForLimits(kind, command)) return Continue();
     return UseObject(kind, number(0), command == IPC_RMID);
   };
   switch (call.notification.data.nr) {
@@ -71,6 +86,10 @@ Supervisor::Answer Supervisor::PerformIpc(const Call& call,
       return control(Kind::kMessages, number(1));
     case SYS_mq_open:
       return OpenQueue(call, thread);
+    case SYS_mq_timedsend:
+    case SYS_mq_timedreceive:
+    case SYS_mq_notify:
+      return UseQueue(thread, number(0));
     case SYS_mq_unlink: {
       const absl::optional<std::string> name = thread.ReadString(a[0]);
       if (!name.has_value()) return Fail(EFAULT);
@@ -135,8 +154,29 @@ Supervisor::Answer Supervisor::OpenQueue(const Call& call,
       syscall(SYS_mq_open, own.c_str(), static_cast<int>(a[1]),
               static_cast<mode_t>(a[2]), given ? &attributes : nullptr)));
   if (!queue.valid()) return Fail(errno);
+  FileIdentity mark;
+  if (ReadIdentity(queue.get(), "", &mark)) queue_files_.insert(mark);
   if (queues_.insert(own).second) NoteObject(Kind::kQueue, 0, own);
   return Send(call, std::move(queue), /*close_on_exec=*/true);
+}
+
+// Where the host's queues are mounted (mq_overview(7)), they are opened like
+// files. What the descriptor stands for can be changed before the call goes on,
+// and nobody can wait here for a message in its place.
+Supervisor::Answer Supervisor::UseQueue(const ThreadView& thread,
+                                        int fd) const {
+  const UniqueFd queue = thread.OpenDescriptor(fd);
+  if (!queue.valid()) return errno == ENOENT ? Continue() : Fail(EPERM);
+  struct statfs system;
+  if (fstatfs(queue.get(), &system) == 0 &&
+      static_cast<uint32_t>(system.f_type) != kQueueMagic) {
+    return Continue();
+  }
+  FileIdentity mark;
+  const bool own = ReadIdentity(queue.get(), "", &mark) &&
+                   (queue_files_.count(mark) != 0 ||
+                    absl::c_linear_search(setup_.passed, mark));
+  return own ? Continue() : Fail(EBADF);
 }
 
 void Supervisor::NoteObject(Kind kind, int64_t number,

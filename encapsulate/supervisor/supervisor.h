@@ -62,7 +62,9 @@ struct SupervisorSetup {
   std::vector<std::string> devices;
   // Terminals that were there before, and aren't the command's.
   std::vector<std::string> other_terminals;
-  // Files that a descriptor of the command's is open on for writing.
+  // Files that descriptors passed to the command are open on, and those of them
+  // that are open for writing.
+  std::vector<FileIdentity> passed;
   std::vector<FileIdentity> outputs;
   // sys::LandlockAbi().
   int landlock_abi = 0;
@@ -249,6 +251,7 @@ class Supervisor : public Places {
                    const std::function<int(int key, int flags)>& make);
   Answer UseObject(LedgerRecord::Kind kind, int id, bool removes);
   Answer OpenQueue(const Call& call, const ThreadView& thread);
+  Answer UseQueue(const ThreadView& thread, int fd) const;
   void NoteObject(LedgerRecord::Kind kind, int64_t number,
                   const std::string& name) const;
   void RemoveObjects();
@@ -263,6 +266,7 @@ class Supervisor : public Places {
   std::map<LedgerRecord::Kind, std::set<int>> objects_;
   std::map<std::pair<LedgerRecord::Kind, int>, int> keys_;
   std::set<std::string> queues_;
+  std::set<FileIdentity> queue_files_;
 };
 
 // While one of these is there, the calling thread has no capabilities in

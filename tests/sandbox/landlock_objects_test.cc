@@ -6,10 +6,15 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <mqueue.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -419,6 +424,105 @@ TEST_F(LandlockObjectsTest, MountNamespacesOfOthersAreNoWay) {
   neighbour->Wait();
   close(sockets[0]);
   close(sockets[1]);
+}
+
+// --- Objects of System V and POSIX -------------------------------------------
+
+// A queue of the host is opened like a file where they are mounted.
+TEST_F(LandlockObjectsTest, QueuesOfTheHostKeepTheirMessages) {
+  const std::string mounted = scratch_.Directory("queues");
+  OnHostWith(
+      [&] {
+        ASSERT_EQ(unshare(CLONE_NEWIPC), 0);
+        Mount("mqueue", mounted);
+      },
+      [&] {
+        struct mq_attr attributes = {};
+        attributes.mq_maxmsg = 2;
+        attributes.mq_msgsize = 8;
+        const mqd_t queue =
+            mq_open("/other", O_CREAT | O_RDWR | O_NONBLOCK, 0600, &attributes);
+        ASSERT_GE(queue, 0);
+        ASSERT_EQ(mq_send(queue, "precious", 8, 0), 0);
+        struct sigevent event = {};
+        event.sigev_notify = SIGEV_NONE;
+        char message[8];
+        EXPECT_THAT(
+            Inside([&] {
+              const UniqueFd other(open((mounted + "/other").c_str(),
+                                        O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+              if (!other.valid()) return Errors{errno};
+              return Errors{Error(mq_receive(other.get(), message, 8, nullptr)),
+                            Error(mq_notify(other.get(), &event))};
+            }),
+            ElementsAre(EBADF, EBADF));
+        ASSERT_EQ(mq_getattr(queue, &attributes), 0);
+        EXPECT_EQ(attributes.mq_curmsgs, 1);
+        // Its own, and by the same name.
+        EXPECT_THAT(
+            Inside([&] {
+              const mqd_t own = mq_open("/other", O_CREAT | O_RDWR | O_NONBLOCK,
+                                        0600, &attributes);
+              Errors all = {Error(own), Error(mq_notify(own, &event)),
+                            Error(mq_send(own, "own", 3, 0)),
+                            Error(mq_unlink("/other"))};
+              const pid_t child = fork();
+              if (child == 0) {
+                _exit(Error(mq_receive(own, message, 8, nullptr)));
+              }
+              int status = -1;
+              waitpid(child, &status, 0);
+              all.push_back(status);
+              all.push_back(Error(mq_receive(own, message, 8, nullptr)));
+              return all;
+            }),
+            ElementsAre(0, 0, 0, 0, 0, EAGAIN));
+        EXPECT_EQ(mq_receive(queue, message, 8, nullptr), 8);
+        mq_close(queue);
+        mq_unlink("/other");
+      });
+}
+
+// Numbers of one kind's calls mean something else with another kind.
+TEST_F(LandlockObjectsTest, SystemVObjectsOfTheHostAreNotControlled) {
+  const int memory = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+  const int semaphore = semget(IPC_PRIVATE, 1, IPC_CREAT | 0600);
+  ASSERT_GE(memory, 0);
+  ASSERT_GE(semaphore, 0);
+  ASSERT_EQ(semctl(semaphore, 0, SETVAL, 42), 0);
+  const auto control = [](int memory_id, int semaphore_id) {
+    Errors all;
+    for (int command : {SHM_LOCK, SHM_UNLOCK, IPC_STAT}) {
+      struct shmid_ds info;
+      all.push_back(Error(shmctl(memory_id, command, &info)));
+    }
+    for (int command : {GETVAL, GETNCNT, GETZCNT, GETPID}) {
+      all.push_back(Error(semctl(semaphore_id, 0, command)));
+    }
+    return all;
+  };
+  EXPECT_THAT(Inside([&] { return control(memory, semaphore); }), Each(EINVAL));
+  EXPECT_THAT(Inside([&] {
+                return control(shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600),
+                               semget(IPC_PRIVATE, 1, IPC_CREAT | 0600));
+              }),
+              ElementsAre(0, 0, 0, 0, 0, 0, 0));
+  // What the limits are is no object's.
+  EXPECT_THAT(Inside([] {
+                struct shminfo limits;
+                struct shm_info memory_use;
+                struct seminfo semaphores;
+                const auto at = [](void* where) {
+                  return static_cast<struct shmid_ds*>(where);
+                };
+                return Errors{Error(shmctl(0, IPC_INFO, at(&limits))),
+                              Error(shmctl(0, SHM_INFO, at(&memory_use))),
+                              Error(semctl(0, 0, IPC_INFO, &semaphores)),
+                              Error(semctl(0, 0, SEM_INFO, &semaphores))};
+              }),
+              Each(0));
+  shmctl(memory, IPC_RMID, nullptr);
+  semctl(semaphore, 0, IPC_RMID);
 }
 
 }  // namespace
