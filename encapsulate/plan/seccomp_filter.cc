@@ -368,6 +368,8 @@ Label SuperviseConvention(bool signals, CoreLimit core_limit, Inputs inputs,
   program.IfEqual(AF_UNIX, allow, notify);
   set(SYS_socket, program.Load(Argument(0)));
   for (int number : kPerformedCalls) set(number, notify);
+  // Whoever begins a group of his own joins nobody's.
+  set(SYS_setpgid, program.IfArgument(1, 0, allow, notify));
   program.IfEqual(0, allow, notify);
   const Label process = program.Load(Argument(0));
   for (int number : kProcessArgumentCalls) set(number, process);

@@ -201,6 +201,12 @@ TEST(FilterTest, HandsOverWhatNoNamespaceHolds) {
                 SECCOMP_RET_ALLOW);
       EXPECT_EQ(Answer(filter, kNativeArch, SYS_prlimit64, other),
                 SECCOMP_RET_USER_NOTIF);
+      const uint64_t own_group[6] = {4711, 0};
+      const uint64_t other_group[6] = {0, 4711};
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_setpgid, own_group),
+                SECCOMP_RET_ALLOW);
+      EXPECT_EQ(Answer(filter, kNativeArch, SYS_setpgid, other_group),
+                SECCOMP_RET_USER_NOTIF);
       const uint64_t subvolume[6] = {3, 0x5000940e};
       const uint64_t attributes[6] = {3, 0x40086602};
       const uint64_t size[6] = {3, 0x5413};

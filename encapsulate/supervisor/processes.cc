@@ -44,6 +44,11 @@ std::vector<pid_t> Processes() {
   return pids;
 }
 
+// Of the thread that made the call.
+pid_t ProcessOf(const seccomp_notif& notification) {
+  return ThreadView(static_cast<pid_t>(notification.pid)).ReadStatus().pid;
+}
+
 }  // namespace
 
 Supervisor::Answer Supervisor::Reach(pid_t pid, const Call& call) const {
@@ -74,7 +79,7 @@ Supervisor::Answer Supervisor::Signal(const Call& call) const {
   const auto own = static_cast<pid_t>(call.notification.pid);
   if (pid == -1) {
     // Everybody inside but the caller, as kill(2) has it.
-    const pid_t process = ThreadView(own).ReadStatus().pid;
+    const pid_t process = ProcessOf(call.notification);
     bool some = false;
     for (pid_t one : Processes()) {
       if (one == process || !IsInside(one)) continue;
@@ -100,7 +105,18 @@ Supervisor::Answer Supervisor::PerformProcesses(const Call& call) const {
     case SYS_setpriority:
       if (pid(0) == PRIO_PROCESS) return Reach(pid(1), call);
       // Of a group others may be members.
-      return pid(0) == PRIO_PGRP && pid(1) == 0 ? Continue() : Fail(EPERM);
+      return pid(0) == PRIO_PGRP && pid(1) == 0 &&
+                     IsGroupInside(
+                         getpgid(static_cast<pid_t>(call.notification.pid)))
+                 ? Continue()
+                 : Fail(EPERM);
+    case SYS_setpgid: {
+      // With a terminal the session is the caller's, and has groups outside.
+      const bool makes =
+          pid(1) == 0 || pid(1) == pid(0) ||
+          (pid(0) == 0 && pid(1) == ProcessOf(call.notification));
+      return makes || IsGroupInside(pid(1)) ? Continue() : Fail(EPERM);
+    }
     case SYS_ioprio_set:
       return pid(0) == kIoprioProcess ? Reach(pid(1), call) : Fail(EPERM);
     case SYS_kill:

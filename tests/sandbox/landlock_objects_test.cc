@@ -13,6 +13,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
@@ -523,6 +524,42 @@ TEST_F(LandlockObjectsTest, SystemVObjectsOfTheHostAreNotControlled) {
               Each(0));
   shmctl(memory, IPC_RMID, nullptr);
   semctl(semaphore, 0, IPC_RMID);
+}
+
+// --- Process groups ----------------------------------------------------------
+
+// With a terminal the command stays in the session, and there are groups of it
+// outside.
+TEST_F(LandlockObjectsTest, JoinsNoGroupOutside) {
+  InFork([&] {
+    ASSERT_GT(setsid(), 0);
+    const UniqueFd master(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+    ASSERT_TRUE(master.valid());
+    ASSERT_EQ(grantpt(master.get()), 0);
+    ASSERT_EQ(unlockpt(master.get()), 0);
+    // It becomes the session's, and this its foreground group.
+    const UniqueFd terminal(open(ptsname(master.get()), O_RDWR | O_CLOEXEC));
+    ASSERT_TRUE(terminal.valid());
+    ASSERT_EQ(dup2(terminal.get(), 0), 0);
+    signal(SIGTTOU, SIG_IGN);
+    const Child other([] { setpgid(0, 0); });
+    setpgid(other.pid(), other.pid());
+    // Of what it adopts, this ends all that is left.
+    InFork([&] {
+      Options options = options_;
+      options.attachment = Attachment::kForeground;
+      const Ran ran = RunIn(options, {BuildPath("tests/support/racer"), "group",
+                                      absl::StrCat(other.pid())});
+      ASSERT_TRUE(ran.status.ok()) << ran.status;
+      // The session is the same: to join it was possible.
+      EXPECT_EQ(ran.output,
+                absl::StrCat("same session\n", EPERM, " 0 0 0 0\n"));
+    });
+    EXPECT_EQ(getpgid(other.pid()), other.pid());
+    EXPECT_EQ(getpriority(PRIO_PGRP, static_cast<id_t>(other.pid())), 0);
+    // When the terminal goes, the session is told.
+    signal(SIGHUP, SIG_IGN);
+  });
 }
 
 }  // namespace

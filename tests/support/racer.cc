@@ -35,6 +35,11 @@
 //   racer multicast add|add-source|join|join-source GROUP
 //                   prints the errno of joining the group on loopback by such
 //                   an option, and that of setting how far packets go
+//   racer group OTHER
+//                   prints whether OTHER is a group of its session, and the
+//                   errno of joining it, of beginning a group, of doing so by
+//                   its number, of joining that of a child, and of changing the
+//                   own group's priority
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -42,12 +47,14 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -309,6 +316,42 @@ int Requests(const char* file) {
   return 0;
 }
 
+// The errno of it in a child.
+template <typename Call>
+int InChild(const Call& call) {
+  const pid_t child = fork();
+  if (child == 0) _exit(call() == 0 ? 0 : errno);
+  int status = -1;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int Group(pid_t other) {
+  printf("%s\n", getsid(other) == getsid(0) ? "same session" : "another one");
+  fflush(stdout);
+  const int joined = InChild([&] {
+    // What it would be for.
+    return setpgid(0, other) == 0 ? setpriority(PRIO_PGRP, 0, 15) : -1;
+  });
+  const int begun = InChild([] { return setpgid(0, 0); });
+  const int by_number = InChild([] { return setpgid(0, getpid()); });
+  int go[2];
+  if (pipe(go) != 0) return 3;
+  const pid_t first = fork();
+  if (first == 0) {
+    char byte;
+    close(go[1]);
+    _exit(read(go[0], &byte, 1) == 0 ? 0 : 1);
+  }
+  setpgid(first, first);
+  const int of_child = InChild([&] { return setpgid(0, first); });
+  const int changed = InChild([] { return setpriority(PRIO_PGRP, 0, 5); });
+  close(go[1]);
+  waitpid(first, nullptr, 0);
+  printf("%d %d %d %d %d\n", joined, begun, by_number, of_child, changed);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -324,6 +367,7 @@ int main(int argc, char** argv) {
     printf("%d\n", at == reinterpret_cast<void*>(-1) ? errno : 0);
     return 0;
   }
+  if (argc == 3 && strcmp(argv[1], "group") == 0) return Group(atoi(argv[2]));
   if (argc == 2 && strcmp(argv[1], "userfaultfd") == 0) return Userfaultfd();
   if (argc == 3 && strcmp(argv[1], "requests") == 0) return Requests(argv[2]);
   if (argc == 3 && strcmp(argv[1], "datagram") == 0) {
