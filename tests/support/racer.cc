@@ -261,7 +261,8 @@ int Dissolve(int rounds) {
   if (pthread_create(&thread, nullptr, ChangeFamily, nullptr) != 0) return 4;
   int kept = 0;
   for (int i = 0; i < rounds; ++i) {
-    connect(fd, reinterpret_cast<sockaddr*>(&raced), sizeof(sockaddr_in));
+    static_cast<void>(
+        connect(fd, reinterpret_cast<sockaddr*>(&raced), sizeof(sockaddr_in)));
     if (DeviceOf(fd) == "lo") ++kept;
   }
   stop = true;
