@@ -113,10 +113,15 @@ absl::StatusOr<std::unique_ptr<Confinement>> Confinement::Make(
   }
   const std::string temporary = absl::StrCat(scratch, "/", kTemporary);
   const std::string home = absl::StrCat(scratch, "/", kHome);
-  made->ledger_ = UniqueFd(open(
-      absl::StrCat(scratch, "/", kLedger).c_str(),
-      O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR));
-  made->ledger_ = UniqueFd(fcntl(made->ledger_.get(), F_DUPFD_CLOEXEC, 3));
+  // By its name, the command might write to it, where it may write to the
+  // directory, and so have init remove what it likes.
+  const std::string ledger = absl::StrCat(scratch, "/", kLedger);
+  const UniqueFd opened(open(ledger.c_str(),
+                             O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC,
+                             S_IRUSR | S_IWUSR));
+  if (opened.valid() && unlink(ledger.c_str()) == 0) {
+    made->ledger_ = UniqueFd(fcntl(opened.get(), F_DUPFD_CLOEXEC, 3));
+  }
   if (!made->ledger_.valid() || mkdir(temporary.c_str(), S_IRWXU) != 0 ||
       mkdir(home.c_str(), S_IRWXU) != 0) {
     return MakeFailure(

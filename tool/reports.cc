@@ -99,6 +99,13 @@ absl::Status Reports::OpenBaseline() {
   if (path.empty()) return absl::OkStatus();
   const bool updates = absl::GetFlag(FLAGS_update_baseline);
   baseline_.emplace();
+  // A device may have no end, and would be replaced; a FIFO is waited for.
+  struct stat info;
+  if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) &&
+      !S_ISDIR(info.st_mode)) {
+    return MakeFailure({FailureKind::kInvalidOptions, "read the baseline", path,
+                        "it is no regular file"});
+  }
   const absl::optional<std::string> text = ReadFile(path);
   if (!text.has_value()) {
     if (!updates || errno != ENOENT) {

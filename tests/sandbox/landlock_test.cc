@@ -349,6 +349,22 @@ TEST_F(LandlockTest, SetsDirectoriesForTemporaryFiles) {
   EXPECT_EQ(ShellInside(options, "echo $TMPDIR"), inside_);
 }
 
+// What init removes if the caller is killed is noted in a file without a name.
+TEST_F(LandlockTest, KeepsItsNotesOutOfReach) {
+  const char* const set = getenv("TMPDIR");
+  const std::string before = set != nullptr ? set : "";
+  setenv("TMPDIR", inside_.c_str(), 1);
+  EXPECT_EQ(ShellInside(options_, absl::StrCat("find ", inside_,
+                                               " -path '*/encapsulate*' -type f"
+                                               "; echo searched")),
+            "searched");
+  if (set != nullptr) {
+    setenv("TMPDIR", before.c_str(), 1);
+  } else {
+    unsetenv("TMPDIR");
+  }
+}
+
 // --- Network -----------------------------------------------------------------
 
 TEST_F(LandlockTest, ReachesServersInsideOnly) {

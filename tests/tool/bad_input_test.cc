@@ -214,6 +214,10 @@ const Case kCases[] = {
     {"BaselineIsADirectory",
      {"--violations=enforce", "--baseline=@/dir", "", "true"},
      "cannot read the baseline '@/dir': is a directory (EISDIR)"},
+    {"BaselineWithoutEnd",
+     {"--violations=enforce", "--baseline=/dev/zero", "--update-baseline", "",
+      "true"},
+     "cannot read the baseline '/dev/zero': it is no regular file"},
     {"BaselineIsAnotherFile",
      {"--violations=enforce", "--baseline=/bin/true", "", "true"},
      "cannot read the baseline '/bin/true': line 1 isn't RULE TARGET PROGRAM "
