@@ -89,6 +89,13 @@ void RunChild(int reports, int end) {
   _exit(0);
 }
 
+// 0, or an errno.
+int TryProc() {
+  char target[32] = "";
+  if (readlink("/proc/self", target, sizeof(target) - 1) < 0) return errno;
+  return target == std::to_string(getpid()) ? 0 : ESRCH;
+}
+
 // What becomes of looking at `child`, a copy of this process.
 void LookAt(pid_t child, LandlockFacts* facts) {
   uint64_t copy = 0;
@@ -217,6 +224,7 @@ LandlockFacts ProbeLandlock() {
   sscanf(system.release, "%d.%d", &facts.major, &facts.minor);
   facts.filtered = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == SECCOMP_MODE_FILTER;
   facts.ptrace_scope = PtraceScope();
+  facts.proc_error = TryProc();
   const int abi = sys::LandlockAbi();
   const int error = errno;
   TryInChild(&facts);
@@ -244,6 +252,12 @@ absl::optional<Obstacle> ObstacleToLandlock(const LandlockFacts& facts) {
   if (facts.memory_error != 0) {
     return Obstacle{"reading a child's memory", facts.memory_error,
                     WhyUnreadable(facts)};
+  }
+  if (facts.proc_error != 0) {
+    return Obstacle{"finding this process in /proc",
+                    facts.proc_error,
+                    {"/proc isn't mounted, or is that of another PID namespace",
+                     "mount -t proc proc /proc"}};
   }
   return absl::nullopt;
 }

@@ -28,6 +28,9 @@ struct LandlockFacts {
   int injection_error = 0;
   // Reading the memory of a child, process_vm_readv(2).
   int memory_error = 0;
+  // Finding this process in /proc, which tells of threads that wait: ESRCH from
+  // that of another PID namespace.
+  int proc_error = 0;
   // Stopping a child by ptrace(2). Stacks in reports need it, nothing else.
   int trace_error = 0;
   // Of the kernel: 6 and 12.

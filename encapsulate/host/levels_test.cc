@@ -152,6 +152,14 @@ TEST_F(ObstacleTest, IsYama) {
          "boot the host with kernel.yama.ptrace_scope=1");
 }
 
+TEST_F(ObstacleTest, IsProcOfOthers) {
+  LandlockFacts facts = Linux(6, 12);
+  facts.proc_error = ESRCH;
+  Expect(facts, "finding this process in /proc", ESRCH,
+         "/proc isn't mounted, or is that of another PID namespace",
+         "mount -t proc proc /proc");
+}
+
 // Which of them a person mends first is of no use as long as another one is in
 // the way, but the first is always the same.
 TEST_F(ObstacleTest, IsTheFirstOfSeveral) {

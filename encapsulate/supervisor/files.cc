@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -43,10 +44,6 @@ void SetMode(int fd, mode_t mode) {
   struct stat info;
   if (fstat(fd, &info) != 0 || (info.st_mode & 07777) == mode) return;
   static_cast<void>(chmod(PathThrough(fd).c_str(), mode) < 0);
-}
-
-mode_t Masked(const ThreadView& thread, mode_t mode) {
-  return mode & 07777 & ~thread.ReadStatus().umask;
 }
 
 }  // namespace
@@ -198,12 +195,12 @@ Supervisor::Answer Supervisor::OpenThere(const Call& call,
                       (area == Area::kOpened && S_ISREG(info.st_mode));
   if (!shared) {
     if (IsOwnProc(thread, file.get())) {
-      return Reopen(call, file, flags, mode, false);
+      return Reopen(call, file, flags, mode);
     }
     const bool truncates = (flags & O_TRUNC) != 0 && S_ISREG(info.st_mode) &&
                            setup_.landlock_abi < kTruncateAbi;
     if (!Holds(found)) return truncates ? Refuse(EROFS) : Judge();
-    return truncates ? Reopen(call, file, flags, mode, false) : Continue();
+    return truncates ? Reopen(call, file, flags, mode) : Continue();
   }
   if (exclusive && !unnamed) return Fail(EEXIST);
   if (unnamed) {
@@ -218,23 +215,22 @@ Supervisor::Answer Supervisor::OpenThere(const Call& call,
   }
   if (S_ISDIR(info.st_mode)) return Fail(EISDIR);
   if (S_ISLNK(info.st_mode)) return Fail(ELOOP);
-  return Reopen(call, file, flags, mode, S_ISFIFO(info.st_mode));
+  return Reopen(call, file, flags, mode);
 }
 
 // The very file that was judged.
 Supervisor::Answer Supervisor::Reopen(const Call& call, const UniqueFd& file,
-                                      uint64_t flags, mode_t mode,
-                                      bool is_pipe) {
+                                      uint64_t flags, mode_t mode) {
   if (!StillWaits(call)) return Fail(EINTR);
   const auto wanted =
       static_cast<int>(flags & ~uint64_t{O_CREAT | O_EXCL | O_NOFOLLOW});
-  // Nobody may wait here for the other end of a FIFO: without a reader it is
-  // ENXIO for all who write.
-  UniqueFd opened(
-      open(PathThrough(file.get()).c_str(),
-           wanted | O_CLOEXEC | O_NOCTTY | (is_pipe ? O_NONBLOCK : 0), mode));
+  // Nobody may wait here: for the other end of a FIFO, which is ENXIO without a
+  // reader for all who write, or for somebody's lease (fcntl(2), F_SETLEASE),
+  // which is EAGAIN.
+  UniqueFd opened(open(PathThrough(file.get()).c_str(),
+                       wanted | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode));
   if (!opened.valid()) return Fail(errno);
-  if (is_pipe && (flags & O_NONBLOCK) == 0) {
+  if ((flags & O_NONBLOCK) == 0) {
     fcntl(opened.get(), F_SETFL, wanted & ~O_NONBLOCK);
   }
   return Send(call, std::move(opened), (flags & O_CLOEXEC) != 0);
@@ -395,9 +391,16 @@ Supervisor::Answer Supervisor::Truncate(const Call& call,
   if (fstat(found.file.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     return Fail(S_ISDIR(info.st_mode) ? EISDIR : EINVAL);
   }
+  struct rlimit limit;
+  if (prlimit(thread.tid(), RLIMIT_FSIZE, nullptr, &limit) != 0) {
+    return Fail(EACCES);
+  }
+  if (size > 0 && static_cast<uint64_t>(size) > limit.rlim_cur) {
+    return Fail(EFBIG);
+  }
   if (!StillWaits(call)) return Fail(EINTR);
-  const UniqueFd file(
-      open(PathThrough(found.file.get()).c_str(), O_WRONLY | O_CLOEXEC));
+  const UniqueFd file(open(PathThrough(found.file.get()).c_str(),
+                           O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   if (!file.valid()) return Fail(errno);
   return ResultOf(ftruncate(file.get(), size));
 }

@@ -119,7 +119,7 @@ Supervisor::Answer Supervisor::GetObject(
   if (id < 0) return Fail(errno);
   objects_[kind].insert(id);
   if (key != IPC_PRIVATE) keys_[name] = id;
-  NoteObject(kind, id, "");
+  made_.NoteObject(kind, id, "");
   return Value(id);
 }
 
@@ -156,7 +156,11 @@ Supervisor::Answer Supervisor::OpenQueue(const Call& call,
   if (!queue.valid()) return Fail(errno);
   FileIdentity mark;
   if (ReadIdentity(queue.get(), "", &mark)) queue_files_.insert(mark);
-  if (queues_.insert(own).second) NoteObject(Kind::kQueue, 0, own);
+  if (queues_.insert(own).second) {
+    made_.NoteObject(Kind::kQueue, 0, own);
+    static_cast<void>(
+        fchmod(queue.get(), Masked(thread, static_cast<mode_t>(a[2]))) < 0);
+  }
   return Send(call, std::move(queue), /*close_on_exec=*/true);
 }
 
@@ -177,19 +181,6 @@ Supervisor::Answer Supervisor::UseQueue(const ThreadView& thread,
                    (queue_files_.count(mark) != 0 ||
                     absl::c_linear_search(setup_.passed, mark));
   return own ? Continue() : Fail(EBADF);
-}
-
-void Supervisor::NoteObject(Kind kind, int64_t number,
-                            const std::string& name) const {
-  if (setup_.ledger < 0) return;
-  LedgerRecord record;
-  record.kind = kind;
-  record.number = number;
-  record.size = static_cast<uint32_t>(name.size());
-  std::string bytes(sizeof(record), '\0');
-  memcpy(&bytes[0], &record, sizeof(record));
-  bytes += name;
-  static_cast<void>(write(setup_.ledger, bytes.data(), bytes.size()) < 0);
 }
 
 void Supervisor::RemoveObjects() {

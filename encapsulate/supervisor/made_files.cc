@@ -68,7 +68,7 @@ void MadeFiles::Add(const std::string& path) {
     return;
   }
   made_[mark] = path;
-  Note(mark, path);
+  NoteFile(mark, path);
 }
 
 void MadeFiles::AddUnnamed(int fd) {
@@ -82,7 +82,7 @@ void MadeFiles::AddSocketName(const std::string& path) {
   socket_names_.push_back(path);
   // Where it can't be known before who will be there, init is to remove a
   // socket of that name.
-  Note(FileIdentity(), path);
+  NoteFile(FileIdentity(), path);
 }
 
 void MadeFiles::Settle() const {
@@ -94,22 +94,35 @@ void MadeFiles::Settle() const {
       waiting.push_back(std::move(path));
     } else if (S_ISSOCK(info.st_mode) &&
                ReadIdentity(AT_FDCWD, path.c_str(), &mark)) {
-      Note(mark, path);
+      NoteFile(mark, path);
       made_[mark] = std::move(path);
     }
   }
   socket_names_ = std::move(waiting);
 }
 
-void MadeFiles::Note(const FileIdentity& mark, const std::string& path) const {
-  if (ledger_ < 0) return;
+void MadeFiles::NoteFile(const FileIdentity& mark,
+                         const std::string& path) const {
   LedgerRecord record;
-  record.size = static_cast<uint32_t>(path.size());
   record.mark = mark;
+  Note(record, path);
+}
+
+void MadeFiles::NoteObject(LedgerRecord::Kind kind, int64_t number,
+                           const std::string& name) const {
+  LedgerRecord record;
+  record.kind = kind;
+  record.number = number;
+  Note(record, name);
+}
+
+void MadeFiles::Note(LedgerRecord record, const std::string& name) const {
+  if (ledger_ < 0) return;
+  record.size = static_cast<uint32_t>(name.size());
   std::string bytes(sizeof(record), '\0');
   memcpy(&bytes[0], &record, sizeof(record));
-  bytes += path;
-  // Without it, the file stays if the caller is killed.
+  bytes += name;
+  // Without it, the file or the object stays if the caller is killed.
   static_cast<void>(write(ledger_, bytes.data(), bytes.size()) < 0);
 }
 

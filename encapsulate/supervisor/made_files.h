@@ -53,6 +53,10 @@ class MadeFiles {
   // A socket is about to be bound to that name, which nothing has.
   void AddSocketName(const std::string& path);
 
+  // Another thing that init is to remove if the caller is killed.
+  void NoteObject(LedgerRecord::Kind kind, int64_t number,
+                  const std::string& name) const;
+
   // Removes what is left, with all that is in it, and tells its names, sorted.
   std::vector<std::string> RemoveAll();
 
@@ -63,7 +67,8 @@ class MadeFiles {
   bool IsMade(const FileIdentity& mark) const;
   // Sockets that have been bound since.
   void Settle() const;
-  void Note(const FileIdentity& mark, const std::string& path) const;
+  void Note(LedgerRecord record, const std::string& name) const;
+  void NoteFile(const FileIdentity& mark, const std::string& path) const;
 
   const std::vector<std::string> roots_;
   const int ledger_;

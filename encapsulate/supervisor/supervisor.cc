@@ -57,6 +57,23 @@ WithoutCapabilities::~WithoutCapabilities() {
   errno = error;
 }
 
+WithoutSizeSignal::WithoutSizeSignal() {
+  sigset_t size;
+  sigemptyset(&size);
+  sigaddset(&size, SIGXFSZ);
+  pthread_sigmask(SIG_BLOCK, &size, &held_);
+}
+
+WithoutSizeSignal::~WithoutSizeSignal() {
+  if (sigismember(&held_, SIGXFSZ) == 1) return;
+  sigset_t size;
+  sigemptyset(&size);
+  sigaddset(&size, SIGXFSZ);
+  const struct timespec none = {};
+  sigtimedwait(&size, nullptr, &none);
+  pthread_sigmask(SIG_SETMASK, &held_, nullptr);
+}
+
 Supervisor::Supervisor(SupervisorSetup setup)
     : setup_(std::move(setup)),
       made_(setup_.shared, setup_.ledger),
@@ -67,6 +84,7 @@ Supervisor::~Supervisor() = default;
 Supervisor::Answer Supervisor::Perform(const Call& call,
                                        const ThreadView& thread) {
   const WithoutCapabilities without;
+  const WithoutSizeSignal no_signal;
   for (Answer (Supervisor::*perform)(const Call&, const ThreadView&) :
        {&Supervisor::PerformFiles, &Supervisor::PerformMetadata,
         &Supervisor::PerformSockets, &Supervisor::PerformIpc}) {

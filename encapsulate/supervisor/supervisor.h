@@ -29,6 +29,7 @@
 #define ENCAPSULATE_SUPERVISOR_SUPERVISOR_H_
 
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -175,6 +176,10 @@ class Supervisor : public Places {
   // Hands `fd` over, as the result of the call; closes it in any case, because
   // who waits for the end of what it leads to would wait for this process.
   static Answer Send(const Call& call, UniqueFd fd, bool close_on_exec);
+  // What the thread's umask leaves of `mode`.
+  static mode_t Masked(const ThreadView& thread, mode_t mode) {
+    return mode & 07777 & ~thread.ReadStatus().umask;
+  }
   // Whether the thread is the same that made the call.
   static bool StillWaits(const Call& call);
 
@@ -198,7 +203,7 @@ class Supervisor : public Places {
   Answer Create(const Call& call, const ThreadView& thread, const Found& found,
                 uint64_t flags, mode_t mode);
   Answer Reopen(const Call& call, const UniqueFd& file, uint64_t flags,
-                mode_t mode, bool is_pipe);
+                mode_t mode);
   using Act = std::function<int(const Entry&)>;
   Answer Make(const Call& call, const ThreadView& thread, int directory,
               uint64_t address, absl::optional<mode_t> mode, const Act& act);
@@ -252,8 +257,6 @@ class Supervisor : public Places {
   Answer UseObject(LedgerRecord::Kind kind, int id, bool removes);
   Answer OpenQueue(const Call& call, const ThreadView& thread);
   Answer UseQueue(const ThreadView& thread, int fd) const;
-  void NoteObject(LedgerRecord::Kind kind, int64_t number,
-                  const std::string& name) const;
   void RemoveObjects();
 
   const SupervisorSetup setup_;
@@ -281,6 +284,19 @@ class WithoutCapabilities {
  private:
   bool dropped_ = false;
   uint32_t held_[2][3] = {};  // effective, permitted, inheritable
+};
+
+// While one of these is there, a file that would become larger than this
+// process's limit is an error (EFBIG), and doesn't end it (setrlimit(2)).
+class WithoutSizeSignal {
+ public:
+  WithoutSizeSignal();
+  ~WithoutSizeSignal();
+  WithoutSizeSignal(const WithoutSizeSignal&) = delete;
+  WithoutSizeSignal& operator=(const WithoutSizeSignal&) = delete;
+
+ private:
+  sigset_t held_;
 };
 
 }  // namespace encapsulate

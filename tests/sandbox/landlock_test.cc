@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/ipc.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -347,6 +348,30 @@ TEST_F(LandlockTest, SetsDirectoriesForTemporaryFiles) {
   Options options = options_;
   options.environment = {{absl::StrCat("TMPDIR=", inside_)}};
   EXPECT_EQ(ShellInside(options, "echo $TMPDIR"), inside_);
+}
+
+// Limits of the command hold for what is performed for it, and those of the
+// caller end nobody.
+TEST_F(LandlockTest, KeepsLimitsOnTheSizesOfFiles) {
+  Options options = WithTemporary();
+  options.limits.file_size = 1000;
+  EXPECT_EQ(
+      ShellInside(options,
+                  absl::StrCat("f=$(mktemp /tmp/landlock-size.XXXXXX); ",
+                               "for size in 1000 1001; do ", RacerPath(),
+                               " truncate $f $size; done; stat -c %s $f")),
+      absl::StrCat("0\n", EFBIG, "\n1000"));
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  const Ran ran =
+      RunIn(WithTemporary(),
+            {"/bin/sh", "-c", "mkdir $(mktemp -u /tmp/landlock-size.XXXXXX)"});
+  EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_EQ(ran.result.exit_code, 0);
+  EXPECT_EQ(ran.result.temporary_files.size(), 1U);
 }
 
 // What init removes if the caller is killed is noted in a file without a name.

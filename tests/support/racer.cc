@@ -29,6 +29,8 @@
 //   racer dissolve ROUNDS
 //                   connects such a socket while the family of the address
 //                   changes, and prints its device
+//   racer truncate PATH SIZE
+//                   prints the errno of truncate(2)
 //   racer bind PATH OTHER
 //                   binds one socket to both, prints both errnos, and once a
 //                   line was read the errno of changing OTHER's mode
@@ -378,6 +380,10 @@ int main(int argc, char** argv) {
     return Dissolve(atoi(argv[2]));
   }
   if (argc == 4 && strcmp(argv[1], "bind") == 0) return Bind(argv[2], argv[3]);
+  if (argc == 4 && strcmp(argv[1], "truncate") == 0) {
+    printf("%d\n", ErrorOf(truncate(argv[2], atoi(argv[3]))));
+    return 0;
+  }
   if (argc == 4 && strcmp(argv[1], "multicast") == 0) {
     return Multicast(argv[2], argv[3]);
   }
